@@ -1,11 +1,33 @@
-/** ESM mode: node --experimental-vm-modules, because every @nestjs/* 12 package is ESM-only. */
+/**
+ * One jest over the whole workspace, in ESM mode (every @nestjs/* 12 package is ESM only):
+ *   NODE_OPTIONS=--experimental-vm-modules npx jest libs/queue
+ * Libraries resolve to their sources by the export condition `@carillon/source`, so no build is needed.
+ * `npm test` (tools/test.mjs) adds the database, and names the suites it must leave out.
+ */
+const swc = (tsx) => ({
+  swcrc: false,
+  module: { type: 'es6' },
+  sourceMaps: 'inline',
+  jsc: {
+    target: 'es2022',
+    parser: { syntax: 'typescript', decorators: true, tsx },
+    transform: {
+      legacyDecorator: true,
+      decoratorMetadata: true,
+      useDefineForClassFields: false,
+      react: { runtime: 'automatic' },
+    },
+    keepClassNames: true,
+  },
+});
+
 export default {
   testEnvironment: 'node',
-  reporters: ['default', new URL('./tools/jest-tally.mjs', import.meta.url).pathname],
-  extensionsToTreatAsEsm: ['.ts'],
-  transform: { '^.+\\.ts$': ['@swc/jest', { swcrc: false, module: { type: 'es6' }, sourceMaps: 'inline', jsc: { target: 'es2022', parser: { syntax: 'typescript', decorators: true }, transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false }, keepClassNames: true } }] },
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testEnvironmentOptions: { customExportConditions: ['@carillon/source', 'node', 'node-addons'] },
-  testMatch: ['**/src/**/*.spec.ts', '**/test/**/*.spec.ts'],
-  modulePathIgnorePatterns: ['/dist/'],
+  extensionsToTreatAsEsm: ['.ts', '.tsx'],
+  transform: { '\\.ts$': ['@swc/jest', swc(false)], '\\.tsx$': ['@swc/jest', swc(true)] },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  testMatch: ['**/src/**/*.spec.{ts,tsx}'],
+  modulePathIgnorePatterns: ['<rootDir>/(apps|libs)/.*/dist/', '<rootDir>/\\.(data|nx)/'],
+  reporters: ['default', '<rootDir>/tools/jest-tally.mjs'],
 };
