@@ -1,0 +1,78 @@
+/** Provider accounts: credentials and limits at a provider. Secrets go in and never come out. */
+import { z } from 'zod';
+import { Id, Time } from './page.js';
+import { Channel } from './words.js';
+
+export const ProviderAccountCreate = z
+  .strictObject({
+    channel: Channel,
+    provider: z.string().max(50).describe('Name of a provider, see GET /v1/providers.'),
+    name: z.string().min(1).max(100),
+    settings: z.record(z.string(), z.json()).describe("By the provider's settings schema."),
+    position: z.int().min(0).max(100).default(0).describe('Lower is tried first.'),
+  })
+  .meta({ id: 'ProviderAccountCreate' });
+export const ProviderAccountPatch = z
+  .strictObject({
+    name: z.string().min(1).max(100).optional(),
+    settings: z.record(z.string(), z.json()).optional().describe('Only the fields to change.'),
+    position: z.int().min(0).max(100).optional(),
+  })
+  .meta({ id: 'ProviderAccountPatch' });
+export const AccountHealth = z.object({
+  state: z.enum(['healthy', 'degraded', 'failing', 'paused', 'idle']),
+  sentence: z.string(),
+  sentLastHour: z.number(),
+  failedLastHour: z.number(),
+  lastSuccessAt: Time.nullable(),
+  lastFailureAt: Time.nullable(),
+  lastFailure: z.string().nullable(),
+});
+export const ProviderAccount = z
+  .object({
+    id: Id,
+    channel: Channel,
+    provider: z.string(),
+    name: z.string(),
+    position: z.number(),
+    paused: z.boolean(),
+    pausedReason: z.string().nullable(),
+    settings: z
+      .record(z.string(), z.json())
+      .describe('Without secrets: a secret that is set reads as true in `secretsSet`.'),
+    secretsSet: z.array(z.string()),
+    webhookUrl: z.string().nullable(),
+    health: AccountHealth,
+    createdAt: Time,
+    updatedAt: Time,
+  })
+  .meta({ id: 'ProviderAccount' });
+export type ProviderAccount = z.infer<typeof ProviderAccount>;
+export type AccountHealth = z.infer<typeof AccountHealth>;
+export type ProviderAccountCreate = z.infer<typeof ProviderAccountCreate>;
+export type ProviderAccountPatch = z.infer<typeof ProviderAccountPatch>;
+
+/** A provider that this installation knows. `settings` is JSON Schema; fields with `x-secret` are write-only. */
+export const ProviderInfo = z
+  .object({
+    channel: Channel,
+    name: z.string(),
+    title: z.string(),
+    docs: z.string(),
+    webhooks: z.boolean(),
+    settings: z.record(z.string(), z.json()),
+  })
+  .meta({ id: 'ProviderInfo' });
+export type ProviderInfo = z.infer<typeof ProviderInfo>;
+export const AccountTest = z
+  .strictObject({
+    to: z
+      .string()
+      .max(4096)
+      .optional()
+      .describe('Send one test message to this address; without it only the credentials are tried.'),
+  })
+  .meta({ id: 'AccountTest' });
+export const AccountTestResult = z
+  .object({ ok: z.boolean(), sentence: z.string() })
+  .meta({ id: 'AccountTestResult' });

@@ -1,0 +1,46 @@
+/**
+ * Every queue, its payload and the one service that works it. Payloads hold ids only (never an address, a body or
+ * a secret) and a version `v`; a worker parks what it does not know. Add a queue here first: boot compares handlers
+ * with this table.
+ */
+import { z } from 'zod';
+import { channels, lanes, type Channel, type Lane } from './words.js';
+
+/** A list of deliveries on one channel and lane, due now. Coalesced: one job may carry many. */
+export const DeliverPayload = z.object({ v: z.literal(1), deliveryIds: z.array(z.uuid()).min(1).max(1000) });
+/** Things that happened and that the audience service must know of (ids of delivery events, see database). */
+export const RouteEventPayload = z.object({
+  v: z.literal(1),
+  eventIds: z.array(z.string()).min(1).max(1000),
+});
+
+type DeliverQueue = `deliver-${Channel}-${Lane}`;
+export const deliverQueue = (channel: Channel, lane: Lane): DeliverQueue => `deliver-${channel}-${lane}`;
+
+export type Service = `dispatcher-${Channel}` | 'audience' | 'scheduling' | 'api';
+export interface QueueContract<P extends z.ZodType = z.ZodType> {
+  payload: P;
+  workedBy: Service;
+  /** How many jobs one worker of this queue handles at a time. */
+  concurrency: number;
+}
+const deliverQueues = Object.fromEntries(
+  channels.flatMap((channel) =>
+    lanes.map((lane) => [
+      deliverQueue(channel, lane),
+      { payload: DeliverPayload, workedBy: `dispatcher-${channel}`, concurrency: lane === 'bulk' ? 2 : 4 },
+    ]),
+  ),
+) as Record<DeliverQueue, QueueContract<typeof DeliverPayload>>;
+
+export const queues = {
+  ...deliverQueues,
+  'route-event': { payload: RouteEventPayload, workedBy: 'audience', concurrency: 2 } as QueueContract<
+    typeof RouteEventPayload
+  >,
+};
+export type QueueName = keyof typeof queues;
+export type PayloadOf<Q extends QueueName> = z.infer<(typeof queues)[Q]['payload']>;
+export const queueNames = Object.keys(queues) as QueueName[];
+export const queuesOf = (service: Service): QueueName[] =>
+  queueNames.filter((name) => queues[name].workedBy === service);
