@@ -1,0 +1,158 @@
+/**
+ * What a channel and a provider supply. All channels share one dispatcher runtime; a provider is one file: settings
+ * schema, error table, `send`, `parseWebhook`. No I/O here: the runtime hands everything in through `SendContext`.
+ */
+import type {
+  Channel as ChannelName,
+  ContentByChannel,
+  MessageClass,
+  RenderedContent,
+} from '@carillon/contracts';
+import type { z } from 'zod';
+import type { Outcome, Receipt } from './outcome.js';
+import type { RetryPolicy } from './after-attempt.js';
+
+/** A profile as far as a channel needs it to find addresses and to render. */
+export interface Recipient {
+  profileId: string | null;
+  externalId: string | null;
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  timezone: string | null;
+  attributes: Readonly<Record<string, unknown>>;
+  devices: readonly { id: string; token: string; platform: 'ios' | 'android' | 'web' }[];
+}
+
+/** One message on its way out. `address` is the email address, E.164 number, device token or profile id. */
+export interface Outgoing<Rendered> {
+  deliveryId: string;
+  /** For push: one attempt per device, so `attemptId` = device id; elsewhere the delivery id. */
+  attemptId: string;
+  address: string;
+  messageClass: MessageClass;
+  rendered: Rendered;
+}
+
+/** HTTP as the providers see it; implemented by `@carillon/http-out` (deadlines, pooling, SSRF guard). */
+export interface HttpPort {
+  request(options: {
+    method: string;
+    url: string;
+    headers?: Record<string, string>;
+    body?: string | Uint8Array;
+    deadlineMs?: number;
+    maxBytes?: number;
+  }): Promise<{ status: number; headers: Record<string, string | string[] | undefined>; body: Uint8Array }>;
+}
+
+/** Where in-app messages go: implemented by the delivery service on the database. */
+export interface InboxPort {
+  /** Idempotent by `deliveryId`. Returns the ids of the items in the order given. */
+  store(
+    items: readonly {
+      deliveryId: string;
+      profileId: string;
+      title: string;
+      body: string;
+      url: string | null;
+      imageUrl: string | null;
+      data: Record<string, unknown>;
+    }[],
+  ): Promise<string[]>;
+}
+
+export interface SendContext<Settings> {
+  /** Changes with each change of the settings: the key under which a provider may keep a client or a pool. */
+  account: { id: string; revision: string; workspaceId: string; name: string };
+  settings: Settings;
+  http: HttpPort;
+  inbox: InboxPort;
+  /** Guarded connection making for clients that bring their own sockets. See `@carillon/http-out`. */
+  net: NetPort;
+  /** Signed address for status callbacks of this delivery, or null when this installation has no public address. */
+  callbackUrl(deliveryId: string): string | null;
+  /** Signed address of the one-click unsubscribe (RFC 8058) of this delivery, and of the page a person opens. */
+  unsubscribeUrl(deliveryId: string): string;
+  signal: AbortSignal;
+  /** For what the provider wants to keep between batches (pools, clients). Closed by the runtime at shutdown. */
+  keep<T>(key: string, make: () => T, close: (value: T) => void | Promise<void>): T;
+}
+/** The parts of node:net / node:http that clients with sockets of their own need, already guarded. */
+export interface NetPort {
+  /** A connected TCP socket to a checked address (typed loosely: this library does no I/O). */
+  connect(options: { host: string; port: number; deadlineMs: number }): Promise<unknown>;
+  /** A node `http.Agent`/`https.Agent` whose look-ups are guarded. */
+  agentFor(url: string): unknown;
+}
+
+export interface WebhookRequest {
+  method: string;
+  /** The exact public URL that was called, with its query. */
+  url: string;
+  headers: Readonly<Record<string, string | undefined>>;
+  rawBody: Uint8Array;
+}
+/** Thrown by `parseWebhook` when the request is not authentic. The API answers the same 401 whatever the cause. */
+export class WebhookRefused extends Error {
+  override name = 'WebhookRefused';
+}
+
+export interface Provider<Rendered = unknown, Settings = unknown> {
+  name: string;
+  title: string;
+  /** Address of the provider's own documentation. */
+  docs: string;
+  /** The dashboard draws its form from this. Mark secrets with `.meta({ secret: true })`. */
+  settings: z.ZodType<Settings>;
+  /** One outcome per message, in the order given. Must not throw for anything a provider can answer. */
+  send(batch: readonly Outgoing<Rendered>[], context: SendContext<Settings>): Promise<Outcome[]>;
+  /** Tries the credentials without sending. */
+  test?(context: SendContext<Settings>): Promise<{ ok: boolean; sentence: string }>;
+  /** Verifies on the raw body, then translates. `deliveryId` is the one in the (signed) callback URL, if any. */
+  parseWebhook?(
+    request: WebhookRequest,
+    settings: Settings,
+    deliveryId: string | null,
+  ): Receipt[] | Promise<Receipt[]>;
+}
+
+export interface RenderInput {
+  content: ContentByChannel;
+  data: Readonly<Record<string, unknown>>;
+  recipient: Recipient;
+  messageClass: MessageClass;
+  replyTo: string | null;
+  attachments: readonly { filename: string; contentType: string; content: string }[];
+  /** Stable per template version (or message): compiled templates are kept under it. */
+  cacheKey: string;
+  unsubscribeUrl: string;
+}
+/** Rendering fails with data, not with an exception. */
+export type RenderResult<Rendered> =
+  | { ok: true; rendered: Rendered; warnings: string[] }
+  | {
+      ok: false;
+      reason: 'template_error' | 'missing_variable' | 'too_large' | 'content_refused';
+      detail: string;
+      pointer: string;
+    };
+
+export interface Channel<Rendered = unknown> {
+  channel: ChannelName;
+  /** Every address of the recipient on this channel (push: one per device); empty means `no_address`. */
+  addresses(recipient: Recipient): { address: string; attemptId?: string }[];
+  render(input: RenderInput): RenderResult<Rendered>;
+  /** What the dashboard shows for it. */
+  show(rendered: Rendered, address: string | null): RenderedContent;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each provider has settings of its own
+  providers: readonly Provider<Rendered, any>[];
+  retry: RetryPolicy;
+  /** The most messages handed over between two commits. */
+  batchSize: number;
+}
+/** Gives a provider its types without widening them. */
+export const defineProvider = <Rendered, Settings>(
+  provider: Provider<Rendered, Settings>,
+): Provider<Rendered, Settings> => provider;
+export const defineChannel = <Rendered>(channel: Channel<Rendered>): Channel<Rendered> => channel;

@@ -1,0 +1,5 @@
+/** Pure rules of a delivery's life: no I/O, time and randomness are arguments. */
+export * from './outcome.js';
+export * from './channel.js';
+export * from './after-attempt.js';
+export * from './transitions.js';
