@@ -34,7 +34,10 @@ export interface Outgoing<Rendered> {
   rendered: Rendered;
 }
 
-/** HTTP as the providers see it; implemented by `@carillon/http-out` (deadlines, pooling, SSRF guard). */
+/**
+ * HTTP as the providers see it; implemented by `@carillon/http-out` (deadlines, pooling, SSRF guard). Any status is an
+ * answer; without one it throws an `HttpOutError`, whose `nothingSent` tells `deferred` from `unknown`.
+ */
 export interface HttpPort {
   request(options: {
     method: string;
@@ -66,6 +69,10 @@ export interface SendContext<Settings> {
   /** Changes with each change of the settings: the key under which a provider may keep a client or a pool. */
   account: { id: string; revision: string; workspaceId: string; name: string };
   settings: Settings;
+  /**
+   * `http` and `net` have egress level `operator` when `settings.endpoint` is set (only an operator may set it),
+   * else `untrusted`.
+   */
   http: HttpPort;
   inbox: InboxPort;
   /** Guarded connection making for clients that bring their own sockets. See `@carillon/http-out`. */
@@ -74,8 +81,12 @@ export interface SendContext<Settings> {
   callbackUrl(deliveryId: string): string | null;
   /** Signed address of the one-click unsubscribe (RFC 8058) of this delivery, and of the page a person opens. */
   unsubscribeUrl(deliveryId: string): string;
+  /** Aborted when nobody waits any longer: what has no answer by then is reported at once, as `unknown` if it may have left. */
   signal: AbortSignal;
-  /** For what the provider wants to keep between batches (pools, clients). Closed by the runtime at shutdown. */
+  /**
+   * For what the provider wants to keep between batches (pools, clients): the first call makes it, later ones return
+   * it. Put `account.id` and `account.revision` into the key. Closed by the runtime at shutdown.
+   */
   keep<T>(key: string, make: () => T, close: (value: T) => void | Promise<void>): T;
 }
 /** The parts of node:net / node:http that clients with sockets of their own need, already guarded. */
@@ -84,6 +95,8 @@ export interface NetPort {
   connect(options: { host: string; port: number; deadlineMs: number }): Promise<unknown>;
   /** A node `http.Agent`/`https.Agent` whose look-ups are guarded. */
   agentFor(url: string): unknown;
+  /** An `https.Agent` that connects to `endpoint` whatever host the client names: for clients with a fixed host. */
+  agentTo(endpoint: string): unknown;
 }
 
 export interface WebhookRequest {
@@ -103,7 +116,10 @@ export interface Provider<Rendered = unknown, Settings = unknown> {
   title: string;
   /** Address of the provider's own documentation. */
   docs: string;
-  /** The dashboard draws its form from this. Mark secrets with `.meta({ secret: true })`. */
+  /**
+   * The dashboard draws its form from this: `.meta({ title, description, placeholder })` on every field,
+   * `secret: true` on secrets, `operatorOnly: true` on `endpoint`, which every provider that calls out has.
+   */
   settings: z.ZodType<Settings>;
   /** One outcome per message, in the order given. Must not throw for anything a provider can answer. */
   send(batch: readonly Outgoing<Rendered>[], context: SendContext<Settings>): Promise<Outcome[]>;
