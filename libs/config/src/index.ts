@@ -1,0 +1,6 @@
+/** The environment as one frozen, validated tree. Called by every service at start. */
+export { config, ConfigError, loadConfig } from './config.js';
+export type { Config, WorkerService } from './config.js';
+export { configurationPage } from './page.js';
+export { variables } from './variables.js';
+export type { Variable, VariableName } from './variables.js';
