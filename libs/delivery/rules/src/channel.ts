@@ -95,8 +95,6 @@ export interface NetPort {
   connect(options: { host: string; port: number; deadlineMs: number }): Promise<unknown>;
   /** A node `http.Agent`/`https.Agent` whose look-ups are guarded. */
   agentFor(url: string): unknown;
-  /** An `https.Agent` that connects to `endpoint` whatever host the client names: for clients with a fixed host. */
-  agentTo(endpoint: string): unknown;
 }
 
 export interface WebhookRequest {
