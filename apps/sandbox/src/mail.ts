@@ -1,0 +1,38 @@
+/**
+ * Reads the bytes of a mail into what a mailbox shows. Called by the ring when somebody looks, never on arrival.
+ * Inline images (cid:) come out as data: URLs, so that the HTML part can be shown alone.
+ */
+import { simpleParser } from 'mailparser';
+
+export interface Mail {
+  subject: string;
+  /** All header fields by lower-case name, unfolded, as they were sent (not decoded); repeats joined by a newline. */
+  header: Record<string, string>;
+  html: string | null;
+  /** The text part; empty when there is none. */
+  text: string;
+  attachments: { filename: string; contentType: string; size: number }[];
+}
+
+export async function parseMail(raw: Buffer): Promise<Mail> {
+  const mail = await simpleParser(raw, { skipTextToHtml: true, skipHtmlToText: true });
+  const header: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const { key, line } of mail.headerLines) {
+    const value = line
+      .slice(line.indexOf(':') + 1)
+      .replace(/\r?\n(?=[ \t])/g, '')
+      .trim();
+    header[key] = key in header ? `${header[key]}\n${value}` : value;
+  }
+  return {
+    subject: mail.subject ?? '',
+    header,
+    html: mail.html || null,
+    text: mail.text ?? '',
+    attachments: mail.attachments.map((a) => ({
+      filename: a.filename ?? 'unnamed',
+      contentType: a.contentType,
+      size: a.size,
+    })),
+  };
+}

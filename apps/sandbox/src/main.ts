@@ -1,0 +1,8 @@
+/** Runs the sandbox alone, on the addresses of the configuration. */
+import { config } from '@carillon/config';
+import { startSandbox } from './index.js';
+
+const { host, port, smtpPort, url: publicUrl } = config().sandbox;
+const sandbox = await startSandbox({ host, port, smtpPort, publicUrl });
+console.log(`Sandbox: ${sandbox.url}, SMTP on port ${sandbox.smtpPort}`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void sandbox.close());
