@@ -1,0 +1,184 @@
+/**
+ * Where the queues live: Redis or Valkey when an address is given, else the PostgreSQL that keeps the ledger.
+ * Knows BullMQ's two backends and how many connections each needs; knows nothing of payloads and handlers.
+ * Made once per process and handed to `Queues` (sends) and `BullServer` (works).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { QueueName } from '@carillon/contracts';
+import {
+  createPostgresBackend,
+  createRedisBackend,
+  Queue,
+  Worker,
+  type BackendFactory,
+  type IQueueBackend,
+  type JobProgress,
+  type Processor,
+} from 'bullmq';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+
+/** Connections besides the one that every worker listens on. Too few is a silent deadlock, see {@link PostgresQueues}. */
+const SHARED_CONNECTIONS = 6;
+/** A store that does not answer is reported to the caller instead of holding him. Milliseconds. */
+const DEADLINE_MS = 10_000;
+/** Pause after a failed fetch: a store that refuses (a full Redis) would else be asked thousands of times a second. */
+const FETCH_PAUSE_MS = 250;
+
+export interface QueueBackendOptions {
+  /** `redis://…` or `rediss://…`; without it the queues live in `databaseUrl`. */
+  queueUrl?: string | undefined;
+  databaseUrl: string;
+  /** The role that connections to PostgreSQL act as. */
+  role?: string;
+}
+
+export interface ConsumerOptions {
+  concurrency: number;
+  /** Called whenever the store answered a fetch: the sign of life that the watchdog looks at. */
+  alive: () => void;
+}
+
+/** As much of BullMQ's queue and worker as we use, the same on either store. */
+export type JobQueue = Pick<Queue, 'add' | 'getJobCounts' | 'close'> & ReportsErrors;
+export type JobWorker = Pick<Worker, 'isRunning' | 'closing' | 'close' | 'disconnect' | 'waitUntilReady'> &
+  ReportsErrors;
+interface ReportsErrors {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** BullMQ's objects for this process. Used inside this library only. */
+export interface QueueBackend {
+  readonly kind: 'postgres' | 'redis';
+  producer(queue: QueueName): JobQueue;
+  consumer(queue: QueueName, process: Processor, options: ConsumerOptions): JobWorker;
+  /** Ends what is shared. The queues and workers made here are closed by who made them, before. */
+  close(): Promise<void>;
+}
+
+/** Chooses by `queueUrl`. Connects lazily: a store that is away does not stop the start. */
+export function queueBackend(options: QueueBackendOptions): QueueBackend {
+  return options.queueUrl
+    ? new RedisQueues(options.queueUrl)
+    : new PostgresQueues(options.databaseUrl, options.role ?? 'carillon_app');
+}
+
+const producerOptions = {
+  defaultJobOptions: {
+    // Retries live in rows: a job is a hint that something is due.
+    attempts: 1,
+    removeOnComplete: true,
+    // Only parked jobs fail; they are kept for a person to look at.
+    removeOnFail: { count: 1_000, age: 7 * 86_400 },
+  },
+  streams: { events: { maxLen: 100 } },
+};
+
+const consumerOptions = {
+  // A killed worker's job comes back within 15 s instead of BullMQ's 61 s. The lock is never the guard: rows are fenced.
+  lockDuration: 10_000,
+  stalledInterval: 5_000,
+  // Poison is counted in rows, where one bad delivery can be set aside without its neighbours.
+  maxStalledCount: 1_000_000,
+  drainDelay: 5,
+  runRetryDelay: 1_000,
+};
+
+function consume<B extends IQueueBackend, C>(
+  queue: QueueName,
+  process: Processor,
+  connection: C,
+  factory: BackendFactory<B, C>,
+  { concurrency, alive }: ConsumerOptions,
+): Worker<unknown, unknown, string, B, JobProgress, C> {
+  const watched: BackendFactory<B, C> = (...args) => {
+    const backend = factory(...args);
+    const fetch = backend.moveToActive.bind(backend);
+    backend.moveToActive = async (...job) => {
+      try {
+        const answer = await fetch(...job);
+        alive();
+        return answer;
+      } catch (error) {
+        await sleep(FETCH_PAUSE_MS, undefined, { ref: false });
+        throw error;
+      }
+    };
+    return backend;
+  };
+  return new Worker(queue, process, { ...consumerOptions, concurrency, connection }, watched);
+}
+
+/**
+ * All queues of the process on one pool. Every worker keeps one connection of it for LISTEN, so a pool of a fixed size
+ * deadlocks without a word once there are as many workers as connections: it grows with each worker instead.
+ */
+class PostgresQueues implements QueueBackend {
+  readonly kind = 'postgres';
+  private readonly pool: pg.Pool;
+
+  constructor(databaseUrl: string, role: string) {
+    const url = new URL(databaseUrl);
+    const given = url.searchParams.get('options');
+    url.searchParams.delete('options');
+    this.pool = new pg.Pool({
+      connectionString: url.href,
+      // BullMQ applies its schema option to pools of its own making only. A job lost in a crash is offered again by the
+      // clock, so nobody waits for a disk here; what must not be lost is written through other connections.
+      options: [given, `-c role=${role}`, '-c search_path=bullmq,public', '-c synchronous_commit=off']
+        .filter(Boolean)
+        .join(' '),
+      application_name: 'carillon queues',
+      max: SHARED_CONNECTIONS,
+      keepAlive: true,
+      connectionTimeoutMillis: DEADLINE_MS,
+      query_timeout: DEADLINE_MS,
+    });
+    this.pool.setMaxListeners(0);
+  }
+
+  producer(queue: QueueName): JobQueue {
+    return new Queue(queue, { ...producerOptions, connection: this.pool }, createPostgresBackend);
+  }
+
+  consumer(queue: QueueName, process: Processor, options: ConsumerOptions): JobWorker {
+    this.pool.options.max += 1;
+    const worker = consume(queue, process, this.pool, createPostgresBackend, options);
+    worker.once('closed', () => (this.pool.options.max -= 1));
+    return worker;
+  }
+
+  close(): Promise<void> {
+    return this.pool.end();
+  }
+}
+
+class RedisQueues implements QueueBackend {
+  readonly kind = 'redis';
+  private readonly producers: Redis;
+
+  constructor(private readonly url: string) {
+    // Producers fail fast: what could not be offered lies in rows.
+    this.producers = new Redis(url, {
+      maxRetriesPerRequest: 1,
+      commandTimeout: DEADLINE_MS,
+      connectTimeout: DEADLINE_MS,
+      connectionName: 'carillon queues',
+    });
+  }
+
+  producer(queue: QueueName): JobQueue {
+    return new Queue(queue, { ...producerOptions, connection: this.producers }, createRedisBackend);
+  }
+
+  /** Two connections per worker, so that replacing a worker also replaces a connection that hangs. */
+  consumer(queue: QueueName, process: Processor, options: ConsumerOptions): JobWorker {
+    const connection = { url: this.url, maxRetriesPerRequest: null, connectTimeout: DEADLINE_MS };
+    return consume(queue, process, connection, createRedisBackend, options);
+  }
+
+  close(): Promise<void> {
+    this.producers.disconnect();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The sending side: `send` for one job, `offer` for lists of ids that coalesce. Payloads hold ids only; what must
+ * happen is committed in rows before anything is sent, so a queue may be lost and an offer may fail.
+ * Called by whoever makes work due: accept, the clock, delivery outcomes.
+ */
+import { randomUUID } from 'node:crypto';
+import { queueNames, type QueueName } from '@carillon/contracts';
+import { Logger, type LoggerService } from '@nestjs/common';
+import type { JobQueue, QueueBackend } from './backend.js';
+import { BoundedLog } from './bounded-log.js';
+import { CoalescingLane } from './coalesce.js';
+import { listPayload, stamp, type ListQueue, type Unstamped } from './payload.js';
+
+export interface QueueDepth {
+  waiting: number;
+  active: number;
+}
+/** Counted since the start of the process. */
+export interface OfferCounts {
+  ids: number;
+  jobs: number;
+  failedJobs: number;
+}
+
+export class Queues {
+  /** What `offer` did, for metrics: `ids / jobs` tells how well it coalesces. */
+  readonly offered: OfferCounts = { ids: 0, jobs: 0, failedJobs: 0 };
+  private readonly open = new Map<QueueName, JobQueue>();
+  private readonly lanes = new Map<QueueName, CoalescingLane>();
+  private readonly trouble: BoundedLog;
+
+  constructor(
+    private readonly backend: QueueBackend,
+    log: Pick<LoggerService, 'error'> = new Logger('Queues'),
+  ) {
+    this.trouble = new BoundedLog(log, 'queues');
+  }
+
+  /**
+   * Stores one job.
+   * @param options.jobId a second job of this id is dropped while the first one waits or is worked. Neither a bare
+   * integer nor with `:` (BullMQ refuses both).
+   * @throws {z.ZodError} when the payload is not what the contract says
+   * @throws when the store is away
+   */
+  async send<Q extends QueueName>(
+    queue: Q,
+    payload: Unstamped<Q>,
+    options: { jobId?: string } = {},
+  ): Promise<void> {
+    // Always an id of our own: for its own numbering BullMQ would create sequences, which the app's role may not.
+    await this.queue(queue).add(queue, stamp(queue, payload), { jobId: options.jobId ?? randomUUID() });
+  }
+
+  /**
+   * Offers ids of rows that are due. Coalesces with what else arrives within a few milliseconds; resolves when stored.
+   * @returns false when they could not be stored (logged, counted in `offered`): the clock offers them again.
+   */
+  offer<Q extends ListQueue>(queue: Q, ids: readonly string[]): Promise<boolean> {
+    if (!ids.length) return Promise.resolve(true);
+    this.offered.ids += ids.length;
+    return this.lane(queue).offer(ids);
+  }
+
+  /** Jobs per queue, for metrics. Throws when the store is away. */
+  async depths(): Promise<Record<QueueName, QueueDepth>> {
+    const depths = await Promise.all(
+      queueNames.map(async (name) => {
+        const { waiting = 0, active = 0 } = await this.queue(name).getJobCounts('waiting', 'active');
+        return [name, { waiting, active }] as const;
+      }),
+    );
+    return Object.fromEntries(depths) as Record<QueueName, QueueDepth>;
+  }
+
+  /** Stores what was offered, then closes. */
+  async close(): Promise<void> {
+    await Promise.all([...this.lanes.values()].map((lane) => lane.idle()));
+    await Promise.all([...this.open.values()].map((queue) => queue.close()));
+  }
+
+  private queue(name: QueueName): JobQueue {
+    let queue = this.open.get(name);
+    if (!queue) {
+      queue = this.backend.producer(name);
+      queue.on('error', (error) => this.trouble.error('the store of the queues is in trouble', error));
+      this.open.set(name, queue);
+    }
+    return queue;
+  }
+
+  private lane<Q extends ListQueue>(name: Q): CoalescingLane {
+    let lane = this.lanes.get(name);
+    if (!lane) {
+      lane = new CoalescingLane(
+        async (ids) => {
+          await this.send(name, listPayload(name, ids));
+          this.offered.jobs += 1;
+        },
+        (error) => {
+          this.offered.failedJobs += 1;
+          this.trouble.error('an offer could not be stored, the clock repeats it', error);
+        },
+      );
+      this.lanes.set(name, lane);
+    }
+    return lane;
+  }
+}
