@@ -38,3 +38,34 @@ export interface Receipt {
   at?: Date;
   answer: ProviderAnswer;
 }
+
+/** What a call that got no answer means. `error` is the `HttpOutError` of `@carillon/http-out`, or one of its shape. */
+export function unanswered(error: { name: string; message: string; nothingSent: boolean }): Outcome {
+  const answer = { code: error.name, message: error.message };
+  // The guard's refusal will not pass by itself: someone has to change the address in the settings.
+  if (error.name === 'EgressRefused') return { kind: 'misconfigured', answer };
+  return { kind: error.nothingSent ? 'deferred' : 'unknown', answer };
+}
+
+/**
+ * `Retry-After` in milliseconds from `now`, or nothing when it is absent or unreadable.
+ * Seconds or an HTTP date, RFC 9110 section 10.2.3; never more than a day, whatever a server claims.
+ */
+export function retryAfter(header: string | string[] | undefined, now: Date): { retryAfterMs?: number } {
+  const text = (Array.isArray(header) ? header[0] : header)?.trim();
+  if (!text) return {};
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now.getTime();
+  return Number.isFinite(ms) ? { retryAfterMs: Math.min(Math.max(ms, 0), 86_400_000) } : {};
+}
+
+/**
+ * A provider's sentence as it may be kept: without the recipient, other addresses and long numbers, which many
+ * providers repeat; on one line; at most 300 characters.
+ */
+export const impersonal = (text: string, address: string): string =>
+  (address ? text.replaceAll(address, '…') : text)
+    .replace(/[^\s<>@:;,'"()]+@[^\s<>@:;,'"()]+/g, '…')
+    .replace(/\+?\d(?:[ .-]?\d){7,}/g, '…')
+    // eslint-disable-next-line no-control-regex -- they are what is removed
+    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+    .slice(0, 300);
