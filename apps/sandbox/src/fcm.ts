@@ -72,7 +72,7 @@ export function fcmRoutes(app: FastifyInstance, { knobs, received, firstTries }:
   };
 
   app.post<{ Params: { project: string } }>(
-    '/v1/projects/:project/messages\\:send',
+    '/v1/projects/:project/messages::send',
     async (request, reply) => {
       const [scheme, accessToken] = (request.headers.authorization ?? '').split(' ');
       if (scheme !== 'Bearer' || !accessToken || accessToken.startsWith('wrong')) {

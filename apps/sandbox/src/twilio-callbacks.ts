@@ -96,7 +96,7 @@ export class TwilioCallbacks {
         await answer.body.dump();
         return String(answer.statusCode);
       } catch (error) {
-        const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer';
+        const code = (error as { code?: string }).code ?? 'no answer';
         if (tries === 2 || this.#closed || !neverArrived.has(code)) return code;
       }
     }

@@ -199,9 +199,7 @@ function complaint(form: URLSearchParams): number | undefined {
 
 /** A number, a short code, or an alphanumeric name of up to 11 characters with a letter in it. */
 const isSender = (from: string): boolean =>
-  from.startsWith('+')
-    ? e164.test(from)
-    : /^\d{3,8}$/.test(from) || /^(?=.*[a-z])[\w +-]{1,11}$/i.test(from);
+  from.startsWith('+') ? e164.test(from) : /^\d{3,8}$/.test(from) || /^(?=.*[a-z])[\w +-]{1,11}$/i.test(from);
 
 function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol);
