@@ -1,0 +1,54 @@
+/** The client: options in, one property per kind of thing. */
+import type { Me } from '@carillon/contracts';
+import type { CallOptions, CarillonOptions } from './requests.js';
+import { Requests } from './requests.js';
+import { Accounts, Deliveries, Inbox, Keys, Messages, Profiles, Session, Templates } from './resources.js';
+import type { AnyTemplates } from './templates.js';
+
+/**
+ * Sends messages and reads what became of them.
+ *
+ * ```ts
+ * const carillon = new Carillon({ apiKey: 'ck_…', baseUrl: 'https://carillon.example.com' });
+ * await carillon.messages.send({
+ *   to: { profile: 'ada' },
+ *   channels: ['email', 'push'],
+ *   template: 'order-shipped',
+ *   data: { orderId: '1042' },
+ * });
+ * ```
+ *
+ * Give the interface written by `carillon types` to have templates and their data checked by the compiler:
+ * `new Carillon<Templates>({ … })`.
+ *
+ * Every call throws CarillonError or one of its kinds, see ApiProblem.
+ */
+export class Carillon<Known = AnyTemplates> {
+  readonly messages: Messages<Known>;
+  readonly deliveries: Deliveries;
+  readonly profiles: Profiles;
+  readonly templates: Templates;
+  readonly accounts: Accounts;
+  readonly inbox: Inbox;
+  readonly keys: Keys;
+  readonly session: Session;
+  readonly #requests: Requests;
+
+  constructor(options: CarillonOptions) {
+    const requests = new Requests(options);
+    this.#requests = requests;
+    this.messages = new Messages(requests);
+    this.deliveries = new Deliveries(requests);
+    this.profiles = new Profiles(requests);
+    this.templates = new Templates(requests);
+    this.accounts = new Accounts(requests);
+    this.inbox = new Inbox(requests);
+    this.keys = new Keys(requests);
+    this.session = new Session(requests);
+  }
+
+  /** Who is calling: the workspace, the scopes, and with a session the user. */
+  me(options?: CallOptions): Promise<Me> {
+    return this.#requests.call('me', { options });
+  }
+}

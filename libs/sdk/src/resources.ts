@@ -1,0 +1,372 @@
+/**
+ * What a caller sees: one small class per thing, one method per operation. They name the operation and shape the
+ * arguments; everything about HTTP is in requests.ts.
+ */
+import type {
+  AcceptedMessage,
+  ApiKey,
+  ApiKeyCreated,
+  BatchResult,
+  BodyInputOf,
+  Counts,
+  Delivery,
+  DeliveryDetail,
+  DeliveryFilter,
+  Device,
+  Explanation,
+  Me,
+  Message,
+  Preview,
+  Profile,
+  ProfileBulkResult,
+  ProviderAccount,
+  ProviderInfo,
+  RenderedContent,
+  ResponseOf,
+  Template,
+  TemplateDetail,
+  TemplateVersion,
+} from '@carillon/contracts';
+import { List } from './pages.js';
+import type { CallOptions, Requests } from './requests.js';
+import { newKey } from './requests.js';
+import { events } from './stream.js';
+import type { AnyTemplates, Send } from './templates.js';
+
+type OneOrMany<T> = T extends readonly (infer Item)[] ? Item | readonly Item[] : T;
+/** Filters of the delivery log; lists may be given as one word, times as Date. */
+export type DeliveryQuery = {
+  [F in keyof DeliveryFilter]: F extends 'from' | 'to'
+    ? string | Date | undefined
+    : OneOrMany<DeliveryFilter[F]>;
+};
+/** How a list is paged: `limit` items a page (1 to 200), from `cursor` on. */
+export interface Paging {
+  limit?: number;
+  cursor?: string;
+}
+/** A change of a delivery as the stream tells it. A hint: read the delivery for the truth. */
+export type DeliveryChange = Pick<Delivery, 'id'> & Partial<Delivery>;
+/** A profile in a bulk upsert. */
+export type ProfileInput = { externalId: string } & BodyInputOf<'upsertProfile'>;
+
+export class Messages<Templates = AnyTemplates> {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /**
+   * Accepts a message: when this resolves it is committed and will be kept. Without an `idempotencyKey` one is made
+   * for this call, so that a retry after a lost answer does not send twice.
+   */
+  async send(message: Send<Templates>, options?: CallOptions): Promise<AcceptedMessage> {
+    const { idempotencyKey = newKey(), ...body } = message;
+    return this.requests.call('sendMessage', {
+      body: body as BodyInputOf<'sendMessage'>,
+      idempotencyKey,
+      options,
+    });
+  }
+
+  /**
+   * Up to 1,000 messages, each judged by itself: `results` answers by index, good ones go on beside bad ones. Each
+   * message without an `idempotencyKey` is given one, so that the batch may be repeated safely.
+   */
+  async sendBatch(messages: readonly Send<Templates>[], options?: CallOptions): Promise<BatchResult> {
+    const keyed = messages.map((message) => ({
+      ...message,
+      idempotencyKey: message.idempotencyKey ?? newKey(),
+    }));
+    return this.requests.call('sendBatch', { body: { messages: keyed }, repeatable: true, options });
+  }
+
+  /** A message and where its deliveries stand. */
+  get(id: string, options?: CallOptions): Promise<Message> {
+    return this.requests.call('getMessage', { params: { id }, options });
+  }
+
+  /** Cancels the deliveries that have not left; says how many, and how many had. */
+  cancel(id: string, options?: CallOptions): Promise<ResponseOf<'cancelMessage'>> {
+    return this.requests.call('cancelMessage', { params: { id }, options });
+  }
+
+  /** Gives what has not left another time; a time in the past means now. */
+  reschedule(
+    id: string,
+    sendAt: string | Date,
+    options?: CallOptions,
+  ): Promise<ResponseOf<'rescheduleMessage'>> {
+    const body = { sendAt: sendAt instanceof Date ? sendAt.toISOString() : sendAt };
+    return this.requests.call('rescheduleMessage', { params: { id }, body, options });
+  }
+}
+
+export class Deliveries {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** The delivery log, newest first. */
+  list(query: DeliveryQuery & Paging = {}, options?: CallOptions): List<Delivery> {
+    const { cursor: start, ...filter } = query;
+    return new List(
+      (cursor, o) =>
+        this.requests.call('listDeliveries', {
+          query: { ...filter, cursor },
+          options: o,
+        }),
+      start,
+      options,
+    );
+  }
+
+  /** One delivery with its timeline and what the provider answered. */
+  get(id: string, options?: CallOptions): Promise<DeliveryDetail> {
+    return this.requests.call('getDelivery', { params: { id }, options });
+  }
+
+  /** What it says, rendered again from template and data. */
+  content(id: string, options?: CallOptions): Promise<RenderedContent> {
+    return this.requests.call('getDeliveryContent', { params: { id }, options });
+  }
+
+  /** Why it did or did not arrive, in sentences. */
+  explain(id: string, options?: CallOptions): Promise<Explanation> {
+    return this.requests.call('explainDelivery', { params: { id }, options });
+  }
+
+  /** Counts by channel and status, in total and over time. */
+  counts(
+    query: { from?: string | Date; to?: string | Date; interval?: 'hour' | 'day' } = {},
+    options?: CallOptions,
+  ): Promise<Counts> {
+    return this.requests.call('countDeliveries', { query, options });
+  }
+
+  /** The log as CSV, in pieces of text as they arrive: write each to a file or a response. */
+  async *exportCsv(
+    query: DeliveryQuery = {},
+    options?: CallOptions,
+  ): AsyncGenerator<string, void, undefined> {
+    const response = await this.requests.open('exportDeliveries', {
+      query,
+      options,
+      headers: { accept: 'text/csv' },
+    });
+    if (response.body === null) return;
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        yield decoder.decode(value, { stream: true });
+      }
+    } finally {
+      await reader.cancel().catch(() => undefined);
+    }
+  }
+
+  /**
+   * Changes as they happen. Reconnects by itself; ends when `options.signal` aborts or the loop is left.
+   */
+  async *stream(
+    query: DeliveryQuery = {},
+    options?: CallOptions,
+  ): AsyncGenerator<DeliveryChange, void, undefined> {
+    const open = (headers: Record<string, string>) =>
+      this.requests.open('streamDeliveries', { query, options, headers });
+    for await (const { data } of events(open, options)) {
+      const change: unknown = data === '' ? null : JSON.parse(data);
+      if (typeof change === 'object' && change !== null && 'id' in change) yield change as DeliveryChange;
+    }
+  }
+}
+
+export class Profiles {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** Profiles; `search` takes an external id, email or phone, or the beginning of one. */
+  list(query: Paging & { search?: string } = {}, options?: CallOptions): List<Profile> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) => this.requests.call('listProfiles', { query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
+  }
+
+  get(externalId: string, options?: CallOptions): Promise<Profile> {
+    return this.requests.call('getProfile', { params: { externalId }, options });
+  }
+
+  /** Creates the profile or changes the fields that are given. `attributes` merge key by key; null removes. */
+  upsert(externalId: string, profile: BodyInputOf<'upsertProfile'>, options?: CallOptions): Promise<Profile> {
+    return this.requests.call('upsertProfile', { params: { externalId }, body: profile, options });
+  }
+
+  /** Up to 1,000 profiles, each judged by itself: `results` answers by index. */
+  bulkUpsert(profiles: readonly ProfileInput[], options?: CallOptions): Promise<ProfileBulkResult> {
+    return this.requests.call('bulkUpsertProfiles', { body: { profiles: [...profiles] }, options });
+  }
+
+  /** Deletes the profile and its devices. */
+  delete(externalId: string, options?: CallOptions): Promise<void> {
+    return this.requests.call('deleteProfile', { params: { externalId }, options });
+  }
+
+  /** Registers a push token. A token that another profile had moves to this one. */
+  addDevice(externalId: string, device: BodyInputOf<'addDevice'>, options?: CallOptions): Promise<Device> {
+    return this.requests.call('addDevice', { params: { externalId }, body: device, options });
+  }
+
+  removeDevice(externalId: string, id: string, options?: CallOptions): Promise<void> {
+    return this.requests.call('removeDevice', { params: { externalId, id }, options });
+  }
+}
+
+export class Templates {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  list(query: Paging & { search?: string } = {}, options?: CallOptions): List<Template> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) => this.requests.call('listTemplates', { query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
+  }
+
+  /** A template with its newest version. */
+  get(key: string, options?: CallOptions): Promise<TemplateDetail> {
+    return this.requests.call('getTemplate', { params: { key }, options });
+  }
+
+  /** One version; versions never change. */
+  version(key: string, version: number, options?: CallOptions): Promise<TemplateVersion> {
+    return this.requests.call('getTemplateVersion', { params: { key, version }, options });
+  }
+
+  /** Creates the template, or its next version. */
+  save(key: string, template: BodyInputOf<'saveTemplate'>, options?: CallOptions): Promise<TemplateDetail> {
+    return this.requests.call('saveTemplate', { params: { key }, body: template, options });
+  }
+
+  /** Renders without sending: a stored version, or `content` that is not saved yet. */
+  preview(key: string, request: BodyInputOf<'previewTemplate'>, options?: CallOptions): Promise<Preview> {
+    return this.requests.call('previewTemplate', { params: { key }, body: request, options });
+  }
+
+  /** Puts it away; its versions stay readable. */
+  archive(key: string, options?: CallOptions): Promise<void> {
+    return this.requests.call('archiveTemplate', { params: { key }, options });
+  }
+}
+
+export class Accounts {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** The providers this installation knows, each with the JSON Schema of its settings. */
+  async providers(options?: CallOptions): Promise<ProviderInfo[]> {
+    return (await this.requests.call('listProviders', { options })).items;
+  }
+
+  /** Every provider account with its health. */
+  async list(options?: CallOptions): Promise<ProviderAccount[]> {
+    return (await this.requests.call('listAccounts', { options })).items;
+  }
+
+  create(account: BodyInputOf<'createAccount'>, options?: CallOptions): Promise<ProviderAccount> {
+    return this.requests.call('createAccount', { body: account, options });
+  }
+
+  get(id: string, options?: CallOptions): Promise<ProviderAccount> {
+    return this.requests.call('getAccount', { params: { id }, options });
+  }
+
+  /** Changes the fields that are given; secrets that are left out stay. */
+  update(id: string, changes: BodyInputOf<'updateAccount'>, options?: CallOptions): Promise<ProviderAccount> {
+    return this.requests.call('updateAccount', { params: { id }, body: changes, options });
+  }
+
+  delete(id: string, options?: CallOptions): Promise<void> {
+    return this.requests.call('deleteAccount', { params: { id }, options });
+  }
+
+  /** Tries the credentials; with `to`, sends one test message. */
+  test(
+    id: string,
+    test: BodyInputOf<'testAccount'> = {},
+    options?: CallOptions,
+  ): Promise<ResponseOf<'testAccount'>> {
+    return this.requests.call('testAccount', { params: { id }, body: test, options });
+  }
+
+  /** What is due waits, or takes another account. */
+  pause(id: string, options?: CallOptions): Promise<ProviderAccount> {
+    return this.requests.call('pauseAccount', { params: { id }, options });
+  }
+
+  resume(id: string, options?: CallOptions): Promise<ProviderAccount> {
+    return this.requests.call('resumeAccount', { params: { id }, options });
+  }
+}
+
+export class Inbox {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** A short-lived token with which a page reads the inbox of one profile. Mint it on your server, per visit. */
+  mintToken(
+    profile: string,
+    options?: CallOptions & { ttlSeconds?: number },
+  ): Promise<ResponseOf<'mintInboxToken'>> {
+    const body = { profile, ttlSeconds: options?.ttlSeconds };
+    return this.requests.call('mintInboxToken', { body, options });
+  }
+}
+
+export class Keys {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** API keys by name and prefix; the keys themselves are never shown again. */
+  async list(options?: CallOptions): Promise<ApiKey[]> {
+    return (await this.requests.call('listKeys', { options })).items;
+  }
+
+  /** Makes a key. `key` in the answer is shown this once. */
+  create(key: BodyInputOf<'createKey'>, options?: CallOptions): Promise<ApiKeyCreated> {
+    return this.requests.call('createKey', { body: key, options });
+  }
+
+  /** A second live key with the same scopes; the old one ends after `overlapSeconds` (default a day). */
+  rotate(id: string, rotation: BodyInputOf<'rotateKey'> = {}, options?: CallOptions): Promise<ApiKeyCreated> {
+    return this.requests.call('rotateKey', { params: { id }, body: rotation, options });
+  }
+
+  /** Ends a key, everywhere within 5 seconds. */
+  revoke(id: string, options?: CallOptions): Promise<void> {
+    return this.requests.call('revokeKey', { params: { id }, options });
+  }
+}
+
+/** The dashboard's session: a cookie that only the server reads, and a CSRF token that this client keeps. */
+export class Session {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  signIn(credentials: BodyInputOf<'signIn'>, options?: CallOptions): Promise<Me> {
+    return this.requests.call('signIn', { body: credentials, options });
+  }
+
+  signOut(options?: CallOptions): Promise<void> {
+    return this.requests.call('signOut', { options });
+  }
+
+  /** Ends all other sessions of the user. */
+  changePassword(change: BodyInputOf<'changePassword'>, options?: CallOptions): Promise<void> {
+    return this.requests.call('changePassword', { body: change, options });
+  }
+}
