@@ -39,12 +39,43 @@ export interface Receipt {
   answer: ProviderAnswer;
 }
 
-/** What a call that got no answer means. `error` is the `HttpOutError` of `@carillon/http-out`, or one of its shape. */
-export function unanswered(error: { name: string; message: string; nothingSent: boolean }): Outcome {
-  const answer = { code: error.name, message: error.message };
+/** What a call without a whole answer means. `error` is the `HttpOutError` of `@carillon/http-out`, or of its shape. */
+export function unanswered(error: {
+  name: string;
+  message: string;
+  nothingSent: boolean;
+  status?: number | undefined;
+}): Outcome {
+  const answer = { code: error.status ?? error.name, message: error.message };
   // The guard's refusal will not pass by itself: someone has to change the address in the settings.
   if (error.name === 'EgressRefused') return { kind: 'misconfigured', answer };
-  return { kind: error.nothingSent ? 'deferred' : 'unknown', answer };
+  if (error.nothingSent) return { kind: 'deferred', answer };
+  // It was taken; only the text that would have told its id broke off.
+  if (error.status && error.status >= 200 && error.status < 300)
+    return { kind: 'accepted', providerMessageId: null, answer };
+  return { kind: 'unknown', answer };
+}
+
+/**
+ * One attempt, for as long as somebody waits for it: once `signal` is aborted it is `unknown` at once, or `deferred`
+ * if it had not begun. For clients that cannot be interrupted; `attempt` must not throw what it expects.
+ */
+export async function whileAwaited(signal: AbortSignal, attempt: () => Promise<Outcome>): Promise<Outcome> {
+  const late = (kind: 'deferred' | 'unknown'): Outcome => ({
+    kind,
+    answer: { code: 'aborted', message: 'There was no time left to wait for an answer.' },
+  });
+  if (signal.aborted) return late('deferred');
+  let stop = () => {};
+  const aborted = new Promise<Outcome>((resolve) => {
+    stop = () => resolve(late('unknown'));
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([attempt(), aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 /**
