@@ -4,7 +4,9 @@ import { z } from 'zod';
 /** Stable codes. A code never changes its meaning; clients may switch on it. */
 export const problems = {
   invalid_request: { status: 422, title: 'The request is not valid' },
+  malformed_request: { status: 400, title: 'The request is not well-formed' },
   malformed_json: { status: 400, title: 'The body is not JSON' },
+  method_not_allowed: { status: 405, title: 'This address does not take that method' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unauthenticated: { status: 401, title: 'No valid credentials' },

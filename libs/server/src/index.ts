@@ -1,0 +1,11 @@
+/** Start-up shared by all services: operations, credentials, problems, health, logs, shutdown. Not business. */
+export { Operation, Public } from './operation.js';
+export type { Call, Result, StreamEvent } from './operation.js';
+export type { Caller, CallerOf, InboxCaller, KeyCaller, UserCaller } from './caller.js';
+export { notFound, ProblemException } from './problem.js';
+export type { ProblemOptions } from './problem.js';
+export { faultIn, parseJson } from './json.js';
+export { errorsOf } from './sentences.js';
+export { mintInboxToken, verifyInboxToken } from './inbox-token.js';
+export { newApiKey } from './api-keys.js';
+export type { NewApiKey } from './api-keys.js';

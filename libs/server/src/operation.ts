@@ -1,0 +1,103 @@
+/**
+ * Mounts a handler for an operation of the contract: method, path, credentials, validated input, success status, and
+ * a response that holds what the contract names and nothing else. The only way to add a /v1 route.
+ *
+ *   @Controller()
+ *   export class MessagesController {
+ *     @Operation('sendMessage')
+ *     async send({ body, caller }: Call<'sendMessage'>): Promise<Result<'sendMessage'>> { … }
+ *   }
+ */
+import {
+  applyDecorators,
+  createParamDecorator,
+  HttpCode,
+  RequestMapping,
+  RequestMethod,
+  SetMetadata,
+  UseInterceptors,
+} from '@nestjs/common';
+import {
+  operations,
+  type BodyOf,
+  type Operation as Contract,
+  type OperationName,
+  type ParamsOf,
+  type QueryOf,
+  type ResponseOf,
+} from '@carillon/contracts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { CallerOf } from './caller.js';
+import { readInput } from './input.js';
+import { callerOf, callSignal } from './request-state.js';
+import { AnswerInterceptor } from './answer.js';
+import { OPERATION, PUBLIC } from './metadata.js';
+
+/** What a handler gets. Everything in it has been validated and belongs to `caller.workspaceId` or is refused. */
+export interface Call<N extends OperationName> {
+  params: ParamsOf<N>;
+  query: QueryOf<N>;
+  body: BodyOf<N>;
+  caller: CallerOf<N>;
+  request: FastifyRequest;
+  /** For headers and cookies. Bodies are returned, never sent from here. */
+  reply: FastifyReply;
+  /** Aborts when the client is gone or the process stops. Streams must end on it. */
+  signal: AbortSignal;
+}
+
+/** One event of a `text/event-stream` answer. `data` is sent as JSON. */
+export interface StreamEvent {
+  event?: string;
+  id?: string;
+  data: unknown;
+}
+
+/** What a handler returns: the contract's body, lines of a CSV, or events of a stream. */
+export type Result<N extends OperationName> = (typeof operations)[N] extends { produces: 'text/event-stream' }
+  ? AsyncIterable<StreamEvent>
+  : (typeof operations)[N] extends { produces: 'text/csv' }
+    ? AsyncIterable<string>
+    : ResponseOf<N>;
+
+type Handler<N extends OperationName> = (call: Call<N>) => Promise<Result<N>> | Result<N>;
+
+const CallParameter = createParamDecorator((name: OperationName, context) => {
+  const http = context.switchToHttp();
+  const request = http.getRequest<FastifyRequest>();
+  const reply = http.getResponse<FastifyReply>();
+  return {
+    ...readInput(operations[name], request),
+    caller: callerOf(request),
+    request,
+    reply,
+    // Made when asked for: most handlers are done long before anyone could leave.
+    get signal() {
+      return callSignal(request, reply);
+    },
+  };
+});
+
+/** @param name of an operation in the contract; the handler takes one `Call` and returns its `Result` */
+export function Operation<N extends OperationName>(name: N) {
+  const operation: Contract = operations[name];
+  return (
+    target: object,
+    property: string | symbol,
+    descriptor: TypedPropertyDescriptor<Handler<N>>,
+  ): void => {
+    CallParameter(name)(target, property, 0);
+    applyDecorators(
+      RequestMapping({ path: operation.path, method: RequestMethod[operation.method] }),
+      HttpCode(operation.status),
+      SetMetadata(OPERATION, name),
+      UseInterceptors(AnswerInterceptor),
+    )(target, property, descriptor);
+  };
+}
+
+/**
+ * Marks a route outside the contract (webhooks, unsubscribe pages, health) as open: it checks its callers itself.
+ * A route with neither this nor @Operation is refused to everyone. Its body is the raw bytes (`request.body`: Buffer).
+ */
+export const Public = () => SetMetadata(PUBLIC, true);

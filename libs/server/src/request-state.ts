@@ -1,0 +1,30 @@
+/** What is known about a request, kept beside it: who called, and when it is over. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Caller } from './caller.js';
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+export const setCaller = (request: FastifyRequest, caller: Caller): void => void callers.set(request, caller);
+/** Who called, or null where the operation asks for no credentials. */
+export const callerOf = (request: FastifyRequest): Caller | null => callers.get(request) ?? null;
+
+const open = new WeakMap<FastifyInstance['server'], Set<AbortController>>();
+
+/** Aborts when the connection is gone or the server stops. */
+export function callSignal(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const { server } = request.server;
+  const calls = open.get(server) ?? new Set();
+  open.set(server, calls);
+  const call = new AbortController();
+  calls.add(call);
+  reply.raw.once('close', () => {
+    calls.delete(call);
+    call.abort();
+  });
+  if (reply.raw.closed) call.abort();
+  return call.signal;
+}
+
+/** Ends what would run for as long as the client stays: streams. */
+export const endOpenCalls = (server: FastifyInstance['server']): void =>
+  open.get(server)?.forEach((call) => call.abort());
