@@ -8,13 +8,13 @@
  * A migration that cannot run in a transaction (CREATE INDEX CONCURRENTLY) begins with the line
  * `-- no transaction` and holds one statement.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
-import { Problem, root } from './data-folder.mjs';
+import { Problem, root, sha256 } from './data-folder.mjs';
 
 /** The role whose rights every service connection has. Owns nothing and is bound by row-level security. */
 export const APP_ROLE = 'carillon_app';
@@ -28,26 +28,42 @@ const TABLE_LOCK_WAIT = '5s';
 const TABLE_LOCK_ATTEMPTS = 5;
 
 /**
- * @param {{ ownerUrl: string, appUrl?: string, queues?: boolean, migrations?: string }} options
+ * @param {{ ownerUrl: string, appUrl?: string, queueUrl?: string | null, migrations?: string }} options
  * `ownerUrl`: who owns the tables. `appUrl`: what the services connect with (default: the same), so that its user may
- * act as the app role. `queues`: whether the queues live in this database. `migrations`: their folder.
+ * act as the app role. `queueUrl`: where the queues live (default: the same database; null: nowhere yet).
+ * `migrations`: their folder.
  * @returns {Promise<string[]>} names of the migrations applied now
  * @throws {Problem} with a sentence for a person
  */
 export async function migrate({
   ownerUrl,
   appUrl = ownerUrl,
-  queues = true,
+  queueUrl = ownerUrl,
   migrations = path.join(root, 'prisma/migrations'),
 }) {
-  const client = await connect(ownerUrl);
+  const applied = await locked(ownerUrl, async (client) => {
+    await ensureAppRole(client, appUrl);
+    const names = await applyMigrations(client, migrations);
+    if (queueUrl === ownerUrl) await ensureQueues(client, ownerUrl);
+    return names;
+  });
+  // Queues may live in a PostgreSQL of their own; in Redis there is nothing to prepare.
+  if (queueUrl && queueUrl !== ownerUrl && /^postgres/.test(queueUrl)) {
+    await locked(queueUrl, async (client) => {
+      await ensureAppRole(client, queueUrl);
+      await ensureQueues(client, queueUrl);
+    });
+  }
+  return applied;
+}
+
+/** Does the work on one connection while nobody else migrates that database. */
+async function locked(url, work) {
+  const client = await connect(url);
   try {
     await refuseOldServer(client);
     await lock(client);
-    await ensureAppRole(client, appUrl);
-    const applied = await applyMigrations(client, migrations);
-    if (queues) await ensureQueues(client, ownerUrl);
-    return applied;
+    return await work(client);
   } finally {
     await client.end(); // Releases the lock.
   }
@@ -198,7 +214,7 @@ function readMigrations(folder) {
       return {
         name,
         sql,
-        checksum: createHash('sha256').update(sql).digest('hex'),
+        checksum: sha256(sql),
         transaction: !/^-- no transaction\b/.test(sql),
       };
     });
@@ -237,41 +253,42 @@ async function applyOne(client, { name, sql, checksum, transaction }) {
 }
 
 /**
- * BullMQ's own schema and the app role's rights in it. The schema's comment remembers the version it was made by, so
- * that a start with nothing to do need not load BullMQ.
+ * BullMQ's own schema, which libs/queue makes and opens to the app role. The schema's comment remembers what made
+ * it, so that a start with nothing to do need not load BullMQ.
  */
-async function ensureQueues(client, ownerUrl) {
-  const manifest = JSON.parse(fs.readFileSync(path.join(root, 'node_modules/bullmq/package.json'), 'utf8'));
-  const stamp = `BullMQ ${manifest.version}, opened to ${APP_ROLE}`;
+async function ensureQueues(client, url) {
+  const entry = path.join(root, 'libs/queue/dist/index.js');
+  const { version } = JSON.parse(
+    fs.readFileSync(path.join(root, 'node_modules/bullmq/package.json'), 'utf8'),
+  );
+  const stamp = `BullMQ ${version}, ${sha256(fs.readFileSync(path.join(path.dirname(entry), 'migrate.js'))).slice(0, 12)}`;
   const { rows } = await client.query(
     "SELECT obj_description(to_regnamespace('bullmq'), 'pg_namespace') AS stamp",
   );
   if (rows[0].stamp === stamp) return;
+  const { migrateQueues } = await import(pathToFileURL(entry).href);
+  await migrateQueues(url, APP_ROLE);
+  await client.query(`COMMENT ON SCHEMA bullmq IS ${client.escapeLiteral(stamp)}`);
+}
 
-  // Only libs/queue may know BullMQ.
-  const { migrateQueues } = await import(pathToFileURL(path.join(root, 'libs/queue/dist/index.js')).href);
-  await migrateQueues(ownerUrl);
-  await client.query(`
-    GRANT USAGE ON SCHEMA bullmq TO ${APP_ROLE};
-    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bullmq TO ${APP_ROLE};
-    GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA bullmq TO ${APP_ROLE};
-    -- BullMQ makes a sequence per queue when the first job comes, and drops it with the queue. Doing so as the owner
-    -- keeps the app role from owning anything.
-    ALTER FUNCTION bullmq.next_job_id(text) SECURITY DEFINER;
-    ALTER FUNCTION bullmq.obliterate(text, integer, boolean) SECURITY DEFINER;
-    REVOKE EXECUTE ON FUNCTION bullmq.next_job_id(text), bullmq.obliterate(text, integer, boolean) FROM PUBLIC;
-    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA bullmq TO ${APP_ROLE};
-    COMMENT ON SCHEMA bullmq IS ${client.escapeLiteral(stamp)};`);
+/**
+ * A connection address from the environment, or from the file that NAME_FILE names, as container secrets come.
+ */
+function address(name) {
+  const file = process.env[`${name}_FILE`];
+  return process.env[name] || (file && fs.readFileSync(file, 'utf8').trim()) || undefined;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(fs.realpathSync(process.argv[1])).href) {
-  const { DATABASE_URL, DATABASE_OWNER_URL = DATABASE_URL, QUEUE_URL } = process.env;
   try {
-    if (!DATABASE_OWNER_URL)
+    const appUrl = address('DATABASE_URL');
+    const ownerUrl = address('DATABASE_OWNER_URL') ?? appUrl;
+    if (!ownerUrl) {
       throw new Problem(
         'Say which database: DATABASE_URL, and DATABASE_OWNER_URL when another user owns the tables.',
       );
-    const applied = await migrate({ ownerUrl: DATABASE_OWNER_URL, appUrl: DATABASE_URL, queues: !QUEUE_URL });
+    }
+    const applied = await migrate({ ownerUrl, appUrl, queueUrl: address('QUEUE_URL') });
     console.log(applied.length ? `Applied ${applied.join(', ')}.` : 'The database is up to date.');
   } catch (error) {
     console.error(error instanceof Problem ? error.message : error);

@@ -27,7 +27,11 @@ export async function testCluster(say = () => {}) {
     const app = new URL(cluster.url(TEMPLATE));
     app.username = APP_ROLE;
     app.password = randomBytes(18).toString('base64url');
-    await migrate({ ownerUrl: cluster.url(TEMPLATE), appUrl: app.href, queues: compiledQueues() });
+    await migrate({
+      ownerUrl: cluster.url(TEMPLATE),
+      appUrl: app.href,
+      queueUrl: compiledQueues() ? undefined : null,
+    });
     app.pathname = '/postgres';
     return {
       env: {

@@ -132,7 +132,11 @@ async function runJest({ leftOut, only, env }) {
 
   const { testCluster } = await import('./test-cluster.mjs');
   cluster = await testCluster(console.log);
-  const ignored = leftOut.flatMap((file) => ['--testPathIgnorePatterns', `/${file.replaceAll('.', '\\.')}$`]);
+  // Giving any pattern replaces jest's own, which leaves packages out.
+  const ignored = ['/node_modules/', ...leftOut].flatMap((file) => [
+    '--testPathIgnorePatterns',
+    `/${file.replaceAll('.', '\\.')}$`,
+  ]);
   const patterns = chosen ? ['--runTestsByPath', ...chosen] : jestArguments;
   // Nest is ESM only, which jest runs through an API of Node's that still calls itself experimental.
   const nodeOptions = '--experimental-vm-modules --disable-warning=ExperimentalWarning';
