@@ -11,7 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { dataFolder, developmentSecrets, freePort, Problem } from './data-folder.mjs';
+import { dataFolder, developmentSecrets, freePort, isFree, Problem } from './data-folder.mjs';
 import { chooseWay } from './postgres-user.mjs';
 
 /** The superuser of the embedded cluster and its database. Services log in as `carillon_app` instead. */
@@ -40,16 +40,18 @@ const NOT_DURABLE = {
 
 /**
  * Starts (or adopts) the cluster that lives in `<folder>/pg`, and waits until it answers.
- * @param {{ folder: string, password: string, preferredPort?: number, durable?: boolean, settings?: Record<string, string | number>, say?: (line: string) => void }} options
- * `folder` also takes postgres.log and postgres.port; `password` is the owner's; `preferredPort` 0 takes any free port;
+ * @param {{ folder: string, password: string, preferredPort?: number, exactPort?: number, durable?: boolean, settings?: Record<string, string | number>, say?: (line: string) => void }} options
+ * `folder` also takes postgres.log and postgres.port; `password` is the owner's; `preferredPort` 0 takes any free port,
+ * `exactPort` waits until that one is free;
  * `settings` go on the server's command line.
- * @returns {Promise<{ port: number, pid: number, adopted: boolean, way: string, url: (database?: string) => string, stop: () => Promise<void> }>}
+ * @returns {Promise<{ port: number, pid: number, adopted: boolean, way: string, isAlive: () => boolean, url: (database?: string) => string, stop: () => Promise<void> }>}
  * @throws {Problem} with a sentence for a person when there is no way to run it.
  */
 export async function startPostgres({
   folder,
   password,
   preferredPort = PREFERRED_PORT,
+  exactPort,
   durable = true,
   settings = {},
   say = () => {},
@@ -73,12 +75,13 @@ export async function startPostgres({
     log,
     portFile,
     preferredPort,
+    exactPort,
     address,
     settings: { ...SETTINGS, ...(durable ? {} : NOT_DURABLE), ...settings },
   });
   const url = address(port);
   await createDatabase(url('postgres'), OWNER);
-  return { port, pid: child.pid, adopted: false, way: way.name, url, stop: () => stopServer(child.pid) };
+  return { ...handle({ port, pid: child.pid, url }), adopted: false, way: way.name };
 }
 
 /**
@@ -130,6 +133,12 @@ function ownerUrl({ password, port, database = OWNER }) {
   return `postgresql://${OWNER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
 }
 
+const handle = (server) => ({
+  ...server,
+  isAlive: () => isPostgres(server.pid),
+  stop: () => stopServer(server.pid),
+});
+
 /** A server of ours that outlived its launcher: its lock file, its process, its port and its folder must all agree. */
 async function runningServer(place, address) {
   const lock = readLock(place);
@@ -146,7 +155,7 @@ async function runningServer(place, address) {
     const folder = await answer(url('postgres'), 'SHOW data_directory');
     if (folder) {
       if (fs.realpathSync(folder) !== fs.realpathSync(place)) return undefined;
-      return { port: lock.port, pid: lock.pid, url, stop: () => stopServer(lock.pid) };
+      return handle({ port: lock.port, pid: lock.pid, url });
     }
     await sleep(50);
   }
@@ -164,15 +173,17 @@ function readLock(place) {
 
 function isPostgres(pid) {
   try {
-    process.kill(pid, 0);
+    const [, name, state] = /\((.*)\) (\w)/s.exec(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    // A dead one stays listed until its parent looks, which the first process of a container may never do.
+    return name === 'postgres' && state !== 'Z';
   } catch (error) {
-    if (error.code !== 'EPERM') return false;
+    if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error;
   }
-  const { stdout } = fs.existsSync(`/proc/${pid}/comm`)
-    ? { stdout: fs.readFileSync(`/proc/${pid}/comm`, 'utf8') }
-    : spawnSync('ps', ['-p', String(pid), '-o', 'comm='], { encoding: 'utf8' });
-  return /postgres/.test(stdout ?? '');
+  if (process.platform === 'linux') return false;
+  return /postgres/.test(spawnSync('ps', ['-p', String(pid), '-o', 'comm='], { encoding: 'utf8' }).stdout ?? '');
 }
+
+const WRONG_PASSWORD = '28P01';
 
 /** The single value a query gives, or undefined when the server does not answer (yet). */
 async function answer(url, query) {
@@ -182,8 +193,12 @@ async function answer(url, query) {
     await client.connect();
     const { rows } = await client.query(query);
     return Object.values(rows[0] ?? {})[0];
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error.code !== WRONG_PASSWORD) return undefined;
+    throw new Problem(
+      'The embedded PostgreSQL refuses the password in secrets.json of the data folder: the two do not belong ' +
+        'together. Restore that file, or remove the folder `pg` beside it to start empty.',
+    );
   } finally {
     await client.end().catch(() => {});
   }
@@ -231,10 +246,10 @@ function createCluster(way, password) {
   }
 }
 
-async function launch({ way, log, portFile, preferredPort, address, settings }) {
+async function launch({ way, log, portFile, preferredPort, exactPort, address, settings }) {
   if (fs.existsSync(log) && fs.statSync(log).size > LOG_LIMIT_BYTES) fs.truncateSync(log);
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  let port = await choosePort(portFile, preferredPort);
+  let port = exactPort ? await untilFree(exactPort) : await choosePort(portFile, preferredPort);
   for (let attempt = 1; ; attempt++) {
     const from = fs.existsSync(log) ? fs.statSync(log).size : 0;
     const out = fs.openSync(log, 'a', 0o600);
@@ -251,7 +266,12 @@ async function launch({ way, log, portFile, preferredPort, address, settings }) 
     let ended = false;
     child.once('exit', () => (ended = true));
     child.once('error', () => (ended = true));
-    while (!ended && !(await answer(address(port)('postgres'), 'SELECT 1'))) await sleep(20);
+    try {
+      while (!ended && !(await answer(address(port)('postgres'), 'SELECT 1'))) await sleep(20);
+    } catch (error) {
+      await stopServer(child.pid);
+      throw error;
+    }
     if (!ended) {
       fs.writeFileSync(portFile, `${port}\n`);
       return { child, port };
@@ -274,6 +294,15 @@ function choosePort(portFile, preferred) {
   return freePort(remembered || preferred);
 }
 
+/** The children of a killed server hold its port for a moment. */
+async function untilFree(port) {
+  for (let i = 0; i < 200; i++) {
+    if (await isFree(port)) return port;
+    await sleep(50);
+  }
+  throw new Problem(`Port ${port}, where PostgreSQL was, stays taken.`);
+}
+
 async function createDatabase(url, name) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -287,13 +316,6 @@ async function createDatabase(url, name) {
 
 /** Fast shutdown: ends sessions, writes a checkpoint. Returns when the process is gone. */
 async function stopServer(pid) {
-  try {
-    process.kill(pid, 'SIGINT');
-    for (;;) {
-      process.kill(pid, 0);
-      await sleep(10);
-    }
-  } catch (error) {
-    if (error.code !== 'ESRCH') throw error;
-  }
+  if (isPostgres(pid)) process.kill(pid, 'SIGINT');
+  while (isPostgres(pid)) await sleep(10);
 }

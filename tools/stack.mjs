@@ -1,0 +1,213 @@
+/**
+ * What every command that runs Carillon does first: packages, build, database, migrations; and the environment the
+ * services get. Called by start.mjs, services.mjs, demo.mjs and bench.mjs. Node's own modules only, until the
+ * packages are there.
+ */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import readline from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { build } from './build.mjs';
+import { developmentSecrets, freePort, isFree, Problem, root } from './data-folder.mjs';
+import { ensureInstalled } from './install.mjs';
+
+/** Longer than a service's own SHUTDOWN_GRACE_SECONDS. */
+const STOP_GRACE_MS = 30_000;
+const WATCH_EVERY_MS = 500;
+
+/**
+ * Packages, build, database and migrations, in the order they need each other.
+ * @param {{ folder: string, say: (line: string) => void, durable?: boolean, settings?: Record<string, string | number> }} options
+ * `folder`: the data folder; `durable` and `settings`: of the embedded PostgreSQL
+ * @returns {Promise<{ env: Record<string, string>, stop: () => Promise<void> }>} `env`: what services need besides ports
+ * @throws {Problem} with a sentence for a person
+ */
+export async function prepare({ folder, say, durable = true, settings = {} }) {
+  await ensureInstalled(say);
+  const secrets = developmentSecrets(folder);
+  const [database] = await settleAll([
+    openDatabase({ folder, secrets, say, durable, settings }),
+    build({ say }),
+  ]);
+  try {
+    const { migrate } = await import('./migrate.mjs');
+    const { QUEUE_URL } = process.env;
+    const applied = await migrate({ ...database, ...(QUEUE_URL ? { queueUrl: QUEUE_URL } : {}) });
+    if (applied.length)
+      say(`Applied ${applied.length === 1 ? 'the migration' : 'the migrations'} ${applied.join(', ')}.`);
+  } catch (error) {
+    await database.stop();
+    throw error;
+  }
+  return { env: serviceEnv({ folder, secrets, appUrl: database.appUrl }), stop: database.stop };
+}
+
+/** Waits for both even when one fails, so that a database started meanwhile is stopped and not forgotten. */
+async function settleAll([opening, building]) {
+  const [database, built] = await Promise.allSettled([opening, building]);
+  if (database.status === 'fulfilled' && built.status === 'rejected') await database.value.stop();
+  const failed = [built, database].find(({ status }) => status === 'rejected');
+  if (failed) throw failed.reason;
+  return [database.value, built.value];
+}
+
+async function openDatabase({ folder, secrets, say, durable, settings }) {
+  const { DATABASE_URL, DATABASE_OWNER_URL } = process.env;
+  if (DATABASE_URL) {
+    return {
+      ownerUrl: DATABASE_OWNER_URL || DATABASE_URL,
+      appUrl: DATABASE_URL,
+      stop: () => Promise.resolve(),
+    };
+  }
+  const { startPostgres } = await import('./postgres.mjs');
+  const { APP_ROLE } = await import('./migrate.mjs');
+  const start = (more) =>
+    startPostgres({ folder, password: secrets.ownerPassword, durable, settings, say, ...more });
+  let server = await start();
+  if (server.adopted) say(`PostgreSQL was still running on port ${server.port}: using it.`);
+
+  // Services hold its address, so a server that dies is started again where it was.
+  let watching = true;
+  const watched = (async () => {
+    while (watching) {
+      await sleep(WATCH_EVERY_MS, undefined, { ref: false });
+      if (!watching || server.isAlive()) continue;
+      say('PostgreSQL ended unexpectedly: starting it again.');
+      server = await start({ exactPort: server.port });
+    }
+  })();
+  watched.catch((error) => say(`PostgreSQL could not be started again: ${error.message}`));
+
+  const app = new URL(server.url());
+  app.username = APP_ROLE;
+  app.password = secrets.appPassword;
+  return {
+    ownerUrl: server.url(),
+    appUrl: app.href,
+    stop: async () => {
+      watching = false;
+      await server.stop();
+    },
+  };
+}
+
+function serviceEnv({ folder, secrets, appUrl }) {
+  const { NODE_ENV = 'development', CARILLON_MASTER_KEY, CARILLON_SIGNING_KEY } = process.env;
+  const env = {
+    NODE_ENV,
+    DATABASE_URL: appUrl,
+    CARILLON_DATA_DIR: folder,
+    // Node 22 and newer keep compiled code there, which halves a start; older ones take no notice.
+    NODE_COMPILE_CACHE: path.join(root, 'node_modules/.cache/carillon/compiled'),
+  };
+  // In production nobody should find out later that keys lay in a development folder.
+  if (NODE_ENV !== 'production') {
+    if (!CARILLON_MASTER_KEY && !process.env.CARILLON_MASTER_KEY_FILE)
+      env.CARILLON_MASTER_KEY = secrets.masterKey;
+    if (!CARILLON_SIGNING_KEY && !process.env.CARILLON_SIGNING_KEY_FILE)
+      env.CARILLON_SIGNING_KEY = secrets.signingKey;
+  }
+  return env;
+}
+
+/**
+ * The usual ports where they are free, others where not, saying so. A port somebody asked for is never changed.
+ * @param {Record<string, number>} usual variable name → usual port
+ * @returns {Promise<Record<string, string>>} the same variables for the services' environment
+ */
+export async function choosePorts(usual, say) {
+  const chosen = {};
+  const taken = new Set();
+  for (const [variable, port] of Object.entries(usual)) {
+    if (process.env[variable]) {
+      if (!(await isFree(Number(process.env[variable])))) {
+        throw new Problem(
+          `Port ${process.env[variable]}, which ${variable} asks for, is taken. Free it, or choose another.`,
+        );
+      }
+      chosen[variable] = process.env[variable];
+      continue;
+    }
+    let free = await freePort(port);
+    while (taken.has(free)) free = await freePort();
+    taken.add(free);
+    if (free !== port) say(`Port ${port} is taken: using ${free} (${variable}).`);
+    chosen[variable] = String(free);
+  }
+  return chosen;
+}
+
+/**
+ * A service as a process of its own. It is not reached by the terminal's Ctrl-C, so that we decide the order.
+ * It must end by itself when the IPC channel closes, which is how it learns that we were killed.
+ * @param {{ entry: string, env: Record<string, string>, onLine: (line: string) => void }} options
+ * `entry`: path from the root
+ * @returns {{ pid: number, ready: Promise<any>, ended: Promise<string>, stop: () => Promise<void>, kill: () => void }}
+ * `ready`: what it reported with `{ ready: true }`, rejected when it ends first; `ended`: how it ended
+ */
+export function startService({ entry, env, onLine }) {
+  const color = process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' };
+  const child = spawn(process.execPath, ['--enable-source-maps', entry], {
+    cwd: root,
+    env: { ...process.env, ...color, ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    detached: true,
+  });
+  for (const input of [child.stdout, child.stderr]) readline.createInterface({ input }).on('line', onLine);
+  const ended = new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    // `close`, not `exit`: its last words are still on their way at `exit`.
+    child.once('close', (code, signal) => resolve(signal ?? `code ${code}`));
+  });
+  const ready = new Promise((resolve, reject) => {
+    child.on('message', (message) => message?.ready && resolve(message));
+    void ended.then((how) => reject(new Problem(`${entry} ended before it was ready (${how}).`)));
+  });
+  ready.catch(() => {}); // Whoever does not wait for it learns of the end from `ended`.
+  return {
+    pid: child.pid,
+    ready,
+    ended,
+    kill: () => child.kill('SIGKILL'),
+    stop: async () => {
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS);
+      await ended;
+      clearTimeout(late);
+    },
+  };
+}
+
+/**
+ * Runs a command from beginning to end: its problems as sentences, Ctrl-C and SIGTERM as a stop in order, a second
+ * one as an end at once.
+ * @param {(until: { onStop: (stop: () => Promise<void>) => void, stopping: () => boolean }) => Promise<void>} work
+ * registers with `onStop` what must be undone; the last registered is undone first
+ */
+export async function runCommand(work) {
+  const undo = [];
+  let stopping;
+  const stop = () => (stopping ??= undoAll(undo));
+  let interrupted = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      if (++interrupted > 1 || undo.length === 0) process.exit(130);
+      void stop().then(() => process.exit(0));
+    });
+  }
+  try {
+    await work({ onStop: (one) => undo.push(one), stopping: () => Boolean(stopping) });
+    await stop();
+  } catch (error) {
+    if (!stopping) {
+      console.error(error instanceof Problem ? error.message : error);
+      process.exitCode = 1;
+    }
+    await stop();
+  }
+}
+
+async function undoAll(undo) {
+  for (const one of undo.reverse()) await one();
+}
