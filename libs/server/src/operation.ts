@@ -81,10 +81,10 @@ const CallParameter = createParamDecorator((name: OperationName, context) => {
 /** @param name of an operation in the contract; the handler takes one `Call` and returns its `Result` */
 export function Operation<N extends OperationName>(name: N) {
   const operation: Contract = operations[name];
-  return (
+  return <H extends Handler<N>>(
     target: object,
     property: string | symbol,
-    descriptor: TypedPropertyDescriptor<Handler<N>>,
+    descriptor: TypedPropertyDescriptor<H>,
   ): void => {
     CallParameter(name)(target, property, 0);
     applyDecorators(

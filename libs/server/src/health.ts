@@ -1,0 +1,109 @@
+/**
+ * Whether this process lives, whether it can do its work, and its figures. `live` looks at nothing outside, so that a
+ * database that is away does not get every process restarted.
+ */
+import { Injectable } from '@nestjs/common';
+import { Database } from '@carillon/database';
+import { Queues } from '@carillon/queue';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const PATIENCE_MS = 2_000;
+
+export interface Readiness {
+  ready: boolean;
+  checks: Record<'database' | 'migrations' | 'queue', 'ok' | 'failing'>;
+}
+
+@Injectable()
+export class Health {
+  readonly registry = new Registry();
+  /** Seconds, by method, route pattern (never the address itself) and status. */
+  readonly requests = new Histogram({
+    name: 'carillon_http_request_seconds',
+    help: 'Duration of HTTP requests',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers: [this.registry],
+  });
+
+  constructor(
+    private readonly database: Database,
+    private readonly queues: Queues,
+  ) {
+    collectDefaultMetrics({ register: this.registry });
+    this.gauges();
+  }
+
+  async readiness(): Promise<Readiness> {
+    const [database, queue] = await Promise.all([
+      within(this.look()).catch(() => 'away' as const),
+      within(this.queues.depths()).then(
+        () => 'ok' as const,
+        () => 'failing' as const,
+      ),
+    ]);
+    const checks: Readiness['checks'] = {
+      database: database === 'away' ? 'failing' : 'ok',
+      migrations: database === 'migrated' ? 'ok' : 'failing',
+      queue,
+    };
+    return { ready: Object.values(checks).every((check) => check === 'ok'), checks };
+  }
+
+  /** Today's partition exists only when the migrations ran and the log can be written. */
+  private async look(): Promise<'migrated' | 'behind'> {
+    const { rows } = await this.database.pool.query<{ today: string | null }>(
+      `SELECT to_regclass('deliveries_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD'))::text AS today`,
+    );
+    return rows[0]?.today ? 'migrated' : 'behind';
+  }
+
+  private gauges(): void {
+    const { registry, queues, database } = this;
+    new Gauge({
+      name: 'carillon_queue_jobs',
+      help: 'Jobs by queue and state; absent while the store does not answer',
+      labelNames: ['queue', 'state'],
+      registers: [registry],
+      async collect() {
+        this.reset();
+        const depths = await within(queues.depths()).catch(() => ({}));
+        for (const [queue, depth] of Object.entries(depths))
+          for (const state of ['waiting', 'active'] as const) this.set({ queue, state }, depth[state]);
+      },
+    });
+    new Gauge({
+      name: 'carillon_database_connections',
+      help: 'Connections of this process to the database, by state',
+      labelNames: ['state'],
+      registers: [registry],
+      collect() {
+        this.set({ state: 'open' }, database.pool.totalCount);
+        this.set({ state: 'idle' }, database.pool.idleCount);
+        this.set({ state: 'waited_for' }, database.pool.waitingCount);
+      },
+    });
+    new Counter({
+      name: 'carillon_queue_offers_total',
+      help: 'What was offered to the queues: ids, the jobs that carried them, jobs that could not be stored',
+      labelNames: ['what'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [what, count] of Object.entries(queues.offered)) this.inc({ what }, count);
+      },
+    });
+  }
+}
+
+async function within<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([work, patience]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
