@@ -207,6 +207,7 @@ CREATE TABLE "deliveries" (
     "status" TEXT NOT NULL,
     "reason" TEXT,
     "attempt" INTEGER NOT NULL DEFAULT 0,
+    "tries" INTEGER NOT NULL DEFAULT 0,
     "due_at" TIMESTAMPTZ(3),
     "handed_over_at" TIMESTAMPTZ(3),
     "provider_account_id" UUID,
@@ -260,7 +261,7 @@ CREATE TABLE "receipts" (
 CREATE TABLE "idempotency_keys" (
     "workspace_id" UUID NOT NULL,
     "key" TEXT NOT NULL,
-    "request_hash" BYTEA NOT NULL,
+    "request_fields" JSONB NOT NULL,
     "response" JSONB NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 

@@ -1,0 +1,195 @@
+/**
+ * Claiming: one committed UPDATE makes this worker the only one that may act on a delivery (fence: `attempt`; lease:
+ * `due_at`, on the database's clock). In the same transaction the facts are read, the gate judges, and what will not
+ * be sent is ended or put off. Nothing has left before; the hand-over mark comes later (hand-over.ts).
+ */
+import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
+import type { Channel, ContentByChannel, Lane, MessageClass, ReasonName, RouteStep, Status } from '@carillon/contracts';
+import { dayOf, type Sql } from '@carillon/database';
+import { gate, type Recipient, type Verdict } from '@carillon/delivery-rules';
+import type { Channel as ChannelShape } from '@carillon/delivery-rules';
+import { usableAccounts, type SendingAccount } from '@carillon/delivery-service';
+
+/** How long a worker owns what it claimed without saying so again. */
+export const LEASE_SECONDS = 10;
+
+export interface Claimed {
+  day: string;
+  id: string;
+  workspaceId: string;
+  messageId: string;
+  profileId: string | null;
+  channel: Channel;
+  messageClass: MessageClass;
+  lane: Lane;
+  topic: string | null;
+  templateId: string | null;
+  templateVersion: number | null;
+  address: string | null;
+  attempt: number;
+  tries: number;
+  lastAccountId: string | null;
+  routeStep: number;
+  expiresAt: Date | null;
+  createdAt: Date;
+}
+/** What it says, from its message. */
+export interface MessageFacts {
+  content: ContentByChannel | null;
+  data: Record<string, unknown>;
+  options: { replyTo?: string; attachments?: { filename: string; contentType: string; content: string }[] };
+  route: RouteStep[] | null;
+  deliveryIds: string[];
+  sendAt: Date | null;
+}
+/** A delivery that passed the gate. */
+export interface Ready {
+  delivery: Claimed;
+  message: MessageFacts;
+  recipient: Recipient;
+  targets: { address: string; attemptId: string }[];
+  accounts: SendingAccount[];
+}
+/** A delivery that will not be sent now, and why. */
+export interface Stopped {
+  delivery: Claimed;
+  verdict: Exclude<Verdict, { kind: 'send' }>;
+  trace: string[];
+}
+
+/** Takes what is still queued of these ids. A row that someone else holds at this moment is left to them. */
+export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]> {
+  const byDay = Map.groupBy ? Map.groupBy(ids, dayOf) : groupBy(ids, dayOf);
+  const claimed: Claimed[] = [];
+  for (const [day, some] of byDay) {
+    claimed.push(
+      ...(await sql.query<Claimed>(
+        `WITH mine AS (
+           SELECT id FROM deliveries WHERE day = $1::date AND id = ANY($2::uuid[]) AND status = 'queued' FOR UPDATE SKIP LOCKED
+         )
+         UPDATE deliveries d
+            SET status = 'sending', reason = NULL, attempt = d.attempt + 1, handed_over_at = NULL, due_at = now() + make_interval(secs => $3)
+           FROM mine WHERE d.day = $1::date AND d.id = mine.id
+         RETURNING d.day::text AS day, d.id, d.workspace_id AS "workspaceId", d.message_id AS "messageId", d.profile_id AS "profileId", d.channel,
+                   d.class AS "messageClass", d.lane, d.topic, d.template_id AS "templateId", d.template_version AS "templateVersion", d.address,
+                   d.attempt, d.tries, d.provider_account_id AS "lastAccountId", d.route_step AS "routeStep", d.expires_at AS "expiresAt", d.created_at AS "createdAt"`,
+        [day, some, LEASE_SECONDS],
+      )),
+    );
+  }
+  return claimed;
+}
+export function groupBy<T, K>(items: Iterable<T>, key: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const k = key(item);
+    const group = groups.get(k);
+    if (group) group.push(item);
+    else groups.set(k, [item]);
+  }
+  return groups;
+}
+
+/** Reads the facts of one workspace's claims and lets the gate judge them. Writes nothing. */
+export async function judge(sql: Sql, channel: ChannelShape, workspaceId: string, claimed: readonly Claimed[]): Promise<{ ready: Ready[]; stopped: Stopped[] }> {
+  const [{ now, settings } = { now: new Date(), settings: {} as WorkspaceSettings }] = await sql.query<{ now: Date; settings: WorkspaceSettings }>(
+    'SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1',
+    [workspaceId],
+  );
+  const messages = await messagesOf(sql, workspaceId, claimed);
+  const profileIds = [...new Set(claimed.flatMap((d) => d.profileId ?? []))];
+  const recipients = new Map((await recipientsByIds(sql, workspaceId, profileIds)).map((r) => [r.profileId, r]));
+  const accounts = await usableAccounts(sql, workspaceId, channel.channel);
+  const before = await stepsBefore(sql, claimed, messages);
+
+  const withTargets = claimed.map((delivery) => {
+    const recipient = recipientOf(delivery, recipients.get(delivery.profileId ?? ''));
+    // An address given with the message wins over what the profile says today.
+    const targets = (recipient ? channel.addresses(recipient) : []).map((t) => ({ address: t.address, attemptId: t.attemptId ?? delivery.id }));
+    return { delivery, recipient, targets };
+  });
+  const addresses = [...new Set(withTargets.flatMap((w) => w.targets.map((t) => t.address)))];
+  const suppressions = await suppressionsOf(sql, workspaceId, channel.channel, addresses);
+  const consents = await consentsOf(sql, workspaceId, channel.channel, { addresses, profileIds });
+
+  const ready: Ready[] = [];
+  const stopped: Stopped[] = [];
+  for (const { delivery, recipient, targets } of withTargets) {
+    const message = messages.get(delivery.messageId);
+    if (!message) throw new Error(`message ${delivery.messageId} is missing`);
+    const [first] = targets;
+    const step = message.route?.[delivery.routeStep];
+    const earlier = delivery.routeStep > 0 ? before.get(delivery.id) : undefined;
+    const { verdict, trace } = gate({
+      now,
+      channel: channel.channel,
+      messageClass: delivery.messageClass,
+      topic: delivery.topic,
+      expiresAt: delivery.expiresAt,
+      address: first?.address ?? null,
+      addressInvalid: false,
+      profileGone: delivery.profileId !== null && recipient === null,
+      route: earlier ? { before: earlier.status, unless: step?.unless ?? null, beforeRead: earlier.read } : null,
+      allowList: settings.allowList ?? null,
+      suppression: first ? (suppressions.get(first.address) ?? null) : null,
+      consents: consents(delivery.profileId, first?.address ?? null),
+      noConsentMeans: settings.noConsentMeans ?? 'in',
+      accounts: accounts.length === 0 ? 'none' : accounts.every((a) => a.paused) ? 'paused' : 'ready',
+    });
+    if (verdict.kind === 'send' && recipient)
+      ready.push({ delivery, message, recipient, targets, accounts: accounts.filter((a) => !a.paused) });
+    else if (verdict.kind !== 'send') stopped.push({ delivery, verdict, trace });
+  }
+  return { ready, stopped };
+}
+
+interface WorkspaceSettings {
+  allowList?: string[] | null;
+  noConsentMeans?: 'in' | 'out';
+}
+
+async function messagesOf(sql: Sql, workspaceId: string, claimed: readonly Claimed[]): Promise<Map<string, MessageFacts>> {
+  const found = new Map<string, MessageFacts>();
+  for (const [day, some] of groupBy(claimed, (d) => d.day)) {
+    const rows = await sql.query<MessageFacts & { id: string }>(
+      `SELECT id, content, data, options, route, delivery_ids AS "deliveryIds", send_at AS "sendAt" FROM messages WHERE day = $1::date AND workspace_id = $2 AND id = ANY($3::uuid[])`,
+      [day, workspaceId, [...new Set(some.map((d) => d.messageId))]],
+    );
+    for (const row of rows) found.set(row.id, row);
+  }
+  return found;
+}
+
+/** For later steps of a route: how far the step before got. */
+async function stepsBefore(sql: Sql, claimed: readonly Claimed[], messages: Map<string, MessageFacts>): Promise<Map<string, { status: Status; read: boolean }>> {
+  const found = new Map<string, { status: Status; read: boolean }>();
+  for (const delivery of claimed) {
+    const previous = delivery.routeStep > 0 ? messages.get(delivery.messageId)?.deliveryIds[delivery.routeStep - 1] : undefined;
+    if (!previous) continue;
+    const [row] = await sql.query<{ status: Status; read: boolean }>(
+      `SELECT d.status, EXISTS (SELECT 1 FROM delivery_events e WHERE e.day = d.day AND e.delivery_id = d.id AND e.type IN ('opened', 'read', 'clicked')) AS read
+         FROM deliveries d WHERE d.day = $1::date AND d.id = $2 AND d.workspace_id = $3`,
+      [delivery.day, previous, delivery.workspaceId],
+    );
+    if (row) found.set(delivery.id, row);
+  }
+  return found;
+}
+
+/** Null when the profile is gone. A delivery without a profile is its address. */
+function recipientOf(delivery: Claimed, profile: Recipient | undefined): Recipient | null {
+  if (delivery.profileId !== null) return profile ?? null;
+  const { channel, address } = delivery;
+  return {
+    profileId: null,
+    externalId: null,
+    email: channel === 'email' ? address : null,
+    phone: channel === 'sms' ? address : null,
+    locale: null,
+    timezone: null,
+    attributes: {},
+    devices: channel === 'push' && address ? [{ id: delivery.id, token: address, platform: 'android' }] : [],
+  };
+}
+
+export type { ReasonName };

@@ -1,0 +1,167 @@
+/**
+ * One list of deliveries on one channel, from claim to record: claim and gate · render · hand-over mark · send · record.
+ * The same code serves a login code (a list of one) and a page of a campaign. The runtime of every dispatcher; knows no
+ * channel and no provider.
+ */
+import { deliverQueue } from '@carillon/contracts';
+import { Database } from '@carillon/database';
+import { afterAttempt, combineDevices } from '@carillon/delivery-rules';
+import type { Channel, Outcome, Outgoing, Provider } from '@carillon/delivery-rules';
+import { DeliveryHints, contentFor, unsubscribeLink, type SendingAccount, type TemplateContent, templateContent } from '@carillon/delivery-service';
+import { Queues } from '@carillon/queue';
+import { Logger } from '@nestjs/common';
+import { claim, groupBy, judge, type Claimed, type Ready } from './claim.js';
+import { markHandedOver } from './hand-over.js';
+import type { Leases } from './leases.js';
+import { recordAttempts, recordStopped, recordUnrenderable, type Attempted, type Recorded } from './record.js';
+import type { SendContexts } from './send-context.js';
+
+interface Rendered extends Ready {
+  rendered: unknown;
+  account: SendingAccount;
+}
+
+export class Deliverer {
+  private readonly log = new Logger(`Deliverer ${this.channel.channel}`);
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly database: Database,
+    private readonly queues: Queues,
+    private readonly leases: Leases,
+    private readonly contexts: SendContexts,
+    private readonly hints: DeliveryHints,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  /** Takes what is still due of these ids as far as it goes. Throws only when the database is away: the rows fall due again. */
+  async deliver(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    const claimed = await this.database.acrossWorkspaces((sql) => claim(sql, ids));
+    if (claimed.length === 0) return;
+    this.leases.hold(claimed);
+    try {
+      for (const [workspaceId, own] of groupBy(claimed, (d) => d.workspaceId)) await this.deliverIn(workspaceId, own, signal);
+    } finally {
+      this.leases.release(claimed);
+    }
+  }
+
+  private async deliverIn(workspaceId: string, claimed: readonly Claimed[], signal: AbortSignal): Promise<void> {
+    const { ready, stopped } = await this.database.inWorkspace(workspaceId, async (sql) => {
+      const judged = await judge(sql, this.channel, workspaceId, claimed);
+      const recorded = await recordStopped(sql, workspaceId, judged.stopped);
+      return { ...judged, recorded };
+    }).then((r) => (this.tell(r.recorded), r));
+    this.hints.changed(workspaceId, stopped.map((s) => s.delivery.id));
+
+    const rendered = await this.render(workspaceId, ready);
+    // One sub-batch per account and day; each ends in a commit of its own.
+    for (const batch of groupBy(rendered, (r) => `${r.account.id} ${r.delivery.day}`).values())
+      for (let at = 0; at < batch.length; at += this.channel.batchSize)
+        await this.sendBatch(workspaceId, batch.slice(at, at + this.channel.batchSize), signal);
+  }
+
+  private async render(workspaceId: string, ready: readonly Ready[]): Promise<Rendered[]> {
+    const templates = await this.database.inWorkspace(workspaceId, (sql) => templateContent(sql, workspaceId, ready.map((r) => r.delivery)));
+    const rendered: Rendered[] = [];
+    const failures: Parameters<typeof recordUnrenderable>[2][number][] = [];
+    for (const r of ready) {
+      const result = this.renderOne(r, templates);
+      if (result.ok) rendered.push({ ...r, rendered: result.rendered, account: chooseAccount(r) });
+      else failures.push({ delivery: r.delivery, reason: result.reason, detail: result.detail, pointer: result.pointer });
+    }
+    if (failures.length > 0) {
+      this.tell(await this.database.inWorkspace(workspaceId, (sql) => recordUnrenderable(sql, workspaceId, failures)));
+      this.hints.changed(workspaceId, failures.map((f) => f.delivery.id));
+    }
+    return rendered;
+  }
+
+  private renderOne(r: Ready, templates: (d: Claimed) => TemplateContent | undefined) {
+    const chosen = contentFor(r.delivery, r.message.content, templates(r.delivery), r.recipient.locale);
+    if (!chosen) return { ok: false as const, reason: 'template_error' as const, detail: 'its template version is missing', pointer: '' };
+    try {
+      return this.channel.render({
+        content: chosen.content,
+        cacheKey: chosen.cacheKey,
+        data: r.message.data,
+        recipient: r.recipient,
+        messageClass: r.delivery.messageClass,
+        replyTo: r.message.options.replyTo ?? null,
+        attachments: r.message.options.attachments ?? [],
+        unsubscribeUrl: unsubscribeLink(this.contexts.links, { ...r.delivery, address: r.targets[0]?.address ?? null }),
+      });
+    } catch (error) {
+      // A bug in rendering must not take the rest of the batch with it.
+      this.log.error(`rendering ${r.delivery.id} threw`, error instanceof Error ? error.stack : undefined);
+      return { ok: false as const, reason: 'template_error' as const, detail: 'rendering failed on our side', pointer: '' };
+    }
+  }
+
+  private async sendBatch(workspaceId: string, batch: readonly Rendered[], signal: AbortSignal): Promise<void> {
+    const marked = await this.database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, batch));
+    const handedOverAt = new Date();
+    const going = batch.filter((r) => marked.has(r.delivery.id));
+    const held = batch.filter((r) => !marked.has(r.delivery.id));
+    for (const [queue, rows] of groupBy(held, (r) => deliverQueue(r.delivery.channel, r.delivery.lane))) void this.queues.offer(queue, rows.map((r) => r.delivery.id));
+    const [first] = going;
+    if (!first) return;
+
+    const outgoing = going.flatMap((r) => r.targets.map((t): Outgoing<unknown> => ({ deliveryId: r.delivery.id, attemptId: t.attemptId, address: t.address, messageClass: r.delivery.messageClass, rendered: r.rendered })));
+    const outcomes = await this.send(first.account, outgoing, signal);
+
+    let n = 0;
+    const attempted = going.map((r): Attempted => {
+      const attempts = r.targets.map((t) => ({ ...t, outcome: outcomes[n++] ?? unknown('the provider gave no outcome') }));
+      const outcome = combineDevices(attempts.map((a) => a.outcome));
+      const planned = Math.max(r.delivery.createdAt.getTime(), r.message.sendAt?.getTime() ?? 0);
+      const now = Date.now();
+      const next = afterAttempt(
+        outcome,
+        {
+          attempt: r.delivery.tries + 1,
+          messageClass: r.delivery.messageClass,
+          ageMs: now - planned,
+          expiresInMs: r.delivery.expiresAt ? r.delivery.expiresAt.getTime() - now : null,
+          otherAccounts: r.accounts.length - 1,
+        },
+        this.channel.retry,
+        this.random(),
+      );
+      return { delivery: r.delivery, account: r.account, handedOverAt, attempts, outcome, next, nextStepId: r.message.route ? (r.message.deliveryIds[r.delivery.routeStep + 1] ?? null) : null };
+    });
+    this.tell(await this.database.inWorkspace(workspaceId, (sql) => recordAttempts(sql, workspaceId, attempted)));
+    this.leases.release(going.map((r) => r.delivery));
+    this.hints.changed(workspaceId, going.map((r) => r.delivery.id));
+
+    // Back to the gate, without waiting for the clock.
+    const again = attempted.filter((a) => a.next.kind === 'pauseAccount');
+    for (const [queue, rows] of groupBy(again, (a) => deliverQueue(a.delivery.channel, a.delivery.lane))) void this.queues.offer(queue, rows.map((a) => a.delivery.id));
+  }
+
+  private async send(account: SendingAccount, outgoing: readonly Outgoing<unknown>[], signal: AbortSignal): Promise<Outcome[]> {
+    const provider = this.channel.providers.find((p: Provider) => p.name === account.provider);
+    if (!provider) return outgoing.map(() => ({ kind: 'misconfigured', answer: { message: `this installation has no provider ${account.provider}` } }));
+    try {
+      return await provider.send(outgoing, this.contexts.for(account, signal));
+    } catch (error) {
+      // Providers report outcomes as values. A throw is a bug, and bytes may have left.
+      this.log.error(`provider ${account.provider} threw`, error instanceof Error ? error.stack : undefined);
+      return outgoing.map(() => unknown('the provider code failed'));
+    }
+  }
+
+  private tell(recorded: Recorded): void {
+    void this.queues.offer('route-event', recorded.eventIds);
+  }
+}
+
+const unknown = (message: string): Outcome => ({ kind: 'unknown', answer: { message } });
+
+/** In order of position; the one that failed last time only when there is no other. */
+function chooseAccount(r: Ready): SendingAccount {
+  const other = r.delivery.tries > 0 ? r.accounts.find((a) => a.id !== r.delivery.lastAccountId) : undefined;
+  const [first] = r.accounts;
+  if (!first) throw new Error('the gate let a delivery through without an account');
+  return other ?? first;
+}

@@ -1,0 +1,40 @@
+/**
+ * The hand-over mark: the last committed write before bytes leave, fenced by attempt. Suppression, consent, expiry and
+ * cancellation are read again in it: who opted out a moment ago is not written to. A row that does not get the mark
+ * goes back to the queue, where the gate will say why.
+ */
+import type { Sql } from '@carillon/database';
+import { blockingTopics } from '@carillon/delivery-rules';
+import type { Ready } from './claim.js';
+
+/** Marks these deliveries (one day, one workspace). Returns the ids that may be sent. */
+export async function markHandedOver(sql: Sql, batch: readonly Ready[]): Promise<Set<string>> {
+  const [first] = batch;
+  if (!first) return new Set();
+  const { day, workspaceId, channel } = first.delivery;
+  const ids = batch.map((r) => r.delivery.id);
+  const attempts = batch.map((r) => r.delivery.attempt);
+  const rows = await sql.query<{ id: string }>(
+    `UPDATE deliveries d SET handed_over_at = clock_timestamp(), tries = d.tries + 1
+       FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[]) AS u(id, attempt, address, topics)
+      WHERE d.day = $1::date AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL
+        AND (d.expires_at IS NULL OR d.expires_at > clock_timestamp())
+        AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.workspace_id = $2 AND s.channel = $7 AND s.address = u.address)
+        AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.workspace_id = $2 AND c.channel = $7 AND c.word = 'out' AND c.topic = ANY(u.topics::text[])
+                           AND (c.address = u.address OR (c.address = '' AND c.profile_id = d.profile_id)))
+     RETURNING d.id`,
+    [day, workspaceId, ids, attempts, batch.map((r) => r.targets[0]?.address ?? ''), batch.map((r) => pgArray(blockingTopics(r.delivery.messageClass, r.delivery.topic))), channel],
+  );
+  const marked = new Set(rows.map((r) => r.id));
+  const refused = batch.filter((r) => !marked.has(r.delivery.id));
+  if (refused.length > 0)
+    await sql.execute(
+      `UPDATE deliveries d SET status = 'queued', due_at = now() FROM unnest($3::uuid[], $4::int[]) AS u(id, attempt)
+        WHERE d.day = $1::date AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL`,
+      [day, workspaceId, refused.map((r) => r.delivery.id), refused.map((r) => r.delivery.attempt)],
+    );
+  return marked;
+}
+
+/** A text[] literal; topics are free text, so quotes and backslashes are escaped. */
+const pgArray = (values: readonly string[]): string => `{${values.map((v) => `"${v.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;

@@ -1,0 +1,43 @@
+/** Keeps this worker's leases alive: one UPDATE every few seconds for everything in hand. A dead worker stops; its rows fall due. */
+import type { Database } from '@carillon/database';
+import { Logger } from '@nestjs/common';
+import { groupBy, LEASE_SECONDS, type Claimed } from './claim.js';
+
+const RENEW_EVERY_MS = 3000;
+
+export class Leases {
+  private readonly held = new Map<string, Claimed>();
+  private timer: NodeJS.Timeout | undefined;
+  private readonly log = new Logger('Leases');
+
+  constructor(private readonly database: Database) {}
+
+  hold(claimed: readonly Claimed[]): void {
+    for (const d of claimed) this.held.set(d.id, d);
+    this.timer ??= setInterval(() => void this.renew(), RENEW_EVERY_MS).unref();
+  }
+  release(claimed: readonly Claimed[]): void {
+    for (const d of claimed) this.held.delete(d.id);
+    if (this.held.size === 0) this.stop();
+  }
+  stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private async renew(): Promise<void> {
+    try {
+      await this.database.acrossWorkspaces(async (sql) => {
+        for (const [day, some] of groupBy(this.held.values(), (d) => d.day))
+          await sql.execute(
+            `UPDATE deliveries d SET due_at = now() + make_interval(secs => $4) FROM unnest($2::uuid[], $3::int[]) AS u(id, attempt)
+              WHERE d.day = $1::date AND d.id = u.id AND d.attempt = u.attempt AND d.status = 'sending'`,
+            [day, some.map((d) => d.id), some.map((d) => d.attempt), LEASE_SECONDS],
+          );
+      });
+    } catch (error) {
+      // The next round tries again; if the database stays away the leases run out, and the fence keeps us from writing.
+      this.log.warn(`leases could not be renewed: ${error instanceof Error ? error.message : 'unknown error'}`);
+    }
+  }
+}

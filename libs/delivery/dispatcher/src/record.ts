@@ -1,0 +1,215 @@
+/**
+ * Recording: outcome, timeline, paused accounts and dead devices in one transaction per sub-batch, fenced by attempt,
+ * so that a stale worker cannot write. A receipt that overtook us keeps its higher status.
+ */
+import { removeDevices } from '@carillon/audience-service';
+import type { DeliveryEventType, ReasonName, Status } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import type { Next, Outcome, ProviderAnswer } from '@carillon/delivery-rules';
+import type { Claimed, Stopped } from './claim.js';
+
+export interface Attempted {
+  delivery: Claimed;
+  account: { id: string; provider: string };
+  handedOverAt: Date;
+  /** Push: one per device; elsewhere one. */
+  attempts: { attemptId: string; address: string; outcome: Outcome }[];
+  outcome: Outcome;
+  next: Next;
+  /** The later step of its route, which a failure brings forward. */
+  nextStepId: string | null;
+}
+
+interface Change {
+  delivery: Claimed;
+  status: Status;
+  reason: ReasonName | null;
+  afterMs: number | null;
+  accountId: string | null;
+  provider: string | null;
+  providerMessageId: string | null;
+  address: string | null;
+  possibleDuplicate: boolean;
+  /** -1 gives back a try that the account, not the message, has failed. */
+  triesDelta: number;
+}
+interface Line {
+  delivery: Claimed;
+  at: Date | null;
+  type: DeliveryEventType;
+  attempt: number | null;
+  reason: ReasonName | null;
+  accountId: string | null;
+  deviceId: string | null;
+  detail: ProviderAnswer | null;
+}
+
+/** What failed, for the audience service: `<delivery id>:<event id>`. */
+export interface Recorded {
+  eventIds: string[];
+}
+
+/** Ends or puts off what the gate stopped. One workspace. */
+export async function recordStopped(sql: Sql, workspaceId: string, stopped: readonly Stopped[]): Promise<Recorded> {
+  const statusOf = { suppress: 'suppressed', expire: 'expired', fail: 'failed', wait: 'scheduled' } as const;
+  const typeOf = { suppress: 'suppressed', expire: 'expired', fail: 'failed', wait: 'deferred' } as const;
+  const changes = stopped.map(({ delivery, verdict }): Change => ({
+    ...unchanged(delivery),
+    status: statusOf[verdict.kind],
+    reason: verdict.reason,
+    afterMs: verdict.kind === 'wait' ? verdict.afterMs : null,
+  }));
+  const lines = stopped.map(({ delivery, verdict, trace }): Line => ({ ...line(delivery, typeOf[verdict.kind]), reason: verdict.reason, detail: { gate: trace.join('; ') } }));
+  return write(sql, workspaceId, changes, lines);
+}
+
+/** Ends what could not be rendered. One workspace. */
+export async function recordUnrenderable(sql: Sql, workspaceId: string, failures: readonly { delivery: Claimed; reason: ReasonName; detail: string; pointer: string }[]): Promise<Recorded> {
+  return write(
+    sql,
+    workspaceId,
+    failures.map((f) => ({ ...unchanged(f.delivery), status: 'failed', reason: f.reason, afterMs: null })),
+    failures.map((f) => ({ ...line(f.delivery, 'failed'), reason: f.reason, detail: { message: f.detail, at: f.pointer } })),
+  );
+}
+
+/** Writes what the provider said and what follows from it. One workspace. */
+export async function recordAttempts(sql: Sql, workspaceId: string, attempted: readonly Attempted[]): Promise<Recorded> {
+  const changes = attempted.map(changeOf);
+  const recorded = await write(sql, workspaceId, changes, attempted.flatMap(linesOf));
+
+  const paused = attempted.find((a) => a.next.kind === 'pauseAccount');
+  if (paused && paused.next.kind === 'pauseAccount')
+    await sql.execute(
+      `UPDATE provider_accounts SET paused_at = now(), paused_reason = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2 AND paused_at IS NULL`,
+      [workspaceId, paused.account.id, `The provider refused the credentials or settings${said(paused.next.answer)}. Correct them, then resume.`],
+    );
+
+  const dead = attempted.flatMap((a) => a.attempts.filter((t) => t.outcome.kind === 'rejected' && t.outcome.reason === 'device_unregistered').map((t) => t.address));
+  if (dead.length > 0) await removeDevices(sql, workspaceId, dead);
+
+  const forward = attempted.flatMap((a) => (a.nextStepId && (a.next.kind === 'giveUp' || a.next.kind === 'unknown') ? [{ day: a.delivery.day, id: a.nextStepId }] : []));
+  for (const { day, id } of forward)
+    await sql.execute(`UPDATE deliveries SET due_at = now() WHERE day = $1::date AND id = $2 AND workspace_id = $3 AND status = 'scheduled' AND reason = 'fallback'`, [day, id, workspaceId]);
+  return recorded;
+}
+
+const said = (answer: ProviderAnswer): string => (answer.message ? `: ${answer.code ? `${answer.code} ` : ''}${answer.message}` : '');
+const unchanged = (delivery: Claimed): Change => ({
+  delivery,
+  status: 'queued',
+  reason: null,
+  afterMs: null,
+  accountId: null,
+  provider: null,
+  providerMessageId: null,
+  address: null,
+  possibleDuplicate: false,
+  triesDelta: 0,
+});
+const line = (delivery: Claimed, type: DeliveryEventType): Line => ({ delivery, at: null, type, attempt: null, reason: null, accountId: null, deviceId: null, detail: null });
+
+function changeOf({ delivery, account, attempts, next }: Attempted): Change {
+  const change: Change = {
+    ...unchanged(delivery),
+    accountId: account.id,
+    provider: account.provider,
+    // A push with several devices keeps its addresses in the timeline, by device id.
+    address: delivery.channel === 'push' || delivery.channel === 'in-app' ? null : (attempts[0]?.address ?? null),
+  };
+  switch (next.kind) {
+    case 'done':
+      return { ...change, status: next.status, providerMessageId: next.providerMessageId };
+    case 'retry':
+      return { ...change, status: 'scheduled', reason: next.reason, afterMs: next.afterMs, possibleDuplicate: next.possibleDuplicate };
+    case 'pauseAccount':
+      // Back to the gate at once: it finds another account, or waits for this one.
+      return { ...change, status: 'queued', afterMs: 0, triesDelta: -1 };
+    case 'giveUp':
+      return { ...change, status: 'failed', reason: next.reason };
+    case 'unknown':
+      return { ...change, status: 'unknown', reason: next.reason };
+  }
+}
+
+function linesOf({ delivery, account, handedOverAt, attempts, outcome, next }: Attempted): Line[] {
+  const base = { ...line(delivery, 'handed_over'), attempt: delivery.tries + 1, accountId: account.id };
+  const lines: Line[] = [{ ...base, at: handedOverAt, detail: { provider: account.provider } }];
+  if (delivery.channel === 'push')
+    for (const a of attempts)
+      lines.push({
+        ...base,
+        type: a.outcome.kind === 'accepted' ? 'device_sent' : 'device_failed',
+        deviceId: a.attemptId === delivery.id ? null : a.attemptId,
+        reason: a.outcome.kind === 'rejected' ? a.outcome.reason : null,
+        detail: a.outcome.answer,
+      });
+  const type: Record<Next['kind'], DeliveryEventType> = { done: 'sent', retry: 'deferred', pauseAccount: 'deferred', giveUp: 'failed', unknown: 'unknown' };
+  const reason = next.kind === 'giveUp' || next.kind === 'unknown' || next.kind === 'retry' ? next.reason : null;
+  const detail: ProviderAnswer = { ...outcome.answer, ...(next.kind === 'retry' ? { retryInMs: next.afterMs } : {}), provider: account.provider };
+  lines.push({ ...base, type: next.kind === 'done' && next.status === 'delivered' ? 'delivered' : type[next.kind], reason, detail });
+  return lines;
+}
+
+async function write(sql: Sql, workspaceId: string, changes: readonly Change[], lines: readonly Line[]): Promise<Recorded> {
+  const [first] = changes;
+  if (!first) return { eventIds: [] };
+  const written = new Set<string>();
+  const params = [
+    workspaceId,
+    changes.map((c) => c.delivery.day),
+    changes.map((c) => c.delivery.id),
+    changes.map((c) => c.delivery.attempt),
+    changes.map((c) => c.status),
+    changes.map((c) => c.reason),
+    changes.map((c) => c.afterMs),
+    changes.map((c) => c.accountId),
+    changes.map((c) => c.provider),
+    changes.map((c) => c.providerMessageId),
+    changes.map((c) => c.address),
+    changes.map((c) => c.possibleDuplicate),
+    changes.map((c) => c.triesDelta),
+  ];
+  const rows = await sql.query<{ id: string }>(
+    // A success may also settle what the sweep has meanwhile declared unknown or due again, as long as no newer attempt
+    // began; a success after a receipt that overtook it only adds the provider's id.
+    `UPDATE deliveries d
+        SET status = CASE WHEN d.status IN ('delivered', 'failed') THEN d.status ELSE u.status END,
+            reason = CASE WHEN d.status IN ('delivered', 'failed') THEN d.reason ELSE u.reason END,
+            due_at = CASE WHEN u.after_ms IS NULL OR d.status IN ('delivered', 'failed') THEN NULL ELSE now() + u.after_ms * interval '1 millisecond' END,
+            provider_account_id = coalesce(u.account_id, d.provider_account_id), provider = coalesce(u.provider, d.provider),
+            provider_message_id = coalesce(u.provider_message_id, d.provider_message_id), address = coalesce(d.address, u.address),
+            possible_duplicate = d.possible_duplicate OR u.possible_duplicate, tries = d.tries + u.tries_delta,
+            sent_at = CASE WHEN u.status IN ('sent', 'delivered') THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
+            delivered_at = CASE WHEN u.status = 'delivered' THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END
+       FROM unnest($2::date[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::float8[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::boolean[], $13::int[])
+         AS u(day, id, attempt, status, reason, after_ms, account_id, provider, provider_message_id, address, possible_duplicate, tries_delta)
+      WHERE d.day = u.day AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt
+        AND (d.status = 'sending' OR (u.status IN ('sent', 'delivered') AND d.status IN ('unknown', 'queued', 'scheduled', 'delivered', 'failed')))
+     RETURNING d.id`,
+    params,
+  );
+  for (const row of rows) written.add(row.id);
+  // What was fenced off belongs to another worker, and so does its timeline.
+  const kept = lines.filter((l) => written.has(l.delivery.id));
+  const events = await sql.query<{ delivery_id: string; id: string; type: string }>(
+    `INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, attempt, reason, provider_account_id, device_id, detail)
+     SELECT u.day, u.delivery_id, $1, coalesce(u.at, clock_timestamp()), u.type, u.attempt, u.reason, u.account_id, u.device_id, u.detail::jsonb
+       FROM unnest($2::date[], $3::uuid[], $4::timestamptz[], $5::text[], $6::int[], $7::text[], $8::uuid[], $9::uuid[], $10::text[])
+         WITH ORDINALITY AS u(day, delivery_id, at, type, attempt, reason, account_id, device_id, detail, n) ORDER BY u.n
+     RETURNING delivery_id, id, type`,
+    [
+      workspaceId,
+      kept.map((l) => l.delivery.day),
+      kept.map((l) => l.delivery.id),
+      kept.map((l) => l.at),
+      kept.map((l) => l.type),
+      kept.map((l) => l.attempt),
+      kept.map((l) => l.reason),
+      kept.map((l) => l.accountId),
+      kept.map((l) => l.deviceId),
+      kept.map((l) => (l.detail ? JSON.stringify(l.detail) : null)),
+    ],
+  );
+  return { eventIds: events.filter((e) => e.type === 'failed').map((e) => `${e.delivery_id}:${e.id}`) };
+}

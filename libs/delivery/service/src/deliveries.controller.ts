@@ -1,0 +1,103 @@
+/** The delivery log over HTTP: search, CSV, live changes, one delivery, what it said, why. */
+import { DeliveryFilter, type Delivery } from '@carillon/contracts';
+import { Database } from '@carillon/database';
+import { explain, sentenceOf } from '@carillon/delivery-rules';
+import { notFound, Operation, ProblemException, type Call, type Result, type StreamEvent } from '@carillon/server';
+import { Controller, Inject } from '@nestjs/common';
+import { csvLine } from './csv.js';
+import { countDeliveries, deliveriesById, listDeliveries, timelineOf } from './list.js';
+import { showContent } from './show-content.js';
+import { HintListener } from './hint-listener.js';
+
+const CSV_PAGE = 200;
+const CSV_COLUMNS = ['id', 'messageId', 'channel', 'class', 'source', 'status', 'reason', 'profile', 'address', 'template', 'provider', 'providerMessageId', 'attempts', 'createdAt', 'sentAt', 'deliveredAt'] as const;
+
+@Controller()
+export class DeliveriesController {
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(HintListener) private readonly listener: HintListener,
+  ) {}
+
+  @Operation('listDeliveries')
+  list({ query: { limit, cursor, ...filter }, caller }: Call<'listDeliveries'>): Promise<Result<'listDeliveries'>> {
+    return this.database.inWorkspace(caller.workspaceId, (sql) => listDeliveries(sql, caller.workspaceId, filter, { limit, cursor }));
+  }
+
+  @Operation('exportDeliveries')
+  async *export({ query, caller, reply, signal }: Call<'exportDeliveries'>): AsyncGenerator<string> {
+    void reply.header('Content-Disposition', 'attachment; filename="deliveries.csv"');
+    yield csvLine(CSV_COLUMNS);
+    let cursor: string | undefined;
+    do {
+      // A transaction a page: a slow reader must not hold one open.
+      const page = await this.database.inWorkspace(caller.workspaceId, (sql) => listDeliveries(sql, caller.workspaceId, query, { limit: CSV_PAGE, cursor }));
+      for (const d of page.items) yield csvLine(CSV_COLUMNS.map((column) => cell(d, column)));
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor && !signal.aborted);
+  }
+
+  @Operation('streamDeliveries')
+  async *stream({ query, caller, signal }: Call<'streamDeliveries'>): AsyncGenerator<StreamEvent> {
+    const matches = matcher(query);
+    for await (const ids of this.listener.watch(caller.workspaceId, signal)) {
+      if (ids === null) yield { event: 'changed', data: {} };
+      else {
+        const deliveries = await this.database.inWorkspace(caller.workspaceId, (sql) => deliveriesById(sql, caller.workspaceId, ids));
+        for (const delivery of deliveries.reverse()) if (matches(delivery)) yield { event: 'delivery', id: delivery.id, data: delivery };
+      }
+    }
+  }
+
+  @Operation('countDeliveries')
+  count({ query, caller }: Call<'countDeliveries'>): Promise<Result<'countDeliveries'>> {
+    return this.database.inWorkspace(caller.workspaceId, (sql) => countDeliveries(sql, caller.workspaceId, query));
+  }
+
+  @Operation('getDelivery')
+  async get({ params, caller }: Call<'getDelivery'>): Promise<Result<'getDelivery'>> {
+    const { delivery, timeline } = await this.read(caller.workspaceId, params.id);
+    return { ...delivery, sentence: sentenceOf(delivery), timeline };
+  }
+
+  @Operation('getDeliveryContent')
+  async content({ params, caller }: Call<'getDeliveryContent'>): Promise<Result<'getDeliveryContent'>> {
+    const shown = await this.database.inWorkspace(caller.workspaceId, (sql) => showContent(sql, caller.workspaceId, params.id));
+    if (!shown) throw notFound('delivery');
+    if (!shown.ok) throw new ProblemException('invalid_request', `The content cannot be rendered: ${shown.detail}.`);
+    return shown.content;
+  }
+
+  @Operation('explainDelivery')
+  async explain({ params, caller }: Call<'explainDelivery'>): Promise<Result<'explainDelivery'>> {
+    const { delivery, timeline } = await this.read(caller.workspaceId, params.id);
+    return explain(delivery, timeline, new Date());
+  }
+
+  private read(workspaceId: string, id: string) {
+    return this.database.inWorkspace(workspaceId, async (sql) => {
+      const [delivery] = await deliveriesById(sql, workspaceId, [id]);
+      if (!delivery) throw notFound('delivery');
+      return { delivery, timeline: await timelineOf(sql, workspaceId, id) };
+    });
+  }
+}
+
+const cell = (d: Delivery, column: (typeof CSV_COLUMNS)[number]): string => {
+  const value = column === 'profile' ? d.profile?.externalId : column === 'template' ? d.template && `${d.template.key} v${d.template.version}` : d[column];
+  return value === null || value === undefined ? '' : String(value);
+};
+
+/** The same filter on a row in hand. */
+function matcher(filter: DeliveryFilter): (d: Delivery) => boolean {
+  return (d) =>
+    (filter.profile === undefined || d.profile?.externalId === filter.profile) &&
+    (filter.address === undefined || d.address === filter.address) &&
+    (filter.channel?.includes(d.channel) ?? true) &&
+    (filter.status?.includes(d.status) ?? true) &&
+    (filter.reason === undefined || (d.reason !== null && filter.reason.includes(d.reason))) &&
+    (filter.class === undefined || d.class === filter.class) &&
+    (filter.template === undefined || d.template?.key === filter.template) &&
+    (filter.source?.includes(d.source) ?? true) &&
+    (filter.messageId === undefined || d.messageId === filter.messageId);
+}

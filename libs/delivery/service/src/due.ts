@@ -1,0 +1,119 @@
+/**
+ * What the clock does with due rows: send-later, retries, routes, paused accounts, lost jobs and dead workers are one
+ * mechanism. Takes a bounded slice with SKIP LOCKED on the database's time, decides, commits; the caller queues the ids.
+ */
+import type { Channel, Lane, MessageClass } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import { afterAttempt, type RetryPolicy } from '@carillon/delivery-rules';
+import { OFFER_AGAIN_SECONDS } from './accept.js';
+
+/** A worker that dies this often on the same delivery is killed by it. */
+const POISONOUS_CRASHES = 5;
+
+interface DueRow {
+  day: string;
+  id: string;
+  workspaceId: string;
+  status: 'scheduled' | 'queued' | 'sending';
+  channel: Channel;
+  lane: Lane;
+  messageClass: MessageClass;
+  attempt: number;
+  tries: number;
+  crashes: number;
+  handedOverAt: Date | null;
+  createdAt: Date;
+  expiresAt: Date | null;
+  now: Date;
+}
+export interface Taken {
+  /** To be queued, after the commit. */
+  offer: { id: string; channel: Channel; lane: Lane; workspaceId: string }[];
+  /** Changed, for hints. */
+  changed: { id: string; workspaceId: string }[];
+  /** How many rows were due; a full slice means that there is more. */
+  taken: number;
+}
+
+/**
+ * @param limit most rows of one call
+ * @param retry the policy of each channel, for attempts whose worker died
+ * @param random in [0, 1)
+ */
+export async function takeDue(sql: Sql, limit: number, retry: (channel: Channel) => RetryPolicy, random: () => number): Promise<Taken> {
+  const rows = await sql.query<DueRow>(
+    `SELECT day::text AS day, id, workspace_id AS "workspaceId", status, channel, lane, class AS "messageClass", attempt, tries, crashes, handed_over_at AS "handedOverAt",
+            created_at AS "createdAt", expires_at AS "expiresAt", clock_timestamp() AS now
+       FROM deliveries WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
+    [limit],
+  );
+  const changes = rows.map((row) => ({ row, ...decide(row, retry(row.channel), random()) }));
+  await sql.execute(
+    `UPDATE deliveries d
+        SET status = u.status, reason = u.reason, crashes = d.crashes + u.crash, possible_duplicate = d.possible_duplicate OR u.duplicate,
+            due_at = CASE WHEN u.after_ms IS NULL THEN NULL ELSE now() + u.after_ms * interval '1 millisecond' END
+       FROM unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::float8[], $6::int[], $7::boolean[]) AS u(day, id, status, reason, after_ms, crash, duplicate)
+      WHERE d.day = u.day AND d.id = u.id`,
+    [
+      changes.map((c) => c.row.day),
+      changes.map((c) => c.row.id),
+      changes.map((c) => c.status),
+      changes.map((c) => c.reason),
+      changes.map((c) => c.afterMs),
+      changes.map((c) => (c.row.status === 'sending' ? 1 : 0)),
+      changes.map((c) => c.duplicate),
+    ],
+  );
+  const told = changes.filter((c) => c.line !== null);
+  await sql.execute(
+    `INSERT INTO delivery_events (day, delivery_id, workspace_id, type, attempt, reason, detail)
+     SELECT u.day, u.id, u.workspace_id, u.type, u.attempt, u.reason, u.detail::jsonb
+       FROM unnest($1::date[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::text[]) AS u(day, id, workspace_id, type, attempt, reason, detail)`,
+    [
+      told.map((c) => c.row.day),
+      told.map((c) => c.row.id),
+      told.map((c) => c.row.workspaceId),
+      told.map((c) => c.line),
+      told.map((c) => c.row.tries || null),
+      told.map((c) => c.reason),
+      told.map((c) => JSON.stringify({ message: c.why })),
+    ],
+  );
+  return {
+    offer: changes.filter((c) => c.status === 'queued').map(({ row }) => ({ id: row.id, channel: row.channel, lane: row.lane, workspaceId: row.workspaceId })),
+    changed: told.map(({ row }) => ({ id: row.id, workspaceId: row.workspaceId })),
+    taken: rows.length,
+  };
+}
+
+interface Decision {
+  status: 'queued' | 'scheduled' | 'failed' | 'unknown' | 'expired';
+  reason: string | null;
+  afterMs: number | null;
+  duplicate: boolean;
+  /** A line of the timeline, when something happened that a person would want to know. */
+  line: 'queued' | 'deferred' | 'failed' | 'unknown' | 'expired' | null;
+  why: string;
+}
+
+function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
+  const queued: Decision = { status: 'queued', reason: null, afterMs: OFFER_AGAIN_SECONDS * 1000, duplicate: false, line: null, why: '' };
+  if (row.status !== 'sending') {
+    // Here as well as in the gate: what nobody works must end too.
+    if (row.expiresAt && row.expiresAt <= row.now) return { status: 'expired', reason: 'expired_before_sending', afterMs: null, duplicate: false, line: 'expired', why: 'its expiry time came first' };
+    return queued;
+  }
+  if (row.handedOverAt === null) {
+    if (row.crashes + 1 >= POISONOUS_CRASHES) return { status: 'failed', reason: 'poisonous', afterMs: null, duplicate: false, line: 'failed', why: `its worker died ${row.crashes + 1} times` };
+    return { ...queued, line: 'queued', why: 'its worker died before anything left' };
+  }
+  const next = afterAttempt(
+    { kind: 'unknown', answer: {} },
+    { attempt: row.tries, messageClass: row.messageClass, ageMs: row.now.getTime() - row.createdAt.getTime(), expiresInMs: null, otherAccounts: 0 },
+    policy,
+    random,
+  );
+  const why = 'its worker died after the hand-over: it may have been sent';
+  if (next.kind === 'retry') return { status: 'scheduled', reason: 'retry', afterMs: next.afterMs, duplicate: true, line: 'deferred', why };
+  return { status: 'unknown', reason: 'worker_lost', afterMs: null, duplicate: false, line: 'unknown', why };
+}

@@ -1,0 +1,50 @@
+/**
+ * Work that arrives together shares one transaction. While a flush runs, what arrives waits for the next one, so that
+ * groups grow with the load and a lone caller waits for nobody.
+ */
+export class GroupCommit<Item, Result> {
+  private waiting: { item: Item; resolve: (r: Result) => void; reject: (e: unknown) => void }[] = [];
+  private running = 0;
+  private scheduled = false;
+
+  /**
+   * @param flush commits the items and returns one result each, in order. When it throws, every caller of the group sees it.
+   * @param limits `size`: items per group; `parallel`: groups under way at once
+   */
+  constructor(
+    private readonly flush: (items: Item[]) => Promise<Result[]>,
+    private readonly limits = { size: 500, parallel: 2 },
+  ) {}
+
+  add(item: Item): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ item, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.running >= this.limits.parallel || this.waiting.length === 0) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    const group = this.waiting.splice(0, this.limits.size);
+    if (group.length === 0) return;
+    this.running += 1;
+    this.schedule();
+    try {
+      const results = await this.flush(group.map((g) => g.item));
+      group.forEach((g, i) => g.resolve(results[i] as Result));
+    } catch (error) {
+      for (const g of group) g.reject(error);
+    } finally {
+      this.running -= 1;
+      this.schedule();
+    }
+  }
+}
