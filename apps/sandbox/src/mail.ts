@@ -6,6 +6,8 @@ import { simpleParser } from 'mailparser';
 
 export interface Mail {
   subject: string;
+  /** The From header as people read it, decoded. */
+  sender: string;
   /** All header fields by lower-case name, unfolded, as they were sent (not decoded); repeats joined by a newline. */
   header: Record<string, string>;
   html: string | null;
@@ -26,6 +28,7 @@ export async function parseMail(raw: Buffer): Promise<Mail> {
   }
   return {
     subject: mail.subject ?? '',
+    sender: mail.from?.text ?? '',
     header,
     html: mail.html || null,
     text: mail.text ?? '',

@@ -232,7 +232,7 @@ function noTotals(): Totals {
 
 function textOf(item: Received): string {
   const parts: (string | null)[] = [item.to, item.answer];
-  if (item.channel === 'email') parts.push(item.from, item.header.from ?? '', item.subject, item.text);
+  if (item.channel === 'email') parts.push(item.from, item.sender, item.subject, item.text);
   else if (item.channel === 'sms') parts.push(item.from, item.body, item.sid);
   else parts.push(item.title, item.body, JSON.stringify(item.data));
   return parts.join('\n').toLowerCase();

@@ -16,6 +16,7 @@ import { sandboxChannels, type Received, type ReceivedMessages } from './receive
 const files = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/viewer.js': ['viewer.js', 'text/javascript; charset=utf-8'],
+  '/knobs.js': ['knobs.js', 'text/javascript; charset=utf-8'],
   '/viewer.css': ['viewer.css', 'text/css; charset=utf-8'],
   '/favicon.svg': ['favicon.svg', 'image/svg+xml'],
 } as const;
@@ -175,14 +176,13 @@ const sentences = (table: Record<string, { sentence: string }>, show: (key: stri
 /** A line of a list: enough to recognise the message, without its weight. */
 function listed(item: Received): Record<string, unknown> {
   if (item.channel !== 'email') return { ...item };
-  const { header, html, text, attachments, ...line } = item;
+  const { html, text, attachments, header: _header, ...line } = item;
   const snippet = (text || (html ?? '').replace(/<(style|script|head)[\s\S]*?<\/\1>|<[^>]*>|&\w+;/gi, ' '))
     .replace(/\s+/g, ' ')
     .trim()
     .slice(0, 140);
   return {
     ...line,
-    sender: header.from ?? '',
     hasHtml: html !== null,
     attachments: attachments.length,
     snippet,
