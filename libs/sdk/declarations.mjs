@@ -114,12 +114,10 @@ class Writer {
   }
 
   #sameAsOutput(id, text) {
-    const { $defs = {}, ...root } = z.toJSONSchema(contracts[id], {
-      io: 'output',
-      unrepresentable: 'any',
-      reused: 'inline',
-    });
-    return new Writer().#print({ ...root, id: undefined }, 'output', $defs, '') === text;
+    const options = { io: 'output', unrepresentable: 'any', reused: 'inline' };
+    const { $defs = {}, ...root } = z.toJSONSchema(contracts[id], options);
+    const schema = root.$ref ? $defs[id] : root;
+    return new Writer().#print({ ...schema, id: undefined }, 'output', $defs, '') === text;
   }
 
   #print(schema, io, defs, indent) {
@@ -145,8 +143,10 @@ class Writer {
       case 'number':
         return 'number';
       case 'array': {
-        const item = this.#print(schema.items ?? {}, io, defs, indent);
-        return /[ |&]/.test(item) && !item.startsWith('{') ? `(${item})[]` : `${item}[]`;
+        const items = schema.items ?? {};
+        const item = this.#print(items, io, defs, indent);
+        const several = items.anyOf ?? items.oneOf ?? items.allOf ?? items.enum ?? Array.isArray(items.type);
+        return several && !items.id ? `(${item})[]` : `${item}[]`;
       }
       case 'object':
         return this.#object(schema, io, defs, indent);

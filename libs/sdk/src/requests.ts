@@ -323,12 +323,13 @@ function retryAfterMs(response: Response): number | undefined {
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
-/** The reason under fetch's "fetch failed", e.g. ` (ECONNREFUSED)`. */
+/** The reason under fetch's "fetch failed", e.g. ` (ECONNREFUSED)`. Not by class: fetch may be of another realm. */
 function because(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (typeof cause !== 'object' || cause === null) return '';
-  if ('code' in cause && typeof cause.code === 'string') return ` (${cause.code})`;
-  return cause instanceof Error && cause.message ? ` (${cause.message})` : '';
+  const has = <K extends string>(value: unknown, key: K): value is Record<K, unknown> =>
+    typeof value === 'object' && value !== null && key in value;
+  const cause = has(error, 'cause') && error.cause ? error.cause : error;
+  if (has(cause, 'code') && typeof cause.code === 'string') return ` (${cause.code})`;
+  return has(cause, 'message') && typeof cause.message === 'string' ? ` (${cause.message})` : '';
 }
 
 export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
