@@ -4,11 +4,11 @@
  * be sent is ended or put off. Nothing has left before; the hand-over mark comes later (hand-over.ts).
  */
 import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
-import type { Channel, ContentByChannel, Lane, MessageClass, ReasonName, RouteStep, Status } from '@carillon/contracts';
+import type { Channel, ContentByChannel, Lane, MessageClass, RouteStep, Status } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
 import { gate, type Recipient, type Verdict } from '@carillon/delivery-rules';
 import type { Channel as ChannelShape } from '@carillon/delivery-rules';
-import { usableAccounts, type SendingAccount } from '@carillon/delivery-service';
+import { groupBy, usableAccounts, type SendingAccount } from '@carillon/delivery-service';
 
 /** How long a worker owns what it claimed without saying so again. */
 export const LEASE_SECONDS = 10;
@@ -59,7 +59,7 @@ export interface Stopped {
 
 /** Takes what is still queued of these ids. A row that someone else holds at this moment is left to them. */
 export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]> {
-  const byDay = Map.groupBy ? Map.groupBy(ids, dayOf) : groupBy(ids, dayOf);
+  const byDay = groupBy(ids, dayOf);
   const claimed: Claimed[] = [];
   for (const [day, some] of byDay) {
     claimed.push(
@@ -78,16 +78,6 @@ export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]
     );
   }
   return claimed;
-}
-export function groupBy<T, K>(items: Iterable<T>, key: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const k = key(item);
-    const group = groups.get(k);
-    if (group) group.push(item);
-    else groups.set(k, [item]);
-  }
-  return groups;
 }
 
 /** Reads the facts of one workspace's claims and lets the gate judge them. Writes nothing. */
@@ -191,5 +181,3 @@ function recipientOf(delivery: Claimed, profile: Recipient | undefined): Recipie
     devices: channel === 'push' && address ? [{ id: delivery.id, token: address, platform: 'android' }] : [],
   };
 }
-
-export type { ReasonName };

@@ -1,7 +1,8 @@
 /** Keeps this worker's leases alive: one UPDATE every few seconds for everything in hand. A dead worker stops; its rows fall due. */
 import type { Database } from '@carillon/database';
+import { groupBy } from '@carillon/delivery-service';
 import { Logger } from '@nestjs/common';
-import { groupBy, LEASE_SECONDS, type Claimed } from './claim.js';
+import { LEASE_SECONDS, type Claimed } from './claim.js';
 
 const RENEW_EVERY_MS = 3000;
 

@@ -6,8 +6,8 @@ import { createHttpOut, type HttpOut } from '@carillon/http-out';
 export interface SendContextsOptions {
   links: Links;
   inboxFor(workspaceId: string): InboxPort;
+  /** May an operator's endpoint be on loopback or a private network? */
   allowPrivateNetworks: boolean;
-  /** Is a provider account's `endpoint` honoured? It is set by operators only. */
 }
 
 interface Way {

@@ -3,3 +3,5 @@ export * from './outcome.js';
 export * from './channel.js';
 export * from './after-attempt.js';
 export * from './transitions.js';
+export * from './gate.js';
+export * from './explain.js';

@@ -4,7 +4,18 @@ import type { Status } from '@carillon/contracts';
 const may: Record<Status, readonly Status[]> = {
   scheduled: ['queued', 'sending', 'suppressed', 'failed', 'cancelled', 'expired'],
   queued: ['sending', 'scheduled', 'suppressed', 'failed', 'cancelled', 'expired'],
-  sending: ['sent', 'delivered', 'failed', 'suppressed', 'scheduled', 'expired', 'unknown'],
+  // `cancelled` and `queued` only before the hand-over mark: nothing has left.
+  sending: [
+    'sent',
+    'delivered',
+    'failed',
+    'suppressed',
+    'scheduled',
+    'queued',
+    'cancelled',
+    'expired',
+    'unknown',
+  ],
   sent: ['delivered', 'failed'],
   // A mailbox may accept first and bounce later: the one late failure.
   delivered: ['failed'],

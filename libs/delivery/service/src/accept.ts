@@ -10,6 +10,7 @@ import type { AcceptedMessage, Channel, ContentByChannel, Lane, ProblemCode, Pro
 import { Database, dayOf, ensurePartitions, isMissingPartition, newId } from '@carillon/database';
 import type { Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
+import { durationMs } from '@carillon/scheduling-rules';
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { checkContent } from './check-content.js';
@@ -320,10 +321,6 @@ async function plan(request: SendRequest, now: Date, profile: ResolvedProfile | 
   };
   return { request, accepted, profileId: profile && 'id' in profile ? profile.id : null, template, content, lane, deliveries };
 }
-
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-/** `5m` → 300000. The contract has checked the form. */
-const durationMs = (text: string): number => Number(text.slice(0, -1)) * unitMs[text.slice(-1) as keyof typeof unitMs];
 
 // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

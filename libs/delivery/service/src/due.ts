@@ -5,7 +5,7 @@
 import type { Channel, Lane, MessageClass } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { afterAttempt, type RetryPolicy } from '@carillon/delivery-rules';
-import { OFFER_AGAIN_SECONDS } from './accept.js';
+import { IDEMPOTENCY_WINDOW_HOURS, OFFER_AGAIN_SECONDS } from './accept.js';
 
 /** A worker that dies this often on the same delivery is killed by it. */
 const POISONOUS_CRASHES = 5;
@@ -116,4 +116,11 @@ function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
   const why = 'its worker died after the hand-over: it may have been sent';
   if (next.kind === 'retry') return { status: 'scheduled', reason: 'retry', afterMs: next.afterMs, duplicate: true, line: 'deferred', why };
   return { status: 'unknown', reason: 'worker_lost', afterMs: null, duplicate: false, line: 'unknown', why };
+}
+
+/** Forgets idempotency keys past their window and tickets past their time. */
+export async function forgetExpired(sql: Sql): Promise<void> {
+  await sql.execute('DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)', [IDEMPOTENCY_WINDOW_HOURS]);
+  await sql.execute('DELETE FROM used_tickets WHERE expires_at < now()');
+  await sql.execute('DELETE FROM sessions WHERE expires_at < now()');
 }

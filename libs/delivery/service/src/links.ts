@@ -1,5 +1,6 @@
 /** Signed addresses that leave with a message: status callbacks of providers, and the one-click unsubscribe. */
 import { unsubscribeUrl } from '@carillon/audience-service';
+import { config } from '@carillon/config';
 import type { Channel } from '@carillon/contracts';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
@@ -8,6 +9,12 @@ export interface Links {
   /** The first signs; all verify. */
   signingKeys: readonly [Buffer, ...Buffer[]];
 }
+
+/** The links of this installation. */
+export const links = (): Links => {
+  const { api, secrets } = config();
+  return { publicUrl: api.publicUrl, signingKeys: [secrets.signingKey, ...secrets.previousSigningKeys] };
+};
 
 const mac = (key: Buffer, accountId: string, deliveryId: string): Buffer =>
   createHmac('sha256', key).update(`callback:${accountId}:${deliveryId}`).digest().subarray(0, 16);

@@ -1,0 +1,4 @@
+import { emailChannel } from '@carillon/channel-email';
+import { runDispatcher } from '@carillon/delivery-dispatcher';
+
+await runDispatcher(emailChannel);

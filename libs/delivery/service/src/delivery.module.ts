@@ -1,0 +1,19 @@
+import { Module } from '@nestjs/common';
+import { Acceptance } from './accept.js';
+import { DeliveriesController } from './deliveries.controller.js';
+import { HintListener } from './hint-listener.js';
+import { DeliveryHints } from './hints.js';
+import { MessagesController } from './messages.controller.js';
+
+/** What every process that changes deliveries needs. */
+@Module({ providers: [DeliveryHints], exports: [DeliveryHints] })
+export class DeliveryCoreModule {}
+
+/** The delivery service's HTTP side: mounted by the API. */
+@Module({
+  imports: [DeliveryCoreModule],
+  controllers: [MessagesController, DeliveriesController],
+  providers: [Acceptance, HintListener],
+  exports: [Acceptance],
+})
+export class DeliveryHttpModule {}

@@ -1,0 +1,12 @@
+/** The delivery service: accepting, planning, reading the log. Sending itself is delivery/dispatcher. */
+export { Acceptance, type AcceptResult, type SendRequest } from './accept.js';
+export { channelShapes } from './channels.js';
+export { contentFor, templateContent, type TemplateContent } from './content-for.js';
+export { DeliveryCoreModule, DeliveryHttpModule } from './delivery.module.js';
+export { forgetExpired, takeDue } from './due.js';
+export { groupBy } from './group-by.js';
+export { DeliveryHints } from './hints.js';
+export { callbackLink, links, unsubscribeLink, type Links } from './links.js';
+export { masterKeys, usableAccounts, type SendingAccount } from './sending-accounts.js';
+export { seal } from './secrets.js';
+export { inboxPort } from './inbox.js';

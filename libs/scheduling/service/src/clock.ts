@@ -1,0 +1,77 @@
+/**
+ * The clock: an interval inside each scheduling process, not a queue. It takes due rows on the database's time and
+ * offers them to the dispatchers; makes the coming day partitions; forgets what is past its window. Several clocks may
+ * run: SKIP LOCKED shares the rows between them.
+ */
+import { deliverQueue } from '@carillon/contracts';
+import { Database, ensurePartitions } from '@carillon/database';
+import { channelShapes, DeliveryHints, forgetExpired, groupBy, takeDue } from '@carillon/delivery-service';
+import { Queues } from '@carillon/queue';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+
+const TICK_MS = 250;
+/** After a tick that failed: the database is away or overloaded. */
+const TROUBLED_TICK_MS = 2000;
+const SLICE = 500;
+const HOUSEKEEPING_MS = 600_000;
+
+@Injectable()
+export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly log = new Logger('Clock');
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private stopped = false;
+  private kept = 0;
+
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(Queues) private readonly queues: Queues,
+    @Inject(DeliveryHints) private readonly hints: DeliveryHints,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.plan(0);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  /** Takes everything that is due now. @returns how many rows */
+  async tick(): Promise<number> {
+    let all = 0;
+    for (let full = true; full && !this.stopped; ) {
+      const { offer, changed, taken } = await this.database.acrossWorkspaces((sql) => takeDue(sql, SLICE, (channel) => channelShapes[channel].retry, Math.random));
+      for (const [queue, ids] of groupBy(offer, (d) => deliverQueue(d.channel, d.lane))) void this.queues.offer(queue, ids.map((d) => d.id));
+      for (const [workspaceId, rows] of groupBy(changed, (d) => d.workspaceId)) this.hints.changed(workspaceId, rows.map((d) => d.id));
+      all += taken;
+      full = taken === SLICE;
+    }
+    return all;
+  }
+
+  private plan(afterMs: number): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      this.running = this.beat();
+    }, afterMs);
+  }
+
+  private async beat(): Promise<void> {
+    let next = TICK_MS;
+    try {
+      if (Date.now() - this.kept > HOUSEKEEPING_MS) {
+        await ensurePartitions(this.database);
+        await this.database.acrossWorkspaces((sql) => forgetExpired(sql));
+        this.kept = Date.now();
+      }
+      await this.tick();
+    } catch (error) {
+      next = TROUBLED_TICK_MS;
+      this.log.error(`a tick failed: ${error instanceof Error ? error.message : 'unknown error'}`);
+    }
+    this.plan(next);
+  }
+}
