@@ -1,0 +1,8 @@
+export interface RenderedPush {
+  title: string;
+  body: string;
+  url: string | null;
+  imageUrl: string | null;
+  data: Record<string, string>;
+  collapseKey: string | null;
+}

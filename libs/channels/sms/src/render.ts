@@ -1,0 +1,5 @@
+export interface RenderedSms {
+  body: string;
+  encoding: 'GSM-7' | 'UCS-2';
+  segments: number;
+}
