@@ -343,8 +343,12 @@ describe('streams', () => {
       (response) =>
         response.writeHead(200, { 'content-type': 'text/event-stream' }).end(text);
     const { carillon, seen } = await answering([
-      events('retry: 10\n\n: hello\n\nid: 7\ndata: {"id":"d1","status":"sent"}\n\ndata: {"id":'),
-      events('id: 8\ndata: {"id":"d1",\ndata: "status":"delivered"}\n\n'),
+      events(
+        ': open\n\nid: 7\nevent: delivery\ndata: {"id":"d1","status":"sent"}\n\nevent: delivery\ndata: {"id":',
+      ),
+      events(
+        'event: changed\ndata: {}\n\nid: 8\nevent: delivery\ndata: {"id":"d1",\ndata: "status":"delivered"}\n\n',
+      ),
     ]);
     const controller = new AbortController();
     const got: unknown[] = [];
@@ -353,11 +357,13 @@ describe('streams', () => {
       { signal: controller.signal },
     )) {
       got.push(change);
-      if (got.length === 2) controller.abort();
+      if (got.length === 4) controller.abort();
     }
     expect(got).toEqual([
-      { id: 'd1', status: 'sent' },
-      { id: 'd1', status: 'delivered' },
+      { type: 'delivery', delivery: { id: 'd1', status: 'sent' } },
+      { type: 'changed' }, // Reconnected: something may have been missed.
+      { type: 'changed' },
+      { type: 'delivery', delivery: { id: 'd1', status: 'delivered' } },
     ]);
     expect(seen.map(({ url, headers }) => [url, headers['last-event-id']])).toEqual([
       ['/v1/deliveries/stream?channel=sms', undefined],

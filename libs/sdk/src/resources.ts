@@ -45,8 +45,11 @@ export interface Paging {
   limit?: number;
   cursor?: string;
 }
-/** A change of a delivery as the stream tells it. A hint: read the delivery for the truth. */
-export type DeliveryChange = Pick<Delivery, 'id'> & Partial<Delivery>;
+/**
+ * What the stream tells: a delivery as it now stands, or `changed`, when many changed or some may have been missed:
+ * then read the list again. A hint, never the record.
+ */
+export type DeliveryChange = { type: 'delivery'; delivery: Delivery } | { type: 'changed' };
 /** A profile in a bulk upsert. */
 export type ProfileInput = { externalId: string } & BodyInputOf<'upsertProfile'>;
 
@@ -174,9 +177,9 @@ export class Deliveries {
   ): AsyncGenerator<DeliveryChange, void, undefined> {
     const open = (headers: Record<string, string>) =>
       this.requests.open('streamDeliveries', { query, options, headers });
-    for await (const { data } of events(open, options)) {
-      const change: unknown = data === '' ? null : JSON.parse(data);
-      if (typeof change === 'object' && change !== null && 'id' in change) yield change as DeliveryChange;
+    for await (const { event, data } of events(open, options)) {
+      if (event === 'delivery') yield { type: 'delivery', delivery: JSON.parse(data) as Delivery };
+      else yield { type: 'changed' };
     }
   }
 }

@@ -13,6 +13,7 @@ const SILENCE_MS = 60_000;
 const RECONNECT_MS = 1000;
 
 export interface StreamEvent {
+  /** The server's word; `reconnected` is ours: something may have been missed meanwhile. */
   event: string;
   id: string | undefined;
   data: string;
@@ -27,7 +28,7 @@ export async function* events(
   options: CallOptions | undefined,
 ): AsyncGenerator<StreamEvent, void, undefined> {
   let lastId: string | undefined;
-  for (;;) {
+  for (let first = true; ; first = false) {
     try {
       const response = await open({
         accept: 'text/event-stream',
@@ -35,6 +36,7 @@ export async function* events(
       });
       if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
         throw new CarillonError('The stream was answered with something else: check baseUrl and any proxy.');
+      if (!first) yield { event: 'reconnected', id: undefined, data: '' };
       for await (const event of read(response)) {
         lastId = event.id ?? lastId;
         yield event;
