@@ -20,7 +20,16 @@ export const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 /** The data folder, made when missing. Only its owner may look inside: it holds keys and personal data. */
 export function dataFolder() {
   const folder = path.resolve(root, process.env.CARILLON_DATA_DIR || '.data');
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    fs.accessSync(folder, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+  } catch (error) {
+    throw new Problem(
+      `The data folder ${folder} cannot be used (${error.code}). If another user made it, give it back ` +
+        '(sudo chown -R "$USER" …), or name another one in CARILLON_DATA_DIR.',
+      { cause: error },
+    );
+  }
   return folder;
 }
 

@@ -38,9 +38,19 @@ export async function ensureInstalled(say = console.log) {
     '--no-audit',
   ]);
   clearInterval(hint);
-  if (code !== 0) throw new Problem(`npm ci failed:\n${output}`);
+  if (code !== 0) throw new Problem(`npm ci failed:\n${gist(output)}`);
   say(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
   return true;
+}
+
+/** npm's complaint without the page of usage it appends. */
+function gist(output) {
+  const lines = output.split('\n').map((line) => line.replace(/^npm error ?/, ''));
+  const usage = lines.findIndex((line) => /^(Clean install a project|Usage:)/.test(line));
+  return lines
+    .slice(0, usage < 0 ? 40 : usage)
+    .join('\n')
+    .trim();
 }
 
 /**

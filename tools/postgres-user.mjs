@@ -5,7 +5,7 @@
  * The ways, in order:
  *   plain      we are not root: nothing to do.
  *   namespace  root inside a user namespace looks like an ordinary user to PostgreSQL; files stay root's.
- *   other user the server runs as the system's `postgres` or `nobody`. Where that user cannot reach the checkout
+ *   other user the server runs as the data folder's owner, or the system's `postgres` or `nobody`. Where that user cannot reach the checkout
  *              (a private home folder), the cluster and the programs are put where it can, and `<folder>/pg` links there.
  * CARILLON_PG_USERNS=off takes the namespace away, as containers often do. Called by postgres.mjs.
  */
@@ -54,7 +54,7 @@ export function chooseWay({ place, folder }) {
 }
 
 function asOtherUser({ way, native, version, place, folder }) {
-  const user = knownUser();
+  const user = ownerOf(folder) ?? knownUser();
   if (!user) throw noWay('there is no user `postgres` or `nobody` to run it as');
   const as = { uid: user.uid, gid: user.gid };
   if (spawnSync('/bin/sh', ['-c', 'true'], { ...as, cwd: '/' }).status !== 0) {
@@ -104,21 +104,27 @@ function hasName() {
   }
 }
 
+/** The one whose checkout this is, when it is not root's: the cluster should stay theirs. */
+function ownerOf(folder) {
+  const { uid } = fs.statSync(folder);
+  return uid === 0 ? undefined : users().find((user) => user.uid === uid);
+}
+
 function knownUser() {
-  let users = [];
+  return ['postgres', 'nobody']
+    .map((wanted) => users().find(({ name, uid }) => name === wanted && uid > 0))
+    .find(Boolean);
+}
+
+function users() {
   try {
-    users = fs
-      .readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .map((line) => line.split(':'));
+    const lines = fs.readFileSync('/etc/passwd', 'utf8').split('\n');
+    return lines
+      .map((line) => line.split(':'))
+      .map(([name, , uid, gid]) => ({ name, uid: Number(uid), gid: Number(gid) }));
   } catch {
-    return undefined; // No list of users, so nobody to be.
+    return []; // No list of users, so nobody to be.
   }
-  for (const wanted of ['postgres', 'nobody']) {
-    const entry = users.find(([name]) => name === wanted);
-    if (entry && Number(entry[2]) > 0) return { name: wanted, uid: Number(entry[2]), gid: Number(entry[3]) };
-  }
-  return undefined;
 }
 
 const namespaceOf = ({ uid, gid }) => ['unshare', '--user', `--map-user=${uid}`, `--map-group=${gid}`];

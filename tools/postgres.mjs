@@ -180,7 +180,9 @@ function isPostgres(pid) {
     if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error;
   }
   if (process.platform === 'linux') return false;
-  return /postgres/.test(spawnSync('ps', ['-p', String(pid), '-o', 'comm='], { encoding: 'utf8' }).stdout ?? '');
+  return /postgres/.test(
+    spawnSync('ps', ['-p', String(pid), '-o', 'comm='], { encoding: 'utf8' }).stdout ?? '',
+  );
 }
 
 const WRONG_PASSWORD = '28P01';
