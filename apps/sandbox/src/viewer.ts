@@ -13,19 +13,25 @@ import { KnobsError, type KnobsChange, type KnobsPanel } from './knobs.js';
 import { emailMagic, pushMagic, smsMagic } from './magic.js';
 import { sandboxChannels, type Received, type ReceivedMessages } from './received.js';
 
-const files = {
-  '/': ['index.html', 'text/html; charset=utf-8'],
-  '/viewer.js': ['viewer.js', 'text/javascript; charset=utf-8'],
-  '/knobs.js': ['knobs.js', 'text/javascript; charset=utf-8'],
-  '/viewer.css': ['viewer.css', 'text/css; charset=utf-8'],
-  '/favicon.svg': ['favicon.svg', 'image/svg+xml'],
-} as const;
+const types = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' } as const;
+const files = [
+  'index.html',
+  'viewer.css',
+  'favicon.svg',
+  'viewer.js',
+  'messages.js',
+  'elements.js',
+  'knobs.js',
+  'help.js',
+];
 
 const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: http: https:; connect-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 /** A mail brings its own styles and remote images, and may open links in a new tab; nothing of it may run. */
 const mailPolicy =
   "default-src 'none'; img-src data: http: https:; style-src 'unsafe-inline' http: https:; font-src data: http: https:; form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox";
+
+const safe = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' };
 
 const Query = z.object({
   channel: z.enum(sandboxChannels).optional(),
@@ -70,15 +76,15 @@ export function viewerRoutes(app: FastifyInstance, parts: ViewerParts): void {
     return problem(reply, 'internal', 'The sandbox failed to answer.');
   });
 
-  for (const [path, [name, type]] of Object.entries(files)) {
+  for (const name of files) {
     const content = readFileSync(new URL(`../public/${name}`, import.meta.url));
-    app.get(path, (_request, reply) =>
+    const type = types[name.slice(name.indexOf('.') + 1) as keyof typeof types];
+    app.get(name === 'index.html' ? '/' : `/${name}`, (_request, reply) =>
       reply
         .headers({
-          'content-type': type,
+          ...safe,
+          'content-type': `${type}; charset=utf-8`,
           'content-security-policy': pagePolicy,
-          'x-content-type-options': 'nosniff',
-          'referrer-policy': 'no-referrer',
           'cache-control': 'no-cache',
         })
         .send(content),
@@ -121,8 +127,7 @@ export function viewerRoutes(app: FastifyInstance, parts: ViewerParts): void {
       .headers({
         'content-type': 'text/html; charset=utf-8',
         'content-security-policy': mailPolicy,
-        'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
+        ...safe,
       })
       .send(`<base target="_blank">${mail.html}`);
   });
@@ -131,7 +136,11 @@ export function viewerRoutes(app: FastifyInstance, parts: ViewerParts): void {
     const raw = received.rawMail(request.params.id);
     return raw
       ? reply
-          .headers({ 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' })
+          .headers({
+            ...safe,
+            'content-type': 'text/plain; charset=utf-8',
+            'content-security-policy': mailPolicy,
+          })
           .send(raw)
       : problem(reply, 'not_found', 'There is no such mail.');
   });
