@@ -1,0 +1,185 @@
+import { freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { Database, dayOf, ensurePartitions, isMissingPartition, newId, timeOf } from './index.js';
+
+let fresh: FreshDatabase;
+let database: Database;
+let owner: pg.Client;
+const a = newId();
+const b = newId();
+const profileOfA = newId();
+const profileOfB = newId();
+
+beforeAll(async () => {
+  fresh = await freshDatabase();
+  owner = new pg.Client({ connectionString: fresh.ownerUrl });
+  await owner.connect();
+  database = new Database({ url: fresh.appUrl, max: 4 });
+  for (const [workspace, profile] of [
+    [a, profileOfA],
+    [b, profileOfB],
+  ]) {
+    await owner.query('INSERT INTO workspaces (id, slug, name) VALUES ($1::uuid, $2, $2)', [
+      workspace,
+      workspace,
+    ]);
+    await owner.query(`INSERT INTO profiles (id, workspace_id, external_id) VALUES ($1, $2, 'ada')`, [
+      profile,
+      workspace,
+    ]);
+  }
+});
+afterAll(async () => {
+  await database.close();
+  await owner.end();
+  await fresh.drop();
+});
+
+describe('the second wall', () => {
+  it('shows nothing to a transaction that names no workspace', async () => {
+    const client = await database.pool.connect();
+    try {
+      expect((await client.query('SELECT * FROM profiles')).rows).toEqual([]);
+      expect((await client.query('SELECT * FROM workspaces')).rows).toEqual([]);
+      expect((await client.query('UPDATE profiles SET email = NULL')).rowCount).toBe(0);
+      await expect(
+        client.query(`INSERT INTO profiles (id, workspace_id, external_id) VALUES ($1, $2, 'eve')`, [
+          newId(),
+          a,
+        ]),
+      ).rejects.toThrow(/row-level security/);
+    } finally {
+      client.release();
+    }
+  });
+
+  it('shows one workspace, even to a query that forgets to say which', async () => {
+    const seen = await database.inWorkspace(a, (sql) => sql.query('SELECT id FROM profiles'));
+    expect(seen).toEqual([{ id: profileOfA }]);
+    const changed = await database.inWorkspace(a, (sql) =>
+      sql.execute(`UPDATE profiles SET locale = 'fr' WHERE id = $1`, [profileOfB]),
+    );
+    expect(changed).toBe(0);
+  });
+
+  it('lets nobody write into another workspace', async () => {
+    await expect(
+      database.inWorkspace(a, (sql) =>
+        sql.execute(`INSERT INTO profiles (id, workspace_id, external_id) VALUES ($1, $2, 'eve')`, [
+          newId(),
+          b,
+        ]),
+      ),
+    ).rejects.toThrow(/row-level security/);
+  });
+
+  it('refuses a reference across workspaces, whoever writes it', async () => {
+    const insert = `INSERT INTO devices (id, workspace_id, profile_id, token, platform) VALUES ($1, $2, $3, 'token-1', 'ios')`;
+    await expect(owner.query(insert, [newId(), a, profileOfB])).rejects.toThrow(/foreign key/);
+  });
+
+  it('forgets the workspace with the transaction: a pooled connection carries nothing over', async () => {
+    for (let i = 0; i < 8; i++) await database.inWorkspace(i % 2 ? a : b, (sql) => sql.query('SELECT 1'));
+    const client = await database.pool.connect();
+    try {
+      expect((await client.query('SELECT * FROM profiles')).rows).toEqual([]);
+    } finally {
+      client.release();
+    }
+  });
+
+  it('binds Prisma as well', async () => {
+    const profiles = await database.prismaIn(b, (tx) => tx.profile.findMany());
+    expect(profiles.map((p) => p.id)).toEqual([profileOfB]);
+  });
+
+  it('covers every table that has a workspace', async () => {
+    const { rows } = await owner.query<{ relname: string }>(
+      `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> '_prisma_migrations'
+          AND NOT (c.relrowsecurity AND c.relforcerowsecurity)`,
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('gives the app role nothing to own and no way round', async () => {
+    const { rows } = await owner.query<{ super: boolean; bypass: boolean; owned: number }>(
+      `SELECT rolsuper AS super, rolbypassrls AS bypass, (SELECT count(*)::int FROM pg_class WHERE relowner = r.oid) AS owned FROM pg_roles r WHERE rolname = 'carillon_app'`,
+    );
+    expect(rows).toEqual([{ super: false, bypass: false, owned: 0 }]);
+    // A partition is reached through its parent only, where the policy stands.
+    await ensurePartitions(database);
+    const today = `deliveries_${new Date().toISOString().slice(0, 10).replaceAll('-', '')}`;
+    await expect(database.acrossWorkspaces((sql) => sql.query(`SELECT * FROM ${today}`))).rejects.toThrow(
+      /permission denied/,
+    );
+    await expect(
+      database.acrossWorkspaces((sql) => sql.query('DELETE FROM delivery_events')),
+    ).rejects.toThrow(/permission denied/);
+  });
+
+  it('refuses a workspace that is no id', async () => {
+    await expect(
+      database.inWorkspace("'; DROP TABLE profiles; --", (sql) => sql.query('SELECT 1')),
+    ).rejects.toThrow('not a workspace id');
+  });
+});
+
+describe('transactions', () => {
+  it('roll back as a whole', async () => {
+    const before = await database.inWorkspace(a, (sql) => sql.query('SELECT count(*) AS n FROM profiles'));
+    await expect(
+      database.inWorkspace(a, async (sql) => {
+        await sql.execute(`INSERT INTO profiles (id, workspace_id, external_id) VALUES ($1, $2, 'gone')`, [
+          newId(),
+          a,
+        ]);
+        throw new Error('stop');
+      }),
+    ).rejects.toThrow('stop');
+    expect(await database.inWorkspace(a, (sql) => sql.query('SELECT count(*) AS n FROM profiles'))).toEqual(
+      before,
+    );
+  });
+
+  it('survive a connection that is cut while they hold it', async () => {
+    await expect(
+      database.inWorkspace(a, async (sql) => {
+        const [row] = await sql.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+        await owner.query('SELECT pg_terminate_backend($1)', [row?.pid]);
+        await sql.query('SELECT 1');
+      }),
+    ).rejects.toThrow();
+    expect(await database.inWorkspace(a, (sql) => sql.query('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('ids', () => {
+  it('tell their time and rise', () => {
+    const ids = Array.from({ length: 10_000 }, () => newId());
+    expect([...ids].sort()).toEqual(ids);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    const planned = new Date('2027-03-04T23:59:59.999Z');
+    expect(timeOf(newId(planned))).toEqual(planned);
+    expect(dayOf(newId(planned))).toBe('2027-03-04');
+  });
+});
+
+describe('partitions', () => {
+  it('are made by several processes at once without harm, and a missing one is recognised', async () => {
+    await Promise.all([1, 2, 3].map(() => ensurePartitions(database, 9)));
+    expect(await ensurePartitions(database, 9)).toBe(0);
+    const id = newId(new Date('2020-01-01T00:00:00Z'));
+    const failure = await database
+      .inWorkspace(a, (sql) =>
+        sql.execute(
+          `INSERT INTO delivery_events (day, delivery_id, workspace_id, type) VALUES ($1::date, $2, $3, 'accepted')`,
+          [dayOf(id), id, a],
+        ),
+      )
+      .catch((e: unknown) => e);
+    expect(isMissingPartition(failure)).toBe(true);
+  });
+});

@@ -1,0 +1,114 @@
+import { describe, expect, it } from '@jest/globals';
+import { gate, gateRules, type GateFacts, type Verdict } from './gate.js';
+
+const now = new Date('2026-11-23T12:00:00Z');
+const good: GateFacts = {
+  now,
+  channel: 'email',
+  messageClass: 'marketing',
+  topic: 'news',
+  expiresAt: null,
+  address: 'ada@example.com',
+  addressInvalid: false,
+  profileGone: false,
+  route: null,
+  allowList: null,
+  suppression: null,
+  consents: [],
+  noConsentMeans: 'in',
+  accounts: 'ready',
+};
+const out = (topic: string) => [{ topic, word: 'out' as const }];
+const send: Verdict = { kind: 'send' };
+const suppress = (reason: string) => ({ kind: 'suppress', reason });
+
+const cases: [string, Partial<GateFacts>, Partial<Verdict> | object][] = [
+  ['nothing objects', {}, send],
+  ['expired a moment ago', { expiresAt: now }, { kind: 'expire', reason: 'expired_before_sending' }],
+  ['expires later', { expiresAt: new Date(now.getTime() + 1) }, send],
+  ['no address', { address: null }, suppress('no_address')],
+  ['the profile is gone', { profileGone: true }, suppress('no_address')],
+  ['not on the allow list', { allowList: ['eve@example.com'] }, suppress('not_on_allow_list')],
+  ['on the allow list by address', { allowList: ['ada@example.com'] }, send],
+  ['on the allow list by domain', { allowList: ['@example.com'] }, send],
+  [
+    'a domain entry is no suffix of another domain',
+    { allowList: ['@ample.com'] },
+    suppress('not_on_allow_list'),
+  ],
+  ['an empty allow list lets nobody through', { allowList: [] }, suppress('not_on_allow_list')],
+  ['hard bounced before', { suppression: 'hard_bounced' }, suppress('hard_bounced')],
+  [
+    'transactional mail does not reach a bounced address either',
+    { messageClass: 'transactional', suppression: 'hard_bounced' },
+    suppress('hard_bounced'),
+  ],
+  ['out of the topic', { consents: out('news') }, suppress('unsubscribed')],
+  ['out of another topic', { consents: out('offers') }, send],
+  ['out of all marketing', { consents: out('marketing') }, suppress('unsubscribed')],
+  ['out of the channel', { consents: out('') }, suppress('unsubscribed')],
+  [
+    'transactional passes an opt-out of marketing',
+    { messageClass: 'transactional', consents: out('marketing') },
+    send,
+  ],
+  [
+    'transactional passes an opt-out of its topic',
+    { messageClass: 'transactional', consents: out('news') },
+    send,
+  ],
+  [
+    'transactional is stopped by a block of the channel',
+    { messageClass: 'transactional', consents: out('') },
+    suppress('unsubscribed'),
+  ],
+  ['consent required, none on record', { noConsentMeans: 'out' }, suppress('no_consent')],
+  ['consent required and given', { noConsentMeans: 'out', consents: [{ topic: 'news', word: 'in' }] }, send],
+  [
+    'an opt-out of the channel beats an opt-in to the topic',
+    { consents: [{ topic: 'news', word: 'in' }, ...out('')] },
+    suppress('unsubscribed'),
+  ],
+  ['transactional needs no opt-in', { messageClass: 'transactional', noConsentMeans: 'out' }, send],
+  ['no account', { accounts: 'none' }, { kind: 'fail', reason: 'no_account' }],
+  ['accounts paused', { accounts: 'paused' }, { kind: 'wait', reason: 'account_paused' }],
+  [
+    'the step before was delivered',
+    { route: { before: 'delivered', unless: 'delivered', beforeRead: false } },
+    suppress('not_needed'),
+  ],
+  [
+    'the step before was only sent',
+    { route: { before: 'sent', unless: 'delivered', beforeRead: false } },
+    send,
+  ],
+  ['the step before failed', { route: { before: 'failed', unless: null, beforeRead: false } }, send],
+  [
+    'the step before was delivered but not read',
+    { route: { before: 'delivered', unless: 'read', beforeRead: false } },
+    send,
+  ],
+  [
+    'the step before was read',
+    { route: { before: 'delivered', unless: 'read', beforeRead: true } },
+    suppress('not_needed'),
+  ],
+];
+
+describe('gate', () => {
+  it.each(cases)('%s', (_, facts, verdict) =>
+    expect(gate({ ...good, ...facts }).verdict).toEqual(expect.objectContaining(verdict)),
+  );
+
+  it('leaves a line per rule that was asked, and stops at the first that objects', () => {
+    const { trace } = gate({ ...good, suppression: 'complained' });
+    expect(trace).toEqual([
+      'expiry: passed',
+      'route: passed',
+      'address: passed',
+      'allow list: passed',
+      'suppression: suppress (complained)',
+    ]);
+    expect(gate(good).trace).toHaveLength(gateRules.length);
+  });
+});

@@ -1,0 +1,28 @@
+import { endStatuses, reasons, statuses, type Status } from '@carillon/contracts';
+import { describe, expect, it } from '@jest/globals';
+import { mayFollow, receiptFrom } from './transitions.js';
+
+describe('transitions', () => {
+  it('lets ends be ends, but for the two named exceptions', () => {
+    const open: Status[] = ['sent', 'delivered', 'unknown'];
+    for (const from of endStatuses)
+      for (const to of statuses)
+        if (!open.includes(from))
+          expect(`${from} → ${to}: ${mayFollow(from, to)}`).toBe(`${from} → ${to}: false`);
+    expect(statuses.filter((to) => mayFollow('delivered', to))).toEqual(['failed']);
+    expect(statuses.filter((to) => mayFollow('sent', to))).toEqual(['delivered', 'failed']);
+  });
+
+  it('lets receipts go only where the table allows, or from sending, which they may overtake', () => {
+    for (const status of ['sent', 'delivered', 'failed'] as const)
+      for (const from of receiptFrom(status)) expect(mayFollow(from, status)).toBe(true);
+    expect(receiptFrom('sent')).not.toContain('delivered');
+  });
+
+  it('gives every reason an existing status and a sentence', () => {
+    for (const reason of Object.values(reasons)) {
+      expect(statuses).toContain(reason.ends);
+      expect(reason.sentence).toMatch(/^[A-Z].*\.$/);
+    }
+  });
+});
