@@ -1,5 +1,8 @@
-/** Pure rules about people: addresses made comparable, zones, languages. */
+/** Pure rules about people: their addresses, their place, and rows of files that become profiles. */
+export type { AddressProblem, Checked } from './checked.js';
 export { normalizeEmail } from './email.js';
 export { normalizePhone } from './phone.js';
-export type { Normalized } from './normalized.js';
-export { localeChain, validLocale, validTimeZone, zoneOf } from './place.js';
+export { localeChain, validLocale, validTimeZone, zoneOf, zonesOfCountry } from './place.js';
+export type { AssumedZone } from './place.js';
+export { mappingErrors, profileFromRow, suggestMapping } from './row.js';
+export type { AttributeType, RowError, RowMapping, RowResult } from './row.js';

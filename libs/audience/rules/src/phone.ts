@@ -1,30 +1,50 @@
-/** Phone numbers to E.164 (ITU-T), by the numbering plans of libphonenumber. */
-import parsePhoneNumber, { type CountryCode } from 'libphonenumber-js/max';
-import type { Normalized } from './normalized.js';
+/**
+ * Phone numbers in E.164, by Google's numbering metadata in its full edition. Whether somebody answers is not known here.
+ */
+import { parsePhoneNumberWithError, ParseError, type CountryCode } from 'libphonenumber-js/max';
+import { refuse, type Checked } from './checked.js';
 
-/** @param defaultCountry for numbers written without a country, by ISO 3166 code */
+/**
+ * @param defaultCountry ISO 3166-1 alpha-2, for numbers written without + and country code
+ * @returns `value` in E.164 (`+442071838750`) · `country`, undefined for numbers that belong to none, such as +800 ·
+ *   `assigned`, false when the number has a right length but lies in no range known to be given out. Such numbers are
+ *   accepted, because the metadata is always behind the regulators and because the ranges for films and examples are among
+ *   them; callers may warn.
+ */
 export function normalizePhone(
   text: string,
   defaultCountry?: string,
-): Normalized<{ country: string | null }> {
-  const number =
-    text.length <= 40
-      ? parsePhoneNumber(text, {
-          ...(defaultCountry ? { defaultCountry: defaultCountry as CountryCode } : {}),
-          extract: false,
-        })
-      : undefined;
-  if (!number)
+): Checked<string, { country: string | undefined; assigned: boolean }> {
+  const trimmed = text.trim().replace(/^tel:/i, '');
+  if (!trimmed) return refuse('empty', 'Write a number such as +442071838750.');
+  if (trimmed.length > 60) return refuse('too_long', 'A phone number has at most 15 digits.');
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(trimmed)) {
+    return refuse('control_character', 'A phone number has no line breaks or control characters.');
+  }
+  try {
+    const number = parsePhoneNumberWithError(trimmed, {
+      ...(defaultCountry && { defaultCountry: defaultCountry.toUpperCase() as CountryCode }),
+      extract: false,
+    });
+    if (number.ext) return refuse('extension', 'Leave the extension out: messages cannot be sent to one.');
+    if (!number.isPossible()) {
+      return refuse('not_a_phone', 'A number of that country has another length: check for missing digits.');
+    }
+    const { country, number: value } = number;
+    const countries = country ? [country] : number.getPossibleCountries();
     return {
-      ok: false,
-      code: 'invalid_phone',
-      sentence: `is not a phone number: write it with + and country code, like +442071838750`,
+      ok: true,
+      value,
+      original: text,
+      country: countries.length === 1 ? countries[0] : undefined,
+      assigned: number.isValid(),
     };
-  if (!number.isPossible())
-    return {
-      ok: false,
-      code: 'invalid_phone',
-      sentence: `has too few or too many digits for its country: write it in full, like +442071838750`,
-    };
-  return { ok: true, value: number.number, original: text, country: number.country ?? null };
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    if (error.message === 'INVALID_COUNTRY') {
+      return refuse('no_country', 'Write the number with + and its country code: +442071838750.');
+    }
+    return refuse('not_a_phone', 'Write the number in digits, with + and its country code: +442071838750.');
+  }
 }

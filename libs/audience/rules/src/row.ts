@@ -1,0 +1,193 @@
+/**
+ * One row of a CSV file to one profile, by a mapping of columns. Pure: reading the file, its size and its encoding are the
+ * importer's business. A row with a mistake gives no profile at all, and every mistake of it is named with its column.
+ */
+import type { ProfileUpsert } from '@carillon/contracts';
+import type { Checked } from './checked.js';
+import { normalizeEmail } from './email.js';
+import { normalizePhone } from './phone.js';
+import { validLocale, validTimeZone } from './place.js';
+
+/** Which column fills which field. Columns that are not named are ignored. */
+export interface RowMapping {
+  externalId: string;
+  email?: string;
+  phone?: string;
+  locale?: string;
+  timezone?: string;
+  /** Attribute name to column; text unless said. */
+  attributes?: Record<string, string | { column: string; type: AttributeType }>;
+  /** ISO 3166-1 alpha-2, for phone numbers without country code. */
+  defaultCountry?: string;
+}
+
+export type AttributeType = 'text' | 'number' | 'boolean' | 'date';
+
+export interface RowError {
+  /** The heading of the column. */
+  column: string;
+  /** What it should have filled: `email`, `attributes.age`. */
+  field: string;
+  code: string;
+  sentence: string;
+}
+
+export type RowResult = { ok: true; profile: ProfileUpsert } | { ok: false; errors: RowError[] };
+
+/**
+ * @param row the cells by heading; a missing or blank cell leaves its field alone
+ * @param mapping checked with `mappingErrors` once per file
+ */
+export function profileFromRow(
+  row: Readonly<Record<string, string | undefined>>,
+  mapping: RowMapping,
+): RowResult {
+  const errors: RowError[] = [];
+  const cell = (column: string) =>
+    unprotected((Object.hasOwn(row, column) ? row[column] : undefined)?.trim() ?? '');
+  const read = <T>(
+    field: string,
+    column: string | undefined,
+    check: (text: string) => Checked<T>,
+  ): T | undefined => {
+    if (column === undefined) return undefined;
+    const text = cell(column);
+    if (text === '') return undefined;
+    const checked = check(text);
+    if (checked.ok) return checked.value;
+    errors.push({ column, field, code: checked.code, sentence: checked.sentence });
+    return undefined;
+  };
+
+  const externalId = cell(mapping.externalId);
+  if (externalId === '' || externalId.length > 200 || /[\r\n\0]/.test(externalId)) {
+    const sentence = 'Give every row an id of 1 to 200 characters on one line: your own key for the person.';
+    errors.push({
+      column: mapping.externalId,
+      field: 'externalId',
+      code: externalId ? 'value' : 'empty',
+      sentence,
+    });
+  }
+  const email = read('email', mapping.email, normalizeEmail);
+  const phone = read('phone', mapping.phone, (text) => normalizePhone(text, mapping.defaultCountry));
+  const locale = read('locale', mapping.locale, validLocale);
+  const timezone = read('timezone', mapping.timezone, validTimeZone);
+  const attributes = Object.entries(mapping.attributes ?? {}).flatMap(([name, source]) => {
+    const { column, type } = typeof source === 'string' ? { column: source, type: 'text' as const } : source;
+    const value = read(`attributes.${name}`, column, ATTRIBUTE[type]);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+
+  if (errors.length > 0) return { ok: false, errors };
+  return {
+    ok: true,
+    profile: {
+      externalId,
+      ...(email !== undefined && { email }),
+      ...(phone !== undefined && { phone }),
+      ...(locale !== undefined && { locale }),
+      ...(timezone !== undefined && { timezone }),
+      ...(attributes.length > 0 && { attributes: Object.fromEntries(attributes) }),
+    },
+  };
+}
+
+/** What is wrong with a mapping for a file with these headings; empty when it can be used. */
+export function mappingErrors(headings: readonly string[], mapping: RowMapping): RowError[] {
+  const { attributes = {}, defaultCountry: _, ...fields } = mapping;
+  const wanted = [
+    ...Object.entries(fields),
+    ...Object.entries(attributes).map(([name, source]) => [
+      `attributes.${name}`,
+      typeof source === 'string' ? source : source.column,
+    ]),
+  ] as [field: string, column: string][];
+  const errors = wanted
+    .filter(([, column]) => !headings.includes(column))
+    .map(([field, column]) => ({
+      column,
+      field,
+      code: 'no_such_column',
+      sentence: `The file has no column "${column}". It has: ${headings.join(', ')}.`,
+    }));
+  const unsafe = wanted.filter(([field]) => /(^|\.)(__proto__|constructor|prototype)(\.|$)/.test(field));
+  return errors.concat(
+    unsafe.map(([field, column]) => ({
+      column,
+      field,
+      code: 'name_not_allowed',
+      sentence: 'This attribute name is reserved: choose another one.',
+    })),
+  );
+}
+
+const NAMES: Record<'externalId' | 'email' | 'phone' | 'locale' | 'timezone', RegExp> = {
+  externalId: /^(external|user|customer|profile|contact|member)?id$/,
+  email: /^(e?mail|emailaddress)$/,
+  phone: /^(phone|phonenumber|mobile|mobilephone|mobilenumber|cell|tel|telephone|msisdn)$/,
+  locale: /^(locale|language|lang)$/,
+  timezone: /^(timezone|tz|zone)$/,
+};
+
+/** A mapping by the usual names of columns; every other column becomes an attribute of its name. Undefined without an id. */
+export function suggestMapping(headings: readonly string[]): RowMapping | undefined {
+  const rest = new Set(headings);
+  const take = (pattern: RegExp) => {
+    const found = [...rest].find((heading) => pattern.test(heading.toLowerCase().replace(/[\s_-]/g, '')));
+    if (found !== undefined) rest.delete(found);
+    return found;
+  };
+  const externalId = take(NAMES.externalId);
+  if (externalId === undefined) return undefined;
+  const mapping: RowMapping = { externalId };
+  for (const field of ['email', 'phone', 'locale', 'timezone'] as const) {
+    const column = take(NAMES[field]);
+    if (column !== undefined) mapping[field] = column;
+  }
+  const names = [...rest].filter((heading) => heading.trim() !== '');
+  if (names.length > 0) {
+    mapping.attributes = Object.fromEntries(names.map((heading) => [attributeName(heading), heading]));
+  }
+  return mapping;
+}
+
+/** `First name` becomes `firstName`, since templates write attributes without blanks. */
+function attributeName(heading: string): string {
+  return heading
+    .trim()
+    .replace(/[\s.-]+(.)/g, (_, letter: string) => letter.toUpperCase())
+    .replace(/^[A-Z]+(?=[A-Z][a-z]|$)|^[A-Z]/, (start) => start.toLowerCase());
+}
+
+/** Exports put an apostrophe before cells that a spreadsheet would take for a formula; it is not part of the value. */
+function unprotected(text: string): string {
+  return /^'[=+\-@]/.test(text) ? text.slice(1) : text;
+}
+
+const bad = (sentence: string) => ({ ok: false, code: 'value', sentence }) as const;
+
+const ATTRIBUTE: Record<AttributeType, (text: string) => Checked<string | number | boolean>> = {
+  text: (original) => ({ ok: true, value: original, original }),
+  number: (original) => {
+    const value = /^[+-]?(\d+(\.\d+)?|\.\d+)(e[+-]?\d+)?$/i.test(original) ? Number(original) : NaN;
+    return Number.isFinite(value)
+      ? { ok: true, value, original }
+      : bad('Write a number with a point before the decimals: 1234.5.');
+  },
+  boolean: (original) => {
+    if (/^(true|yes|1)$/i.test(original)) return { ok: true, value: true, original };
+    if (/^(false|no|0)$/i.test(original)) return { ok: true, value: false, original };
+    return bad('Write true or false.');
+  },
+  date: (original) => {
+    const isDate = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/.test(original);
+    // Date takes 31 February for 3 March: the day must come back as it went in.
+    const day = new Date(`${original.slice(0, 10)}T00:00Z`);
+    const real =
+      isDate && !Number.isNaN(day.getTime()) && day.toISOString().startsWith(original.slice(0, 10));
+    return real && !Number.isNaN(Date.parse(original))
+      ? { ok: true, value: original, original }
+      : bad('Write a date such as 2027-03-31 or 2027-03-31T18:00:00Z.');
+  },
+};
