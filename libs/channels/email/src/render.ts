@@ -1,9 +1,144 @@
+/** What goes into an email: headers, HTML and text, all checked for what could break out of its place. Pure. */
+import { htmlToText, isHeaderSafe, isMjml, unsafeUrls } from '@carillon/content';
+import {
+  cannotRender,
+  rendering,
+  type Fields,
+  type RenderInput,
+  type RenderResult,
+} from '@carillon/delivery-rules';
+import { parseMailbox } from './mailbox.js';
+
 export interface RenderedEmail {
-  /** Instead of the account's sender. */
+  /** Instead of the account's sender; `Name <address>`. */
   from: string | null;
   replyTo: string | null;
   subject: string;
   html: string | null;
   text: string;
-  attachments: { filename: string; contentType: string; content: string }[];
+  /** `content` is base64. */
+  attachments: readonly { filename: string; contentType: string; content: string }[];
 }
+
+/** HTML and text together, attachments apart. Beyond 100 kB some mailboxes cut a mail off. */
+const MOST_BYTES = 1_000_000;
+const CUT_OFF_BYTES = 102_400;
+
+export function render(input: RenderInput): RenderResult<RenderedEmail> {
+  return rendering(input, (fields) => {
+    const at = '/content/email';
+    const content = input.content.email;
+    if (!content) throw cannotRender('template_error', 'There is no content for email.', at);
+    const subject = headerOf(fields, content.subject, `${at}/subject`);
+    const from = content.from === undefined ? null : headerOf(fields, content.from, `${at}/from`);
+    if (from !== null) requireMailbox(from, `${at}/from`);
+    if (input.replyTo !== null) requireMailbox(input.replyTo, '/replyTo');
+    for (const [i, { filename }] of input.attachments.entries()) {
+      if (!isHeaderSafe(filename)) throw lineBreak(`/attachments/${i}/filename`);
+    }
+
+    const preheader = content.preheader && fields.html(content.preheader, `${at}/preheader`);
+    const html = content.html === undefined ? null : htmlOf(fields, content.html, `${at}/html`, preheader);
+    const text =
+      content.text === undefined
+        ? textFrom(fields, content.html ?? '', html ?? '', `${at}/html`)
+        : fields.text(content.text, `${at}/text`);
+
+    const bytes = Buffer.byteLength(html ?? '') + Buffer.byteLength(text);
+    if (bytes > MOST_BYTES) {
+      throw cannotRender(
+        'too_large',
+        `It takes ${bytes} bytes; an email has ${MOST_BYTES} without attachments.`,
+        at,
+      );
+    }
+    if (bytes > CUT_OFF_BYTES) fields.warn('It is over 100 kB long: some mailboxes show only its beginning.');
+    if (input.messageClass === 'marketing' && !offersOptOut(html ?? text, input.unsubscribeUrl)) {
+      fields.warn('It offers no way to unsubscribe: put {{ unsubscribe_url }} behind a link.');
+    }
+    return { from, replyTo: input.replyTo, subject, html, text, attachments: input.attachments };
+  });
+}
+
+/** A template's line ends at the end of a header are harmless; inside they would start another header. */
+function headerOf(fields: Fields, source: string, pointer: string): string {
+  const text = fields.text(source, pointer).trim();
+  if (!isHeaderSafe(text)) throw lineBreak(pointer);
+  return text;
+}
+const lineBreak = (pointer: string) =>
+  cannotRender(
+    'content_refused',
+    'It holds a line break or NUL and becomes a header: write one line.',
+    pointer,
+  );
+
+function requireMailbox(text: string, pointer: string): void {
+  if (parseMailbox(text)) return;
+  throw cannotRender(
+    'content_refused',
+    'It is not one address: write it like Ada <ada@example.com>.',
+    pointer,
+  );
+}
+
+function htmlOf(fields: Fields, source: string, pointer: string, preheader: string | undefined): string {
+  if (isMjml(source)) {
+    throw cannotRender(
+      'template_error',
+      'MJML is made into HTML when it is saved, not while sending.',
+      pointer,
+    );
+  }
+  // What data brings into a URL is checked where it is printed; this is about the author's own.
+  if (factsOf(source).unsafe) {
+    throw cannotRender(
+      'content_refused',
+      'A link or image has a URL that runs code, such as javascript:.',
+      pointer,
+    );
+  }
+  const html = fields.html(source, pointer);
+  return preheader ? withPreheader(html, preheader) : html;
+}
+
+/** The line that mailboxes show after the subject: first in the body, hidden from who opens the mail. */
+function withPreheader(html: string, preheader: string): string {
+  const hidden = `<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">${preheader}</div>`;
+  const body = /<body\b[^>]*>/i.exec(html);
+  const at = body ? body.index + body[0].length : 0;
+  return html.slice(0, at) + hidden + html.slice(at);
+}
+
+function textFrom(fields: Fields, source: string, html: string, pointer: string): string {
+  const { textTemplate } = factsOf(source);
+  return textTemplate === null ? htmlToText(html) : fields.text(textTemplate, `${pointer}#text`);
+}
+
+interface SourceFacts {
+  unsafe: boolean;
+  /** The text part as a template; null when Liquid does not survive the conversion, so that every mail is converted. */
+  textTemplate: string | null;
+}
+const facts = new Map<string, SourceFacts>();
+/** Parsing HTML takes longer than rendering it: done once per source. The oldest goes first. */
+function factsOf(source: string): SourceFacts {
+  const known = facts.get(source);
+  if (known) return known;
+  const text = htmlToText(source);
+  // Tags may stand where HTML has no text (attributes, between table rows) and get lost on the way; blanks and
+  // entities inside an expression may be changed.
+  const survived =
+    (text.match(tags) ?? []).join() === (source.match(tags) ?? []).join() &&
+    (text.match(outputs) ?? []).every((output) => source.includes(output));
+  const found = { unsafe: unsafeUrls(source).length > 0, textTemplate: survived ? text : null };
+  const [oldest] = facts.size >= 100 ? facts.keys() : [];
+  if (oldest !== undefined) facts.delete(oldest);
+  facts.set(source, found);
+  return found;
+}
+const tags = /\{%[^%]*%\}/g;
+const outputs = /\{\{[^}]*\}\}/g;
+
+const offersOptOut = (text: string, url: string): boolean =>
+  text.includes(url) || text.includes(url.replaceAll('&', '&amp;'));

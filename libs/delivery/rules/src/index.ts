@@ -5,3 +5,4 @@ export * from './after-attempt.js';
 export * from './transitions.js';
 export * from './gate.js';
 export * from './explain.js';
+export * from './rendering.js';

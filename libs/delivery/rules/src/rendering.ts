@@ -1,0 +1,140 @@
+/**
+ * What the renderers of all channels share: which variables a template sees, templates compiled once, and failures told
+ * as data with a pointer. Pure but for the cache of compiled templates. Called by `render` of each channel.
+ */
+import {
+  compileTemplate,
+  isHttpUrl,
+  TemplateError,
+  unsafeTextCharacters,
+  type Compiled,
+} from '@carillon/content';
+import type { RenderInput, RenderResult } from './channel.js';
+
+type Failure = Extract<RenderResult<never>, { ok: false }>;
+
+/** Ends a rendering; caught by `rendering`, seen by nobody else. */
+class CannotRender extends Error {
+  constructor(readonly failure: Omit<Failure, 'ok'>) {
+    super(failure.detail);
+  }
+}
+/** To be thrown inside `rendering`. `pointer` leads into the request: `/content/sms/body`. */
+export const cannotRender = (reason: Failure['reason'], detail: string, pointer: string): Error =>
+  new CannotRender({ reason, detail, pointer });
+
+export interface Fields {
+  /** Renders one field as plain text. `pointer` tells the field apart and leads to it. */
+  text(source: string, pointer: string): string;
+  /** The same as HTML: what data brings along is escaped. */
+  html(source: string, pointer: string): string;
+  /** Text that a device shows by itself: control characters and hidden changes of direction are refused. */
+  shown(source: string, pointer: string): string;
+  /** A complete http or https URL; null when the content has none. */
+  link(source: string | undefined, pointer: string): string | null;
+  /** What the author should know, although the message goes out. */
+  warn(sentence: string): void;
+}
+
+/** Runs a channel's renderer and turns what is wrong with template or data into a result. */
+export function rendering<Rendered>(
+  input: RenderInput,
+  build: (fields: Fields) => Rendered,
+): RenderResult<Rendered> {
+  const warnings: string[] = [];
+  const variables = variablesFor(input);
+  const { locale, timezone } = input.recipient;
+  const context = { ...(locale && { locale }), ...(timezone && { timeZone: timezone }) };
+  const run = (html: boolean) => (source: string, pointer: string) => {
+    try {
+      // Most subjects and many bodies are fixed text.
+      if (!html && !source.includes('{')) return source;
+      return compiled(`${input.cacheKey} ${pointer} ${html}`, source, html).render(variables, context);
+    } catch (error) {
+      throw error instanceof TemplateError ? new CannotRender(explained(error, pointer)) : error;
+    }
+  };
+  const text = run(false);
+  const fields: Fields = {
+    text,
+    html: run(true),
+    shown(source, pointer) {
+      const result = text(source, pointer);
+      const [unsafe] = unsafeTextCharacters(result);
+      if (!unsafe) return result;
+      const what = `It holds the ${unsafe.kind} character ${unsafe.codePoint}, which cannot be seen.`;
+      throw cannotRender('content_refused', `${what} Leave it out.`, pointer);
+    },
+    link(source, pointer) {
+      if (source === undefined) return null;
+      const url = text(source, pointer).trim();
+      if (isHttpUrl(url)) return url;
+      throw cannotRender(
+        'content_refused',
+        'A link must come out as a whole https:// or http:// URL.',
+        pointer,
+      );
+    },
+    warn: (sentence) => warnings.push(sentence),
+  };
+  try {
+    return { ok: true, rendered: build(fields), warnings };
+  } catch (error) {
+    if (error instanceof CannotRender) return { ok: false, ...error.failure };
+    throw error;
+  }
+}
+
+/**
+ * `data` at the top, and beside it `profile` and `unsubscribe_url`, which data cannot replace. A profile's empty fields
+ * are left out, so that printing one without a default is a missing variable and not a hole in a sentence.
+ */
+function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> {
+  const { attributes, externalId, email, phone, locale, timezone } = recipient;
+  const known = Object.entries({ ...attributes, externalId, email, phone, locale, timezone, attributes });
+  return {
+    ...data,
+    profile: Object.fromEntries(known.filter(([, value]) => value !== null)),
+    unsubscribe_url: unsubscribeUrl,
+  };
+}
+
+function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {
+  if (error.code !== 'missing_variable' || error.pointer === undefined) {
+    const at = error.line ? ` (line ${error.line})` : '';
+    return { reason: 'template_error', detail: error.sentence + at, pointer };
+  }
+  const ours = /^\/(profile|unsubscribe_url)(\/|$)/.test(error.pointer);
+  return {
+    reason: 'missing_variable',
+    detail: error.sentence,
+    pointer: ours ? error.pointer : `/data${error.pointer}`,
+  };
+}
+
+/** Characters of template source kept compiled; liquidjs holds several times as much for them. */
+const CACHE_LIMIT = 5_000_000;
+const cache = new Map<string, { source: string; template: Compiled }>();
+let cachedCharacters = 0;
+
+/** The least recently used goes first. The source is compared too: a wrong cache key must not send a wrong mail. */
+function compiled(key: string, source: string, html: boolean): Compiled {
+  const known = cache.get(key);
+  if (known) {
+    cache.delete(key);
+    if (known.source === source) {
+      cache.set(key, known);
+      return known.template;
+    }
+    cachedCharacters -= known.source.length;
+  }
+  const template = compileTemplate(source, { html });
+  cache.set(key, { source, template });
+  cachedCharacters += source.length;
+  for (const [oldest, entry] of cache) {
+    if (cachedCharacters <= CACHE_LIMIT || oldest === key) break;
+    cache.delete(oldest);
+    cachedCharacters -= entry.source.length;
+  }
+  return template;
+}
