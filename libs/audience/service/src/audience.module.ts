@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { ProfilesController } from './profiles.controller.js';
+import { RouteEventController } from './route-event.js';
+import { UnsubscribeController } from './unsubscribe.controller.js';
+
+/** The audience service's HTTP side: mounted by the API. */
+@Module({ controllers: [ProfilesController, UnsubscribeController] })
+export class AudienceHttpModule {}
+
+/** Its worker side: run by apps/audience. */
+@Module({ controllers: [RouteEventController] })
+export class AudienceWorkerModule {}
