@@ -50,6 +50,8 @@ export const RouteStep = z
   })
   .meta({ id: 'RouteStep' });
 
+export type RouteStep = z.infer<typeof RouteStep>;
+
 export const Attachment = z
   .strictObject({
     filename: z

@@ -2,3 +2,4 @@ export { freshDatabase, type FreshDatabase } from './postgres.js';
 export { describeProvider, type ProviderFixtures } from './describe-provider.js';
 export { eventually } from './eventually.js';
 export { sendContext, type TestContext } from './send-context.js';
+export { startRedis, type RunningRedis } from './redis.js';

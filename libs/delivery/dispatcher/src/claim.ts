@@ -55,6 +55,8 @@ export interface Stopped {
   delivery: Claimed;
   verdict: Exclude<Verdict, { kind: 'send' }>;
   trace: string[];
+  /** The later step of its route, which is brought forward when this one will not do. */
+  nextStepId: string | null;
 }
 
 /** Takes what is still queued of these ids. A row that someone else holds at this moment is left to them. */
@@ -128,10 +130,13 @@ export async function judge(sql: Sql, channel: ChannelShape, workspaceId: string
     });
     if (verdict.kind === 'send' && recipient)
       ready.push({ delivery, message, recipient, targets, accounts: accounts.filter((a) => !a.paused) });
-    else if (verdict.kind !== 'send') stopped.push({ delivery, verdict, trace });
+    else if (verdict.kind !== 'send') stopped.push({ delivery, verdict, trace, nextStepId: nextStep(delivery, message) });
   }
   return { ready, stopped };
 }
+
+export const nextStep = (delivery: Claimed, message: MessageFacts): string | null =>
+  message.route ? (message.deliveryIds[delivery.routeStep + 1] ?? null) : null;
 
 interface WorkspaceSettings {
   allowList?: string[] | null;
@@ -150,18 +155,24 @@ async function messagesOf(sql: Sql, workspaceId: string, claimed: readonly Claim
   return found;
 }
 
-/** For later steps of a route: how far the step before got. */
-async function stepsBefore(sql: Sql, claimed: readonly Claimed[], messages: Map<string, MessageFacts>): Promise<Map<string, { status: Status; read: boolean }>> {
+/** For later steps of a route: how far any step before got. */
+async function stepsBefore(
+  sql: Sql,
+  claimed: readonly Claimed[],
+  messages: Map<string, MessageFacts>,
+): Promise<Map<string, { status: Status; read: boolean }>> {
   const found = new Map<string, { status: Status; read: boolean }>();
   for (const delivery of claimed) {
-    const previous = delivery.routeStep > 0 ? messages.get(delivery.messageId)?.deliveryIds[delivery.routeStep - 1] : undefined;
-    if (!previous) continue;
-    const [row] = await sql.query<{ status: Status; read: boolean }>(
+    const earlier = messages.get(delivery.messageId)?.deliveryIds.slice(0, delivery.routeStep) ?? [];
+    if (earlier.length === 0) continue;
+    const rows = await sql.query<{ status: Status; read: boolean }>(
       `SELECT d.status, EXISTS (SELECT 1 FROM delivery_events e WHERE e.day = d.day AND e.delivery_id = d.id AND e.type IN ('opened', 'read', 'clicked')) AS read
-         FROM deliveries d WHERE d.day = $1::date AND d.id = $2 AND d.workspace_id = $3`,
-      [delivery.day, previous, delivery.workspaceId],
+         FROM deliveries d WHERE d.day = $1::date AND d.id = ANY($2::uuid[]) AND d.workspace_id = $3`,
+      [delivery.day, earlier, delivery.workspaceId],
     );
-    if (row) found.set(delivery.id, row);
+    const reached = (status: Status) => rows.some((row) => row.status === status);
+    const status = reached('delivered') ? 'delivered' : reached('sent') ? 'sent' : (rows[0]?.status ?? 'failed');
+    found.set(delivery.id, { status, read: rows.some((row) => row.read) });
   }
   return found;
 }

@@ -10,7 +10,7 @@ import type { Channel, Outcome, Outgoing, Provider } from '@carillon/delivery-ru
 import { DeliveryHints, contentFor, groupBy, unsubscribeLink, type SendingAccount, type TemplateContent, templateContent } from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
-import { claim, judge, type Claimed, type Ready } from './claim.js';
+import { claim, judge, nextStep, type Claimed, type Ready } from './claim.js';
 import { markHandedOver } from './hand-over.js';
 import type { Leases } from './leases.js';
 import { recordAttempts, recordStopped, recordUnrenderable, type Attempted, type Recorded } from './record.js';
@@ -22,7 +22,7 @@ interface Rendered extends Ready {
 }
 
 export class Deliverer {
-  private readonly log = new Logger(`Deliverer ${this.channel.channel}`);
+  private readonly log: Logger;
 
   constructor(
     private readonly channel: Channel,
@@ -32,7 +32,9 @@ export class Deliverer {
     private readonly contexts: SendContexts,
     private readonly hints: DeliveryHints,
     private readonly random: () => number = Math.random,
-  ) {}
+  ) {
+    this.log = new Logger(`Deliverer ${channel.channel}`);
+  }
 
   /** Takes what is still due of these ids as far as it goes. Throws only when the database is away: the rows fall due again. */
   async deliver(ids: readonly string[], signal: AbortSignal): Promise<void> {
@@ -128,7 +130,7 @@ export class Deliverer {
         this.channel.retry,
         this.random(),
       );
-      return { delivery: r.delivery, account: r.account, handedOverAt, attempts, outcome, next, nextStepId: r.message.route ? (r.message.deliveryIds[r.delivery.routeStep + 1] ?? null) : null };
+      return { delivery: r.delivery, account: r.account, handedOverAt, attempts, outcome, next, nextStepId: nextStep(r.delivery, r.message) };
     });
     this.tell(await this.database.inWorkspace(workspaceId, (sql) => recordAttempts(sql, workspaceId, attempted)));
     this.leases.release(going.map((r) => r.delivery));

@@ -60,7 +60,20 @@ export async function recordStopped(sql: Sql, workspaceId: string, stopped: read
     afterMs: verdict.kind === 'wait' ? verdict.afterMs : null,
   }));
   const lines = stopped.map(({ delivery, verdict, trace }): Line => ({ ...line(delivery, typeOf[verdict.kind]), reason: verdict.reason, detail: { gate: trace.join('; ') } }));
+  const over = stopped.filter(({ verdict }) => verdict.kind !== 'wait' && verdict.reason !== 'not_needed');
+  await bringForward(sql, workspaceId, over);
   return write(sql, workspaceId, changes, lines);
+}
+
+/** The next step of a route need not wait for its time when the step before has failed. */
+async function bringForward(sql: Sql, workspaceId: string, over: readonly { delivery: Claimed; nextStepId: string | null }[]): Promise<void> {
+  const next = over.filter((o) => o.nextStepId !== null);
+  if (next.length === 0) return;
+  await sql.execute(
+    `UPDATE deliveries d SET due_at = now() FROM unnest($2::date[], $3::uuid[]) AS u(day, id)
+      WHERE d.day = u.day AND d.id = u.id AND d.workspace_id = $1 AND d.status = 'scheduled' AND d.reason = 'fallback'`,
+    [workspaceId, next.map((o) => o.delivery.day), next.map((o) => o.nextStepId)],
+  );
 }
 
 /** Ends what could not be rendered. One workspace. */
@@ -88,9 +101,8 @@ export async function recordAttempts(sql: Sql, workspaceId: string, attempted: r
   const dead = attempted.flatMap((a) => a.attempts.filter((t) => t.outcome.kind === 'rejected' && t.outcome.reason === 'device_unregistered').map((t) => t.address));
   if (dead.length > 0) await removeDevices(sql, workspaceId, dead);
 
-  const forward = attempted.flatMap((a) => (a.nextStepId && (a.next.kind === 'giveUp' || a.next.kind === 'unknown') ? [{ day: a.delivery.day, id: a.nextStepId }] : []));
-  for (const { day, id } of forward)
-    await sql.execute(`UPDATE deliveries SET due_at = now() WHERE day = $1::date AND id = $2 AND workspace_id = $3 AND status = 'scheduled' AND reason = 'fallback'`, [day, id, workspaceId]);
+  const failed = attempted.filter((a) => a.next.kind === 'giveUp' || a.next.kind === 'unknown');
+  await bringForward(sql, workspaceId, failed);
   return recorded;
 }
 

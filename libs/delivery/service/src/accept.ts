@@ -6,7 +6,7 @@
 import { upsertProfiles } from '@carillon/audience-service';
 import { normalizeEmail, normalizePhone } from '@carillon/audience-rules';
 import { deliverQueue } from '@carillon/contracts';
-import type { AcceptedMessage, Channel, ContentByChannel, Lane, ProblemCode, ProblemError, SendMessage, TemplateVariable } from '@carillon/contracts';
+import type { AcceptedMessage, Channel, ContentByChannel, Lane, ProblemCode, ProblemError, RouteStep, SendMessage, TemplateVariable } from '@carillon/contracts';
 import { Database, dayOf, ensurePartitions, isMissingPartition, newId } from '@carillon/database';
 import type { Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
@@ -281,7 +281,7 @@ async function plan(request: SendRequest, now: Date, profile: ResolvedProfile | 
   if (expiresAt && expiresAt <= now) errors.push(at('/expiresAt', 'in_the_past', 'is in the past: the message would never be sent; give a later time or leave it out'));
   const sendAt = m.sendAt && new Date(m.sendAt) > now ? new Date(m.sendAt) : null;
 
-  const steps = m.route ?? (m.channels ?? []).map((channel) => ({ channel }));
+  const steps: RouteStep[] = m.route ?? (m.channels ?? []).map((channel) => ({ channel }));
   const ref = templateRef(m);
   let template: Template | null = null;
   let content: ContentByChannel | null = null;
@@ -310,7 +310,7 @@ async function plan(request: SendRequest, now: Date, profile: ResolvedProfile | 
   let waitMs = 0;
   const deliveries = steps.map((step, n) => {
     // Steps of a route share the clock with everything else that waits; whether they are still needed is decided then.
-    waitMs += 'after' in step && step.after ? durationMs(step.after) : 0;
+    waitMs += step.after === undefined ? 0 : durationMs(step.after);
     const later = m.route && n > 0;
     const dueAt = later ? new Date((sendAt ?? now).getTime() + waitMs) : sendAt;
     return { id: newId(now), channel: step.channel, address: address[step.channel], step: n, dueAt, reason: later ? 'fallback' : dueAt ? 'send_later' : null };

@@ -58,7 +58,7 @@ export async function templateContent(sql: Sql, workspaceId: string, refs: reado
 export function contentFor(ref: Ref, inline: ContentByChannel | null, template: TemplateContent | undefined, locale: string | null): { content: ContentByChannel; cacheKey: string } | null {
   if (ref.templateId === null) return inline ? { content: inline, cacheKey: contentKey(inline) } : null;
   if (!template) return null;
-  const tag = localeChain(locale).find((l) => template.locales[l]);
+  const tag = (locale ? localeChain(locale) : []).find((l) => template.locales[l]);
   return {
     // A locale may cover some channels only; the default covers the rest.
     content: tag ? { ...template.content, ...template.locales[tag] } : template.content,

@@ -35,7 +35,7 @@ export class MessagesController {
       const fault = faultIn(given);
       const parsed = SendMessage.safeParse(given);
       if (parsed.success && !fault) return undefined;
-      const errors = fault ? [fault] : errorsOf(SendMessage, given, parsed.error);
+      const errors = fault ? [fault] : parsed.success ? [] : errorsOf(SendMessage, given, parsed.error);
       return refusal(index, 'invalid_request', `Message ${index} is not valid: ${errors[0]?.pointer || 'it'}: ${errors[0]?.message}.`, errors);
     });
     const open = body.messages.flatMap((given, index) => (results[index] ? [] : [{ index, message: SendMessage.parse(given) }]));
