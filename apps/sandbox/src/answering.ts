@@ -1,4 +1,4 @@
-/** What a server does instead of a proper answer, shared by the three protocols: wait, fall silent, hang up. */
+/** What a server does instead of a proper answer, shared by the three protocols: wait, fall silent, hang up, break. */
 import type { FastifyReply } from 'fastify';
 
 /** Never keeps the process alive: a sandbox that stops does not wait for its slow answers. */
@@ -17,4 +17,9 @@ export function hangUp(reply: FastifyReply): FastifyReply {
   reply.hijack();
   reply.raw.socket?.resetAndDestroy();
   return reply;
+}
+
+/** A 500 that nobody asked for is a bug of the sandbox: told to whoever runs it, in any protocol's error handler. */
+export function reportBug(error: Error & { statusCode?: number }): void {
+  if ((error.statusCode ?? 500) >= 500) console.error('The sandbox failed:', error);
 }

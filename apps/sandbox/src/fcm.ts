@@ -7,7 +7,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { fallSilent, hangUp, wait } from './answering.js';
+import { fallSilent, hangUp, reportBug, wait } from './answering.js';
 import type { KnobsPanel } from './knobs.js';
 import { type FirstTries, pushMagicFor, type PushError } from './magic.js';
 import type { ReceivedMessages, ReceivedPush } from './received.js';
@@ -58,6 +58,7 @@ export interface FcmParts {
 
 export function fcmRoutes(app: FastifyInstance, { knobs, received, firstTries }: FcmParts): void {
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    reportBug(error);
     const code = error.statusCode ?? 500;
     const status = code < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL';
     return reply.code(code).send({ error: { code, message: error.message, status } });

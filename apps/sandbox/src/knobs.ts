@@ -5,8 +5,15 @@
 import type { ProblemError } from '@carillon/contracts';
 import { z } from 'zod';
 
-const rate = z.number().min(0).max(1);
-const ms = z.number().int().min(0).max(600_000);
+const number = (max: number, what: string) => {
+  const error = `Write ${what} from 0 to ${max}.`;
+  return z.number({ error }).min(0, { error }).max(max, { error });
+};
+const whole = (max: number, what: string) =>
+  number(max, what).int({ error: `Write ${what} from 0 to ${max}.` });
+const rate = number(1, 'a share');
+const ms = whole(600_000, 'whole milliseconds');
+const seconds = whole(3600, 'whole seconds');
 const shared = {
   latencyMs: ms.describe('Every answer waits this long.'),
   slowMs: ms.describe('How long the magic "slow" recipients wait.'),
@@ -25,23 +32,30 @@ export const pushErrors = [
   'THIRD_PARTY_AUTH_ERROR',
 ] as const;
 
+const smtpCode = 'Write an SMTP reply code from 400 to 599.';
+
 export const Knobs = z.strictObject({
-  keep: z.number().int().min(0).max(100_000).describe('Messages kept per channel; 0 keeps and parses none.'),
+  keep: whole(100_000, 'a whole number').describe('Messages kept per channel; 0 keeps and parses none.'),
   email: z.strictObject({
     ...shared,
-    errorCode: z.number().int().min(400).max(599).describe('SMTP reply code of failRate.'),
+    errorCode: z
+      .number({ error: smtpCode })
+      .int({ error: smtpCode })
+      .min(400, { error: smtpCode })
+      .max(599, { error: smtpCode })
+      .describe('SMTP reply code of failRate.'),
   }),
   sms: z.strictObject({
     ...shared,
     errorCode: z.union(smsErrors.map((code) => z.literal(code))).describe('Twilio error code of failRate.'),
     receiptMs: ms.describe('Pause before each status callback.'),
     undeliveredRate: rate.describe('Share of accepted messages whose receipt says undelivered (30003).'),
-    retryAfterSeconds: z.number().int().min(0).max(3600).describe('Retry-After of a 429.'),
+    retryAfterSeconds: seconds.describe('Retry-After of a 429.'),
   }),
   push: z.strictObject({
     ...shared,
     errorCode: z.enum(pushErrors).describe('FCM error code of failRate.'),
-    retryAfterSeconds: z.number().int().min(0).max(3600).describe('Retry-After of a 429 or 503.'),
+    retryAfterSeconds: seconds.describe('Retry-After of a 429 or 503.'),
   }),
 });
 export type Knobs = z.infer<typeof Knobs>;
@@ -121,5 +135,8 @@ function explain(issue: z.core.$ZodIssue): ProblemError[] {
   if (issue.code === 'invalid_union') {
     return [{ pointer, code: 'invalid_value', message: `Write one of: ${smsErrors.join(', ')}.` }];
   }
-  return [{ pointer, code: issue.code, message: `${issue.message}.` }];
+  if (issue.code === 'invalid_value') {
+    return [{ pointer, code: issue.code, message: `Write one of: ${issue.values.join(', ')}.` }];
+  }
+  return [{ pointer, code: issue.code, message: issue.message.replace(/\.?$/, '.') }];
 }

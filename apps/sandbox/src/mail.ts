@@ -16,7 +16,18 @@ export interface Mail {
   attachments: { filename: string; contentType: string; size: number }[];
 }
 
+/** Never rejects: a mail that cannot be read is shown as one, and must not hide the others. */
 export async function parseMail(raw: Buffer): Promise<Mail> {
+  try {
+    return await readMail(raw);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'unknown reason';
+    const text = `This mail cannot be read: ${why}. Its source shows what was sent.`;
+    return { subject: '(unreadable)', sender: '', header: {}, html: null, text, attachments: [] };
+  }
+}
+
+async function readMail(raw: Buffer): Promise<Mail> {
   const mail = await simpleParser(raw, { skipTextToHtml: true, skipHtmlToText: true });
   const header: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const { key, line } of mail.headerLines) {

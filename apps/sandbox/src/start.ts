@@ -36,6 +36,8 @@ export interface SandboxOptions {
 export interface SandboxHandle {
   /** Base address of viewer, Twilio and FCM; no slash at the end. */
   url: string;
+  /** The HTTP port, which `url` may not show. */
+  port: number;
   smtpPort: number;
   /** What was accepted, oldest first. Mails are parsed now, hence the promise. */
   received(): Promise<Received[]>;
@@ -73,9 +75,9 @@ export async function startSandbox(options: SandboxOptions): Promise<SandboxHand
   const hosts = new Set([host, ...(options.publicUrl ? [new URL(options.publicUrl).hostname] : [])]);
   const parts = { knobs, received, firstTries, callbacks, changes, clear, hosts, smtpPort: smtp.port };
   // Each in its own scope: error shapes and body parsers differ.
-  app.register(async (scope) => viewerRoutes(scope, parts));
-  app.register(async (scope) => twilioRoutes(scope, parts), { prefix: '/2010-04-01/Accounts' });
-  app.register(async (scope) => fcmRoutes(scope, parts));
+  await app.register(async (scope) => viewerRoutes(scope, parts));
+  await app.register(async (scope) => twilioRoutes(scope, parts), { prefix: '/2010-04-01/Accounts' });
+  await app.register(async (scope) => fcmRoutes(scope, parts));
   try {
     await app.listen({ host, port: options.port });
   } catch (error) {
@@ -88,6 +90,7 @@ export async function startSandbox(options: SandboxOptions): Promise<SandboxHand
 
   return {
     url: (options.publicUrl ?? `http://${shownHost}:${address.port}`).replace(/\/$/, ''),
+    port: address.port,
     smtpPort: smtp.port,
     received: (async (channel?: SandboxChannel) => received.list({ channel })) as SandboxHandle['received'],
     list: (filter) => received.list(filter),

@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomBytes } from 'node:crypto';
-import { fallSilent, hangUp, wait } from './answering.js';
+import { fallSilent, hangUp, reportBug, wait } from './answering.js';
 import type { KnobsPanel } from './knobs.js';
 import { type FirstTries, ordinaryReceipts, smsMagicFor, smsSenderMagic, type Receipt } from './magic.js';
 import type { ReceivedMessages, ReceivedSms } from './received.js';
@@ -60,11 +60,11 @@ export function twilioRoutes(
     (_request, body, done) => done(null, new URLSearchParams(body as string)),
   );
 
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
-    reply
-      .code(error.statusCode ?? 500)
-      .send({ code: 20001, message: error.message, status: error.statusCode ?? 500 }),
-  );
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    reportBug(error);
+    const status = error.statusCode ?? 500;
+    return reply.code(status).send({ code: 20001, message: error.message, status });
+  });
 
   const refuse = (reply: FastifyReply, code: number, to = '') => {
     const [status, message] = errors[code] ?? [400, 'Bad Request'];

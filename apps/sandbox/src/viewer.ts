@@ -8,6 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { reportBug } from './answering.js';
 import type { ChangeStream } from './change-stream.js';
 import { KnobsError, type KnobsChange, type KnobsPanel } from './knobs.js';
 import { emailMagic, pushMagic, smsMagic } from './magic.js';
@@ -73,6 +74,7 @@ export function viewerRoutes(app: FastifyInstance, parts: ViewerParts): void {
       return problem(reply, 'malformed_json', error.message);
     if (error.statusCode === 413) return problem(reply, 'body_too_large', error.message);
     if (error.statusCode === 415) return problem(reply, 'unsupported_media_type', 'Send application/json.');
+    reportBug(error);
     return problem(reply, 'internal', 'The sandbox failed to answer.');
   });
 
