@@ -4,9 +4,11 @@
  */
 import {
   analyzeSync,
+  AssignTag,
   CaptureTag,
   CaseTag,
   IfTag,
+  LiquidTag,
   UnlessTag,
   Value,
   type Template,
@@ -52,16 +54,22 @@ function globals(templates: Template[]): Variable[] {
   return Object.values(analyzeSync(templates, { partials: false }).globals).flat();
 }
 
+/** Tags for which a missing variable is nothing special: conditions, and assignments, which fail when they are printed. */
+const LENIENT = [IfTag, UnlessTag, CaseTag, AssignTag];
+
 /**
- * The steps that always run, without what they hold: for a loop its list but not its body, for conditions nothing, since
- * a missing variable in a condition counts as false.
+ * The steps that always run, without what they hold: for a loop its list but not its body, for conditions and
+ * assignments nothing.
  */
 function unconditional(templates: Template[]): Template[] {
   return templates.flatMap((template): Template[] => {
-    if (template instanceof IfTag || template instanceof UnlessTag || template instanceof CaseTag) return [];
+    if (LENIENT.some((tag) => template instanceof tag)) return [];
     const { value } = template as { value?: unknown };
     if (value instanceof Value && value.filters.some(({ name }) => name === 'default')) return [];
-    const inside = template instanceof CaptureTag ? unconditional(template.templates) : [];
+    const inside =
+      template instanceof CaptureTag || template instanceof LiquidTag
+        ? unconditional(template.templates)
+        : [];
     return [{ ...template, children: undefined, arguments: () => template.arguments?.() ?? [] }, ...inside];
   });
 }

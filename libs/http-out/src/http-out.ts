@@ -37,7 +37,7 @@ export interface HttpOutOptions {
 }
 
 export interface HttpRequest {
-  method: Dispatcher.HttpMethod;
+  method: string;
   url: string | URL;
   headers?: Record<string, string>;
   body?: string | Uint8Array;
@@ -117,7 +117,7 @@ export function createHttpOut(options: HttpOutOptions): HttpOut {
         {
           origin: target.origin,
           path: target.pathname + target.search,
-          method,
+          method: method as Dispatcher.HttpMethod,
           headers: headers ?? {},
           body: body ?? null,
         },
