@@ -2,17 +2,16 @@
  * Every service in one process, with the sandbox beside them: what `npm start` runs. Reports its addresses to the
  * launcher when it is ready, and ends when the launcher does.
  */
-import { AudienceHttpModule, AudienceWorkerModule } from '@carillon/audience-service';
+import { api } from '@carillon/api';
+import { AudienceWorkerModule } from '@carillon/audience';
 import { config } from '@carillon/config';
-import type { Service } from '@carillon/contracts';
-import { channels } from '@carillon/contracts';
+import { channels, type Service } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
 import { DispatcherModule } from '@carillon/delivery-dispatcher';
-import { channelShapes, DeliveryHttpModule } from '@carillon/delivery-service';
+import { channelShapes } from '@carillon/delivery-service';
 import { startSandbox } from '@carillon/sandbox';
-import { SchedulingModule } from '@carillon/scheduling-service';
+import { SchedulingModule } from '@carillon/scheduling';
 import { startApi, untilStopped } from '@carillon/server';
-import { fileURLToPath } from 'node:url';
 import { seed } from './seed.js';
 
 const services: Service[] = ['api', 'audience', 'scheduling', ...channels.map((channel) => `dispatcher-${channel}` as const)];
@@ -26,12 +25,12 @@ await untilStopped(async () => {
   const sandbox = await startSandbox({ host: sandboxPlace.host, port: sandboxPlace.port, smtpPort: sandboxPlace.smtpPort });
   try {
     await ensurePartitions(database);
-    const development = await seed(database, { url: sandbox.url, smtpPort: sandbox.smtpPort });
+    const development = await seed(database, { url: sandbox.url, smtpUrl: `smtp://127.0.0.1:${sandbox.smtpPort}` });
     const running = await startApi({
+      ...api,
       name: 'standalone',
-      modules: [AudienceHttpModule, AudienceWorkerModule, DeliveryHttpModule, DispatcherModule.forChannels(Object.values(channelShapes)), SchedulingModule],
+      modules: [...api.modules, AudienceWorkerModule, DispatcherModule.forChannels(Object.values(channelShapes)), SchedulingModule],
       services,
-      dashboard: fileURLToPath(new URL('../../dashboard/dist', import.meta.url)),
     });
     process.send?.({
       ready: true,

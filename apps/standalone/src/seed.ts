@@ -1,9 +1,9 @@
 /**
- * What a development installation starts with: a workspace, a person who may sign in, an API key, the sandbox as
- * provider account of every channel, and something to send to somebody. Does nothing to what is already there, except
- * that the sandbox accounts follow the sandbox's ports. Never runs in production.
+ * What an installation starts with: a workspace, a person who may sign in, an API key, and, with a sandbox, accounts
+ * that point at it and something to send to somebody. Does nothing to what is already there, except that the sandbox
+ * accounts follow the sandbox's address.
  */
-import { upsertProfiles, addDevice } from '@carillon/audience-service';
+import { upsertDevice, upsertProfiles } from '@carillon/audience-service';
 import { config } from '@carillon/config';
 import { scopes, type Channel } from '@carillon/contracts';
 import { newId, type Database, type Sql } from '@carillon/database';
@@ -19,12 +19,15 @@ export interface Development {
   apiKey: string;
 }
 export interface SandboxPlace {
+  /** Of its HTTP side: Twilio, FCM and the viewer. */
   url: string;
-  smtpPort: number;
+  /** `smtp://host:port` */
+  smtpUrl: string;
 }
 const EMAIL = 'admin@carillon.localhost';
 
-export async function seed(database: Database, sandbox: SandboxPlace): Promise<Development> {
+/** @param sandbox null where there is none: then nothing is made that only makes sense with one */
+export async function seed(database: Database, sandbox: SandboxPlace | null): Promise<Development> {
   const file = path.join(config().dataDir, 'development.json');
   const kept = readKept(file);
   const workspaceId = await database.acrossWorkspaces(async (sql) => {
@@ -35,8 +38,10 @@ export async function seed(database: Database, sandbox: SandboxPlace): Promise<D
   return database.inWorkspace(workspaceId, async (sql) => {
     const development = await access(sql, workspaceId, kept);
     if (development !== kept) writeFileSync(file, `${JSON.stringify(development, null, 2)}\n`, { mode: 0o600 });
-    await accounts(sql, workspaceId, sandbox);
-    await firstContent(sql, workspaceId);
+    if (sandbox) {
+      await accounts(sql, workspaceId, sandbox);
+      await firstContent(sql, workspaceId);
+    }
     return development;
   });
 }
@@ -73,7 +78,7 @@ async function access(sql: Sql, workspaceId: string, kept: Development | null): 
 type Settings = Record<string, string | number | boolean>;
 /** The sandbox, as each provider's real client is pointed at it. */
 const sandboxSettings = (sandbox: SandboxPlace): Record<Exclude<Channel, 'in-app'>, { provider: string; settings: Settings; secrets: () => Record<string, string> }> => ({
-  email: { provider: 'smtp', settings: { endpoint: `smtp://127.0.0.1:${sandbox.smtpPort}`, from: 'Carillon <hello@carillon.example>' }, secrets: () => ({}) },
+  email: { provider: 'smtp', settings: { endpoint: sandbox.smtpUrl, from: 'Carillon <hello@carillon.example>' }, secrets: () => ({}) },
   sms: {
     provider: 'twilio',
     settings: { endpoint: sandbox.url, accountSid: `AC${'0'.repeat(31)}1`, from: '+15017122661' },
@@ -128,7 +133,7 @@ async function firstContent(sql: Sql, workspaceId: string): Promise<void> {
   const [ada] = await upsertProfiles(sql, workspaceId, [
     { externalId: 'ada', email: 'ada@example.com', phone: '+447400123456', locale: 'en-GB', timezone: 'Europe/London', attributes: { firstName: 'Ada' } },
   ]);
-  if (ada && ada.outcome !== 'failed') await addDevice(sql, workspaceId, 'ada', { token: 'token-ada-phone', platform: 'android' });
+  if (ada?.id) await upsertDevice(sql, workspaceId, ada.id, { token: 'token-ada-phone', platform: 'android' });
   await saveTemplate(sql, workspaceId, 'welcome', {
     name: 'Welcome',
     content: {

@@ -40,6 +40,8 @@ export interface Config {
     host: string;
     port: number;
     publicUrl: string;
+    /** Where providers reach us: the base of every webhook address, and of what their signatures cover. */
+    webhookUrl: string;
     trustProxy: readonly string[];
     metricsToken: string | undefined;
   };
@@ -149,6 +151,9 @@ const isGuessable = (key: Buffer): boolean =>
   ['master', 'signing'].some((name) => testKey(name).equals(key)) ||
   /^[\x20-\x7e]+$/.test(key.toString('latin1'));
 
+const publicUrl = (values: Values): string =>
+  (values.PUBLIC_URL ?? `http://localhost:${values.API_PORT}`).replace(/\/+$/, '');
+
 function tree(values: Values): Config {
   const sandboxHost = values.SANDBOX_HOST === '0.0.0.0' ? '127.0.0.1' : values.SANDBOX_HOST;
   return {
@@ -164,7 +169,8 @@ function tree(values: Values): Config {
     api: {
       host: values.API_HOST,
       port: values.API_PORT,
-      publicUrl: (values.PUBLIC_URL ?? `http://localhost:${values.API_PORT}`).replace(/\/+$/, ''),
+      publicUrl: publicUrl(values),
+      webhookUrl: values.WEBHOOK_URL?.replace(/\/+$/, '') ?? publicUrl(values),
       trustProxy: values.TRUST_PROXY,
       metricsToken: values.METRICS_TOKEN,
     },
@@ -238,3 +244,8 @@ let current: Config | undefined;
  * @throws ConfigError with a sentence per bad variable
  */
 export const config = (): Config => (current ??= loadConfig(withSecretFiles(process.env)));
+
+/** For specs: what `config()` gives from now on in this process, instead of the environment. */
+export const useConfig = (given: Config): void => {
+  current = given;
+};

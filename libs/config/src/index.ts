@@ -1,5 +1,5 @@
 /** The environment as one frozen, validated tree. Called by every service at start. */
-export { config, ConfigError, loadConfig } from './config.js';
+export { config, ConfigError, loadConfig, useConfig } from './config.js';
 export type { Config, WorkerService } from './config.js';
 export { configurationPage } from './page.js';
 export { variables } from './variables.js';

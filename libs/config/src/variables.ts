@@ -146,6 +146,13 @@ export const Variables = z.object({
       meaning: 'Where people and providers reach the API: in unsubscribe links, webhooks and cookies.',
       otherwise: '`http://localhost:<API_PORT>`; required in production',
     }),
+  WEBHOOK_URL: url(/^https?:/, 'https://hooks.example.com')
+    .optional()
+    .meta({
+      group: 'API',
+      meaning: 'Where providers reach the API with their webhooks, when that is not PUBLIC_URL.',
+      otherwise: 'PUBLIC_URL',
+    }),
   TRUST_PROXY: commaList.default([]).meta({
     group: 'API',
     meaning:

@@ -6,6 +6,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 
 export interface Links {
   publicUrl: string;
+  webhookUrl: string;
   /** The first signs; all verify. */
   signingKeys: readonly [Buffer, ...Buffer[]];
 }
@@ -13,7 +14,7 @@ export interface Links {
 /** The links of this installation. */
 export const links = (): Links => {
   const { api, secrets } = config();
-  return { publicUrl: api.publicUrl, signingKeys: [secrets.signingKey, ...secrets.previousSigningKeys] };
+  return { publicUrl: api.publicUrl, webhookUrl: api.webhookUrl, signingKeys: [secrets.signingKey, ...secrets.previousSigningKeys] };
 };
 
 const mac = (key: Buffer, accountId: string, deliveryId: string): Buffer =>
@@ -22,7 +23,7 @@ const mac = (key: Buffer, accountId: string, deliveryId: string): Buffer =>
 /** Where a provider reports on this delivery. The signature keeps a stranger from naming another delivery. */
 export function callbackLink(links: Links, account: { id: string; channel: Channel; provider: string }, deliveryId: string): string {
   const signature = mac(links.signingKeys[0], account.id, deliveryId).toString('base64url');
-  return `${links.publicUrl}/v1/webhooks/${account.channel}/${account.provider}/${account.id}?delivery=${deliveryId}&signature=${signature}`;
+  return `${links.webhookUrl}/v1/webhooks/${account.channel}/${account.provider}/${account.id}?delivery=${deliveryId}&signature=${signature}`;
 }
 
 /** The delivery that a callback names, if its signature is ours. */
