@@ -16,7 +16,7 @@ const PAYLOAD_BYTES = 4096;
 /** Room for what the provider adds: the delivery's id and the names around it. */
 const OWN_BYTES = 128;
 /** https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages: words that data may not use as keys. */
-const reservedKey = /^(from|message_type|collapse_key|notification)$|^(google|gcm)[._]/;
+const reservedKey = /^(from|message_type)$|^(google|gcm)/;
 /** APNs: apns-collapse-id, in bytes. */
 const COLLAPSE_BYTES = 64;
 

@@ -124,16 +124,18 @@ const basic: Record<number, Kind> = {
   551: 'recipient_unknown',
   552: 'too_large',
   553: 'recipient_unknown',
-  503: 'deferred', // "bad sequence": the session was in the wrong state, not the message
 };
 
 /** What a reply means. `command` is the one that was answered; after DATA the server has read the content. */
 function kindOf(code: number, status: string | undefined, command: string, ownSender: boolean): Kind {
   if (code < 500) return status === '4.7.28' ? 'rateLimited' : 'deferred'; // 4.7.28: mail flood detected
+  if (code === 503) return 'deferred'; // "bad sequence": the session was in the wrong state, not the message
+  // Refused before any message was named: it is about us.
+  if (!['MAIL FROM', 'RCPT TO', 'DATA'].includes(command)) return 'misconfigured';
   const [class_, subject, detail] = (status ?? '').split('.');
   const known = permanent[`${class_}.${subject}.${detail}`] ?? permanent[`${class_}.${subject}`];
   const kind = known ?? basic[code] ?? 'rejected';
-  if (command === 'MAIL FROM' && kind !== 'too_large' && kind !== 'deferred') {
+  if (command === 'MAIL FROM' && kind !== 'too_large') {
     // Who sends was refused: the account's own sender is a matter of settings, a message's own one is not.
     return ownSender ? 'rejected' : 'misconfigured';
   }

@@ -1,28 +1,45 @@
-import { describe } from '@jest/globals';
-import { describeProvider } from '@carillon/testing';
+import { expect, it } from '@jest/globals';
+import { describeProvider, sendContext } from '@carillon/testing';
 import { inbox } from './inbox.js';
 
-describe('inbox', () => {
-  describeProvider(inbox, {
-    channel: null,
-    settings: () => ({}),
-    wrongCredentials: null,
-    rendered: {
-      title: 'Parcel on its way',
-      body: 'It has left Rotterdam.',
-      url: 'https://acme.test/parcels/7',
-      imageUrl: null,
-      data: {},
-    },
-    // Nothing leaves the installation: there is nobody to refuse, slow down or fall silent.
-    addresses: {
-      accepted: ['01890000-0000-7000-8000-0000000000aa', '01890000-0000-7000-8000-0000000000bb'],
-      refused: null,
-      deferred: null,
-      rateLimited: null,
-      resetAfter: null,
-      silent: null,
-    },
-    webhook: null,
-  });
+const rendered = {
+  title: 'Parcel on its way',
+  body: 'It has left Rotterdam.',
+  url: 'https://acme.test/parcels/7',
+  imageUrl: null,
+  data: { parcel: 7 },
+};
+
+describeProvider(inbox, {
+  channel: null,
+  settings: () => ({}),
+  wrongCredentials: null,
+  rendered,
+  // Nothing leaves the installation: there is nobody to refuse, slow down or fall silent.
+  addresses: {
+    accepted: ['01890000-0000-7000-8000-0000000000aa', '01890000-0000-7000-8000-0000000000bb'],
+    refused: null,
+    deferred: null,
+    rateLimited: null,
+    resetAfter: null,
+    silent: null,
+  },
+  webhook: null,
+});
+
+it('puts an item into the feed of the profile, once, and calls it delivered', async () => {
+  const test = sendContext({});
+  const message = {
+    deliveryId: '01890000-0000-7000-8000-000000000001',
+    attemptId: '01890000-0000-7000-8000-000000000001',
+    address: '01890000-0000-7000-8000-0000000000aa',
+    messageClass: 'transactional' as const,
+    rendered,
+  };
+  const [first] = await inbox.send([message], test.context);
+  const [again] = await inbox.send([message], test.context);
+  expect(first).toMatchObject({ kind: 'accepted', delivered: true });
+  expect(again).toEqual(first);
+  expect(test.inbox).toEqual([{ deliveryId: message.deliveryId, profileId: message.address, ...rendered }]);
+  await test.close();
 });
