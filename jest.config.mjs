@@ -26,7 +26,8 @@ export default {
   testEnvironmentOptions: { customExportConditions: ['@carillon/source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts', '.tsx'],
   transform: { '\\.ts$': ['@swc/jest', swc(false)], '\\.tsx$': ['@swc/jest', swc(true)] },
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  // Not `x.json.js`: libphonenumber-js wraps its JSON that way, and the JSON itself cannot be imported.
+  moduleNameMapper: { '^(\\.{1,2}/.*)(?<!\\.json)\\.js$': '$1' },
   testMatch: ['<rootDir>/{apps,libs}/**/src/**/*.spec.{ts,tsx}', '<rootDir>/tools/**/*.spec.mjs'],
   modulePathIgnorePatterns: ['<rootDir>/(apps|libs)/.*/dist/', '<rootDir>/\\.(data|nx)/'],
   reporters: ['default', '<rootDir>/tools/jest-tally.mjs'],

@@ -15,7 +15,8 @@ export function normalizePhone(
   text: string,
   defaultCountry?: string,
 ): Checked<string, { country: string | undefined; assigned: boolean }> {
-  const trimmed = text.trim().replace(/^tel:/i, '');
+  // NFKC turns full-width digits and signs into plain ones.
+  const trimmed = text.normalize('NFKC').trim().replace(/^tel:/i, '');
   if (!trimmed) return refuse('empty', 'Write a number such as +442071838750.');
   if (trimmed.length > 60) return refuse('too_long', 'A phone number has at most 15 digits.');
   // eslint-disable-next-line no-control-regex

@@ -1,0 +1,411 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  localeChain,
+  mappingErrors,
+  normalizeEmail,
+  normalizePhone,
+  profileFromRow,
+  suggestMapping,
+  validLocale,
+  validTimeZone,
+  zoneOf,
+  zonesOfCountry,
+} from './index.js';
+import type { RowMapping } from './index.js';
+
+describe('normalizeEmail', () => {
+  it.each([
+    ['ana@example.com', 'ana@example.com'],
+    ['  Ana.B+tag@Example.COM \n', 'Ana.B+tag@example.com'],
+    ['ana@exämple.com', 'ana@xn--exmple-cua.com'],
+    ['ana@EXÄMPLE.com', 'ana@xn--exmple-cua.com'],
+    ['ana@例え。jp', 'ana@xn--r8jz45g.jp'],
+    ["o'hara@example.co.uk", "o'hara@example.co.uk"],
+    ['{x}!#$%&*/=?^_`|~-@a-b.museum', '{x}!#$%&*/=?^_`|~-@a-b.museum'],
+    ['1@1.de', '1@1.de'],
+    [`${'a'.repeat(64)}@example.com`, `${'a'.repeat(64)}@example.com`],
+    [`a@${'b'.repeat(63)}.com`, `a@${'b'.repeat(63)}.com`],
+  ])('%j', (text, value) => expect(normalizeEmail(text)).toEqual({ ok: true, value, original: text }));
+
+  it.each([
+    ['', 'empty'],
+    [' \t\n', 'empty'],
+    ['ana', 'not_an_email'],
+    ['@example.com', 'not_an_email'],
+    ['ana@', 'not_an_email'],
+    ['a@b@example.com', 'not_an_email'],
+    ['ana@example.com,bob@example.com', 'not_an_email'],
+    ['Ana <ana@example.com>', 'display_name'],
+    ['ana@example.com\r\nBcc: x@y.z', 'control_character'],
+    ['ana\u0000@example.com', 'control_character'],
+    ['ana@exam\u2028ple.com', 'control_character'],
+    ['.ana@example.com', 'local_part'],
+    ['ana.@example.com', 'local_part'],
+    ['a..b@example.com', 'local_part'],
+    ['a b@example.com', 'local_part'],
+    ['"a b"@example.com', 'local_part'],
+    ['ana(comment)@example.com', 'local_part'],
+    ['аna@example.com', 'local_part'],
+    ['ana@example', 'domain'],
+    ['ana@localhost', 'domain'],
+    ['ana@[127.0.0.1]', 'domain'],
+    ['ana@127.0.0.1', 'domain'],
+    ['ana@127.1', 'domain'],
+    ['ana@%41.com', 'domain'],
+    ['ana@a/b.com', 'domain'],
+    ['ana@a_b.com', 'domain'],
+    ['ana@-a.com', 'domain'],
+    ['ana@a-.com', 'domain'],
+    ['ana@a..com', 'domain'],
+    ['ana@.com', 'domain'],
+    ['ana@example.com.', 'domain'],
+    ['ana@(c)example.com', 'domain'],
+    ['ana@xn--a.com', 'domain'],
+    ['ana@exam\u00adple.com', 'domain'],
+    [`${'a'.repeat(65)}@example.com`, 'too_long'],
+    [`a@${'b'.repeat(64)}.com`, 'domain'],
+    [`${'a'.repeat(64)}@${'b.'.repeat(100)}com`, 'too_long'],
+    ['a'.repeat(100_000), 'too_long'],
+  ])('refuses %j', (text, code) => {
+    expect(normalizeEmail(text)).toEqual({
+      ok: false,
+      code,
+      sentence: expect.stringMatching(/^[A-Z].*\.$/s),
+    });
+  });
+
+  it('is settled after one time, and safe in a header and an envelope', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.emailAddress(), fc.string({ unit: 'binary' }), fc.webUrl()), (text) => {
+        const result = normalizeEmail(text);
+        if (!result.ok) return;
+        expect(result.value).toMatch(/^[!-~]+@[a-z0-9.-]+$/);
+        expect(result.value.length).toBeLessThanOrEqual(254);
+        expect(normalizeEmail(result.value)).toEqual({ ...result, original: result.value });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('takes what others take for an address', () => {
+    fc.assert(fc.property(fc.emailAddress(), (text) => expect(normalizeEmail(text).ok).toBe(true)));
+  });
+});
+
+describe('normalizePhone', () => {
+  it.each([
+    ['+442071838750', undefined, '+442071838750', 'GB'],
+    [' +44 (0)20 7183-8750 ', undefined, '+442071838750', 'GB'],
+    ['tel:+44 20 7183 8750', undefined, '+442071838750', 'GB'],
+    ['020 7183 8750', 'GB', '+442071838750', 'GB'],
+    ['020 7183 8750', 'gb', '+442071838750', 'GB'],
+    ['0044 20 7183 8750', 'DE', '+442071838750', 'GB'],
+    ['0151 23456789', 'DE', '+4915123456789', 'DE'],
+    ['+1 202 555 0143', undefined, '+12025550143', 'US'],
+    ['+1 (876) 555-1234', undefined, '+18765551234', 'JM'],
+    ['+39 06 1234 5678', undefined, '+390612345678', 'IT'],
+    ['＋４４ ２０ ７１８３ ８７５０', undefined, '+442071838750', 'GB'],
+    ['+800 1234 5678', undefined, '+80012345678', undefined],
+  ])('%j in %s', (text, country, value, belongs) => {
+    expect(normalizePhone(text, country)).toEqual({
+      ok: true,
+      value,
+      original: text,
+      country: belongs,
+      assigned: true,
+    });
+  });
+
+  it('accepts numbers for films and examples, and says that they are not given out', () => {
+    expect(normalizePhone('+44 7700 900123')).toMatchObject({
+      ok: true,
+      value: '+447700900123',
+      assigned: false,
+    });
+    expect(normalizePhone('+1 555 555 0100')).toMatchObject({
+      ok: true,
+      value: '+15555550100',
+      assigned: false,
+    });
+  });
+
+  it.each([
+    ['', undefined, 'empty'],
+    ['020 7183 8750', undefined, 'no_country'],
+    ['0044 20 7183 8750', undefined, 'no_country'],
+    ['+999 1234567', undefined, 'no_country'],
+    ['020 7183 8750', 'ZZ', 'no_country'],
+    ['call +442071838750', undefined, 'not_a_phone'],
+    ['abc', undefined, 'not_a_phone'],
+    ['+1 800 FLOWERS', undefined, 'not_a_phone'],
+    ['+44 20', undefined, 'not_a_phone'],
+    ['+1202555014', undefined, 'not_a_phone'],
+    ['+1202555014399', undefined, 'not_a_phone'],
+    ['112', 'DE', 'not_a_phone'],
+    ['+49 30 123456 ext. 5', undefined, 'extension'],
+    ['+44207183\n8750', undefined, 'control_character'],
+    ['9'.repeat(1000), undefined, 'too_long'],
+  ])('refuses %j in %s', (text, country, code) => {
+    expect(normalizePhone(text, country)).toEqual({
+      ok: false,
+      code,
+      sentence: expect.stringMatching(/^[A-Z].*\.$/),
+    });
+  });
+
+  it('gives E.164 or a refusal for any text, and is settled after one time', () => {
+    const text = fc.oneof(
+      fc.string(),
+      fc
+        .array(fc.constantFrom(...'+0123456789 ()-./x'), { maxLength: 25 })
+        .map((letters) => letters.join('')),
+      fc.bigInt({ min: 10_000_000n, max: 999_999_999_999_999n }).map((digits) => `+${digits}`),
+    );
+    fc.assert(
+      fc.property(text, fc.constantFrom(undefined, 'DE', 'US', 'GB'), (given, country) => {
+        const result = normalizePhone(given, country);
+        if (!result.ok) return;
+        expect(result.value).toMatch(/^\+[1-9]\d{1,14}$/);
+        expect(normalizePhone(result.value)).toMatchObject({ ok: true, value: result.value });
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('zones', () => {
+  it.each([
+    ['Europe/Paris', 'Europe/Paris'],
+    [' europe/PARIS ', 'Europe/Paris'],
+    ['UTC', 'UTC'],
+    ['America/Argentina/Buenos_Aires', undefined],
+    ['Asia/Kolkata', 'Asia/Kolkata'],
+    ['US/Eastern', 'US/Eastern'],
+    ['Etc/GMT+5', 'Etc/GMT+5'],
+  ])('%j', (name, value = name) => expect(validTimeZone(name)).toMatchObject({ ok: true, value }));
+
+  it.each([
+    '',
+    'Paris',
+    'Europe/Nowhere',
+    '+02:00',
+    '-0500',
+    'Europe/Paris; DROP',
+    'Europe/Paris\n1',
+    'x'.repeat(500),
+  ])('refuses %j', (name) => expect(validTimeZone(name)).toMatchObject({ ok: false, code: 'time_zone' }));
+
+  it('gives names that Intl and PostgreSQL know', () => {
+    for (const name of Intl.supportedValuesOf('timeZone')) {
+      expect(validTimeZone(name.toLowerCase())).toMatchObject({ ok: true, value: name });
+    }
+  });
+
+  it('knows which countries have one clock', () => {
+    expect(zonesOfCountry('DE')).toEqual(['Europe/Berlin']);
+    expect(zonesOfCountry('gb')).toEqual(['Europe/London']);
+    expect(zonesOfCountry('ES')).toHaveLength(2);
+    expect(zonesOfCountry('US').length).toBeGreaterThan(5);
+    expect(zonesOfCountry('ZZ')).toEqual([]);
+    expect(zonesOfCountry('../x')).toEqual([]);
+  });
+
+  it.each([
+    ['the profile', { timezone: 'Asia/Tokyo', phoneCountry: 'DE' }, 'Asia/Tokyo', 'profile', 1],
+    ['the phone', { timezone: null, phoneCountry: 'DE' }, 'Europe/Berlin', 'phone', 1],
+    ['the workspace', {}, 'Europe/Paris', 'workspace', 1],
+    [
+      'a zone that is none is passed over',
+      { timezone: 'Moon/Base', phoneCountry: 'GB' },
+      'Europe/London',
+      'phone',
+      1,
+    ],
+    ['a country of many clocks leaves doubt', { phoneCountry: 'ES' }, 'Europe/Paris', 'workspace', 2],
+    ['an unknown country', { phoneCountry: 'ZZ' }, 'Europe/Paris', 'workspace', 1],
+  ])('%s', (_name, profile, zone, source, candidates) => {
+    const assumed = zoneOf(profile, 'Europe/Paris');
+    expect(assumed).toMatchObject({ zone, source });
+    expect(assumed.candidates).toHaveLength(candidates);
+  });
+});
+
+describe('locales', () => {
+  it.each([
+    ['fr_ca', 'fr-CA', ['fr-CA', 'fr']],
+    ['EN', 'en', ['en']],
+    ['zh-hant-tw', 'zh-Hant-TW', ['zh-Hant-TW', 'zh-Hant', 'zh']],
+    ['de-DE-u-co-phonebk', 'de-DE-u-co-phonebk', ['de-DE-u-co-phonebk', 'de-DE-u-co', 'de-DE', 'de']],
+    ['es-419', 'es-419', ['es-419', 'es']],
+    ['iw', 'he', ['he']],
+  ])('%s', (tag, value, chain) => {
+    expect(validLocale(tag)).toEqual({ ok: true, value, original: tag });
+    expect(localeChain(tag)).toEqual(chain);
+  });
+
+  it.each(['', 'e', 'english please', 'fr-', '-fr', 'fr--CA', '*', 'x'.repeat(100)])('refuses %j', (tag) => {
+    expect(validLocale(tag)).toMatchObject({ ok: false, code: 'locale' });
+    expect(localeChain(tag)).toEqual([]);
+  });
+});
+
+describe('rows', () => {
+  const mapping: RowMapping = {
+    externalId: 'id',
+    email: 'E-Mail',
+    phone: 'Mobile',
+    locale: 'Lang',
+    timezone: 'Zone',
+    attributes: {
+      firstName: 'First name',
+      age: { column: 'Age', type: 'number' },
+      vip: { column: 'VIP', type: 'boolean' },
+      born: { column: 'Born', type: 'date' },
+    },
+    defaultCountry: 'GB',
+  };
+
+  it('becomes a profile', () => {
+    const row = {
+      id: ' p1 ',
+      'E-Mail': 'Ana@EXAMPLE.com',
+      Mobile: '020 7183 8750',
+      Lang: 'en_gb',
+      Zone: 'europe/london',
+      'First name': ' Ana ',
+      Age: '41',
+      VIP: 'Yes',
+      Born: '1985-02-28',
+      Ignored: 'x',
+    };
+    expect(profileFromRow(row, mapping)).toEqual({
+      ok: true,
+      profile: {
+        externalId: 'p1',
+        email: 'Ana@example.com',
+        phone: '+442071838750',
+        locale: 'en-GB',
+        timezone: 'Europe/London',
+        attributes: { firstName: 'Ana', age: 41, vip: true, born: '1985-02-28' },
+      },
+    });
+  });
+
+  it('leaves alone what has no cell', () => {
+    expect(profileFromRow({ id: 'p1', 'E-Mail': '  ', Age: '' }, mapping)).toEqual({
+      ok: true,
+      profile: { externalId: 'p1' },
+    });
+  });
+
+  it('names every mistake with its column, and gives no half profile', () => {
+    const row = {
+      id: '',
+      'E-Mail': 'ana@',
+      Mobile: '12',
+      Lang: '?',
+      Zone: 'Mars',
+      Age: 'old',
+      VIP: 'maybe',
+      Born: '2026-02-31',
+    };
+    const result = profileFromRow(row, mapping);
+    expect(result.ok ? [] : result.errors.map(({ column, field, code }) => [column, field, code])).toEqual([
+      ['id', 'externalId', 'empty'],
+      ['E-Mail', 'email', 'not_an_email'],
+      ['Mobile', 'phone', 'not_a_phone'],
+      ['Lang', 'locale', 'locale'],
+      ['Zone', 'timezone', 'time_zone'],
+      ['Age', 'attributes.age', 'value'],
+      ['VIP', 'attributes.vip', 'value'],
+      ['Born', 'attributes.born', 'value'],
+    ]);
+  });
+
+  it.each([
+    ["'+442071838750", '+442071838750'],
+    ['+442071838750', '+442071838750'],
+  ])('reads a number that a spreadsheet had to be kept from: %s', (Mobile, phone) => {
+    expect(profileFromRow({ id: '1', Mobile }, mapping)).toMatchObject({ ok: true, profile: { phone } });
+  });
+
+  it.each(['1,5', '0x10', 'Infinity', 'NaN', '1e999', '--1', '1 000'])('%s is no number', (Age) => {
+    expect(profileFromRow({ id: '1', Age }, mapping)).toMatchObject({
+      ok: false,
+      errors: [{ column: 'Age' }],
+    });
+  });
+
+  it.each([
+    ['2024-02-29', true],
+    ['2023-02-29', false],
+    ['2026-11-23T10:00:00Z', true],
+    ['2026-11-23T10:00', true],
+    ['2026-11-23T25:00', false],
+    ['23.11.2026', false],
+    ['2026-1-1', false],
+  ])('%s is a date: %s', (Born, ok) => expect(profileFromRow({ id: '1', Born }, mapping).ok).toBe(ok));
+
+  it('touches no prototype, whatever headings and cells are', () => {
+    const name = fc.constantFrom('__proto__', 'constructor', 'toString', 'id', 'x');
+    fc.assert(
+      fc.property(name, name, fc.string(), (attribute, column, value) => {
+        const row = JSON.parse(`{"id":"1",${JSON.stringify(column)}:${JSON.stringify(value)}}`) as Record<
+          string,
+          string
+        >;
+        const attributes = JSON.parse(`{${JSON.stringify(attribute)}:${JSON.stringify(column)}}`) as Record<
+          string,
+          string
+        >;
+        const result = profileFromRow(row, { externalId: 'id', attributes });
+        if (result.ok && result.profile.attributes) {
+          expect(Object.getPrototypeOf(result.profile.attributes)).toBe(Object.prototype);
+          expect(Object.keys(result.profile.attributes)).toEqual([attribute]);
+        }
+        expect(profileFromRow({ id: '1' }, { externalId: 'id', email: 'toString' })).toEqual({
+          ok: true,
+          profile: { externalId: '1' },
+        });
+      }),
+    );
+  });
+
+  it('checks a mapping against the headings of a file', () => {
+    const attributes = JSON.parse('{"__proto__":"id","city":"Town"}') as Record<string, string>;
+    expect(
+      mappingErrors(['id', 'mail'], { externalId: 'id', email: 'email', attributes }).map(
+        ({ field, code }) => [field, code],
+      ),
+    ).toEqual([
+      ['email', 'no_such_column'],
+      ['attributes.city', 'no_such_column'],
+      ['attributes.__proto__', 'name_not_allowed'],
+    ]);
+    expect(mappingErrors(['id'], { externalId: 'id', defaultCountry: 'DE' })).toEqual([]);
+  });
+
+  it('finds a mapping by the usual headings', () => {
+    expect(
+      suggestMapping([
+        'External ID',
+        'E-Mail',
+        'Mobile Phone',
+        'language',
+        'Time zone',
+        'First name',
+        'Plan',
+        'LTV',
+      ]),
+    ).toEqual({
+      externalId: 'External ID',
+      email: 'E-Mail',
+      phone: 'Mobile Phone',
+      locale: 'language',
+      timezone: 'Time zone',
+      attributes: { firstName: 'First name', plan: 'Plan', ltv: 'LTV' },
+    });
+    expect(suggestMapping(['name', 'email'])).toBeUndefined();
+  });
+});
