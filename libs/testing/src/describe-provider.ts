@@ -220,6 +220,14 @@ export function describeProvider<Rendered, Settings>(
       expect(await arrived(to)).toBe(0);
     });
 
+    it('blames the account for settings that do not fit its schema', async () => {
+      const other = sendContext({ endpoint: 7 } as Settings);
+      const known = provider.settings.safeParse(other.context.settings).success;
+      const [outcome] = await sendTo(other.context, addresses.accepted[0]);
+      expect(outcome?.kind).toBe(known ? 'accepted' : 'misconfigured');
+      await other.close();
+    });
+
     it('tries its credentials without sending', async () => {
       expect(await provider.test?.(test.context)).toEqual({
         ok: true,

@@ -165,8 +165,43 @@ export interface Channel<Rendered = unknown> {
   /** The most messages handed over between two commits. */
   batchSize: number;
 }
-/** Gives a provider its types without widening them. */
-export const defineProvider = <Rendered, Settings>(
+/**
+ * Makes sure that a provider only ever sees settings of its schema, defaults filled in: what is stored may be older than
+ * the schema. Settings that no longer fit are `misconfigured`, with the name of the field.
+ */
+export function defineProvider<Rendered, Settings>(
   provider: Provider<Rendered, Settings>,
-): Provider<Rendered, Settings> => provider;
+): Provider<Rendered, Settings> {
+  const parsed = new WeakMap<object, z.ZodSafeParseResult<Settings>>();
+  const read = (given: Settings) => {
+    const known = parsed.get(given as object);
+    const result = known ?? provider.settings.safeParse(given);
+    if (!known) parsed.set(given as object, result);
+    return result;
+  };
+  const wrong = ({ issues: [issue] }: z.ZodError) =>
+    `The setting ${issue?.path.join('.') ?? ''} does not fit: ${issue?.message ?? 'unknown'}.`;
+  const { test, parseWebhook } = provider;
+  return {
+    ...provider,
+    async send(batch, context) {
+      const { data: settings, error } = read(context.settings);
+      if (!error) return provider.send(batch, { ...context, settings });
+      return batch.map(() => ({ kind: 'misconfigured', answer: { message: wrong(error) } }));
+    },
+    ...(test && {
+      async test(context) {
+        const { data: settings, error } = read(context.settings);
+        return error ? { ok: false, sentence: wrong(error) } : test({ ...context, settings });
+      },
+    }),
+    ...(parseWebhook && {
+      async parseWebhook(request, given, deliveryId) {
+        const { data: settings, error } = read(given);
+        if (error) throw new WebhookRefused(wrong(error));
+        return parseWebhook(request, settings, deliveryId);
+      },
+    }),
+  };
+}
 export const defineChannel = <Rendered>(channel: Channel<Rendered>): Channel<Rendered> => channel;
