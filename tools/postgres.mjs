@@ -100,13 +100,6 @@ export async function developmentCluster() {
  */
 export async function temporaryCluster(options = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'carillon-pg-'));
-  const remove = () => {
-    const place = path.join(folder, 'pg');
-    // When the cluster had to live elsewhere, `pg` is a link to it.
-    if (fs.existsSync(place))
-      fs.rmSync(path.dirname(fs.realpathSync(place)), { recursive: true, force: true });
-    fs.rmSync(folder, { recursive: true, force: true });
-  };
   try {
     const server = await startPostgres({
       durable: false,
@@ -120,13 +113,20 @@ export async function temporaryCluster(options = {}) {
       folder,
       stop: async () => {
         await server.stop();
-        remove();
+        removeCluster(folder);
       },
     };
   } catch (error) {
-    remove();
+    removeCluster(folder);
     throw error;
   }
+}
+
+/** Removes a folder that startPostgres was given, wherever the cluster had to live. */
+export function removeCluster(folder) {
+  const place = path.join(folder, 'pg');
+  if (fs.existsSync(place)) fs.rmSync(path.dirname(fs.realpathSync(place)), { recursive: true, force: true });
+  fs.rmSync(folder, { recursive: true, force: true });
 }
 
 function ownerUrl({ password, port, database = OWNER }) {

@@ -9,7 +9,17 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { root } from './data-folder.mjs';
 
-const services = ['api', 'audience', 'scheduling', 'dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'dispatcher-in-app', 'sandbox', 'standalone'];
+const services = [
+  'api',
+  'audience',
+  'scheduling',
+  'dispatcher-email',
+  'dispatcher-sms',
+  'dispatcher-push',
+  'dispatcher-in-app',
+  'sandbox',
+  'standalone',
+];
 const [role] = process.argv.slice(2);
 
 if (role === 'init') init(process.env.CARILLON_SECRETS_DIR || '/secrets');
@@ -17,7 +27,9 @@ else if (role === 'migrate') run('tools/migrate.mjs');
 else if (role === 'seed') run('apps/standalone/dist/seed-once.js');
 else if (services.includes(role)) run(`apps/${role}/dist/main.js`);
 else {
-  console.error(`${role ? `There is no role ${JSON.stringify(role)}` : 'Say which role'}: init, migrate, seed, ${services.join(', ')}.`);
+  console.error(
+    `${role ? `There is no role ${JSON.stringify(role)}` : 'Say which role'}: init, migrate, seed, ${services.join(', ')}.`,
+  );
   process.exitCode = 1;
 }
 
@@ -52,5 +64,8 @@ function init(folder) {
   secret('database-owner-url', () => `postgresql://carillon:${owner}@${host}:5432/carillon`);
   secret('database-url', () => `postgresql://carillon_app:${app}@${host}:5432/carillon`);
   secret('queue-url', () => `redis://:${queue}@${valkey}:6379`);
-  secret('valkey.conf', () => `requirepass ${queue}\nappendonly yes\nappendfsync everysec\nmaxmemory-policy noeviction\n`);
+  secret(
+    'valkey.conf',
+    () => `requirepass ${queue}\nappendonly yes\nappendfsync everysec\nmaxmemory-policy noeviction\n`,
+  );
 }

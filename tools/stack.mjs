@@ -4,6 +4,8 @@
  * packages are there.
  */
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,12 +16,15 @@ import { ensureInstalled } from './install.mjs';
 /** Longer than a service's own SHUTDOWN_GRACE_SECONDS. */
 const STOP_GRACE_MS = 30_000;
 const WATCH_EVERY_MS = 500;
+/** Every service in one process. */
+export const STANDALONE = 'apps/standalone/dist/main.js';
 
 /**
  * Packages, build, database and migrations, in the order they need each other.
  * @param {{ folder: string, say: (line: string) => void, durable?: boolean, settings?: Record<string, string | number> }} options
  * `folder`: the data folder; `durable` and `settings`: of the embedded PostgreSQL
- * @returns {Promise<{ env: Record<string, string>, stop: () => Promise<void> }>} `env`: what services need besides ports
+ * @returns {Promise<{ env: Record<string, string>, databases: { ownerUrl: string, appUrl: string }, stop: () => Promise<void> }>}
+ * `env`: what services need besides ports
  * @throws {Problem} with a sentence for a person
  */
 export async function prepare({ folder, say, durable = true, settings = {} }) {
@@ -39,7 +44,8 @@ export async function prepare({ folder, say, durable = true, settings = {} }) {
     await database.stop();
     throw error;
   }
-  return { env: serviceEnv({ folder, secrets, appUrl: database.appUrl }), stop: database.stop };
+  const { ownerUrl, appUrl, stop } = database;
+  return { env: serviceEnv({ folder, secrets, appUrl }), databases: { ownerUrl, appUrl }, stop };
 }
 
 /** Waits for both even when one fails, so that a database started meanwhile is stopped and not forgotten. */
@@ -177,6 +183,46 @@ export function startService({ entry, env, onLine }) {
       clearTimeout(late);
     },
   };
+}
+
+/**
+ * A standalone instance of its own for a command that needs one: in a temporary folder, on free ports, gone with the
+ * command.
+ * @param {{ onStop: (stop: () => Promise<void>) => void }} until of runCommand
+ * @returns {Promise<{ urls: Record<string, string>, apiKey: string, databases: { ownerUrl: string, appUrl: string } }>}
+ */
+export async function onStandalone({ onStop }) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'carillon-'));
+  onStop(async () => fs.rmSync(folder, { recursive: true, force: true }));
+  const stack = await prepare({ folder, say: console.log });
+  onStop(async () => {
+    await stack.stop();
+    const { removeCluster } = await import('./postgres.mjs');
+    removeCluster(folder);
+  });
+  const ports = await choosePorts({ API_PORT: 0, SANDBOX_PORT: 0, SANDBOX_SMTP_PORT: 0 }, () => {});
+  const lines = [];
+  const env = { ...stack.env, ...ports };
+  const service = startService({ entry: STANDALONE, env, onLine: (line) => lines.push(line) });
+  onStop(service.stop);
+  const report = await service.ready.catch((error) => {
+    throw new Problem([...lines, error.message].join('\n'));
+  });
+  return { ...report, databases: stack.databases };
+}
+
+/**
+ * Runs a program of ours to its end in this terminal.
+ * @returns {Promise<number>} its exit code
+ */
+export async function runProgram(file, args, env) {
+  const child = spawn(process.execPath, [path.join(root, file), ...args], {
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  return new Promise((resolve, reject) =>
+    child.once('exit', (code) => resolve(code ?? 1)).once('error', reject),
+  );
 }
 
 /**

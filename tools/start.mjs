@@ -7,7 +7,7 @@
  */
 import { dataFolder, Problem } from './data-folder.mjs';
 import { claimInstance } from './instance.mjs';
-import { choosePorts, prepare, runCommand, startService } from './stack.mjs';
+import { choosePorts, prepare, runCommand, STANDALONE, startService } from './stack.mjs';
 import { welcome } from './welcome.mjs';
 
 /** As libs/config has them. */
@@ -28,7 +28,7 @@ await runCommand(async ({ onStop, stopping }) => {
   // Until it is ready its lines are kept back: they matter only if it does not get there.
   let kept = [];
   const service = startService({
-    entry: 'apps/standalone/dist/main.js',
+    entry: STANDALONE,
     env: { ...stack.env, ...ports },
     onLine: (line) => (kept ? kept.push(line) : say(line)),
   });

@@ -72,7 +72,7 @@ async function main() {
     .filter((file) => /\.spec\.tsx?$/.test(file));
   const { env, missing } = findPrograms(suites);
   const withoutPrograms = missing.flatMap(({ files }) => files);
-  const withoutBuild = compiles ? [] : suites.filter((file) => /\.e2e\.spec\.tsx?$/.test(file));
+  const withoutBuild = compiles ? [] : suites.filter((file) => /\.e2e\./.test(file));
   const leftOut = [...new Set([...withoutPrograms, ...withoutBuild])];
 
   const only = rest

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/**
+ * `npm run demo`: Carillon's main job on real input (apps/cli, demo), on the instance that runs from this checkout,
+ * or else on one of its own in a temporary folder, which it removes. Arguments go to the demo.
+ */
+import { dataFolder } from './data-folder.mjs';
+import { runningInstance } from './instance.mjs';
+import { onStandalone, runCommand, runProgram } from './stack.mjs';
+
+await runCommand(async (until) => {
+  const running = runningInstance(dataFolder());
+  const { urls, apiKey } = running?.urls ? running : await onStandalone(until);
+  const env = {
+    CARILLON_API_URL: urls.dashboard,
+    CARILLON_API_KEY: apiKey,
+    CARILLON_SANDBOX_URL: urls.sandbox,
+  };
+  process.exitCode = await runProgram('apps/cli/bin/carillon.mjs', ['demo', ...process.argv.slice(2)], env);
+});

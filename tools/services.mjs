@@ -1,0 +1,87 @@
+#!/usr/bin/env node
+/**
+ * `npm run start:services`: the same as `npm start`, with one process per service, as in production. Their lines
+ * carry their names. Stops in order: the door first, so that nothing new comes in, then those who work, then what
+ * they work with.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dataFolder, Problem } from './data-folder.mjs';
+import { claimInstance } from './instance.mjs';
+import { choosePorts, prepare, runCommand, startService } from './stack.mjs';
+import { welcome } from './welcome.mjs';
+
+/** In the order they start; they stop in the opposite one. `port`: where it says whether it is ready. */
+const SERVICES = [
+  { name: 'sandbox', port: ['SANDBOX_PORT', 3100], ready: '/' },
+  { name: 'dispatcher-email', port: ['DISPATCHER_EMAIL_PORT', 3011] },
+  { name: 'dispatcher-sms', port: ['DISPATCHER_SMS_PORT', 3012] },
+  { name: 'dispatcher-push', port: ['DISPATCHER_PUSH_PORT', 3013] },
+  { name: 'dispatcher-in-app', port: ['DISPATCHER_IN_APP_PORT', 3014] },
+  { name: 'audience', port: ['AUDIENCE_PORT', 3015] },
+  { name: 'scheduling', port: ['SCHEDULING_PORT', 3016] },
+  { name: 'api', port: ['API_PORT', 3000] },
+];
+const PORTS = { ...Object.fromEntries(SERVICES.map(({ port }) => port)), SANDBOX_SMTP_PORT: 3125 };
+const ASK_EVERY_MS = 100;
+
+const started = performance.now();
+const say = (line) => console.log(line);
+const width = Math.max(...SERVICES.map(({ name }) => name.length));
+
+await runCommand(async ({ onStop, stopping }) => {
+  const folder = dataFolder();
+  const instance = await claimInstance(folder, say);
+  onStop(async () => instance.release());
+  const stack = await prepare({ folder, say });
+  onStop(stack.stop);
+  const env = { ...stack.env, ...(await choosePorts(PORTS, say)) };
+  if (stopping()) return;
+
+  const development = await seedOnce(env);
+  const running = SERVICES.map((service) => ({
+    ...service,
+    ...startService({
+      entry: `apps/${service.name}/dist/main.js`,
+      env,
+      onLine: (line) => say(`${service.name.padEnd(width)} | ${line}`),
+    }),
+  }));
+  for (const service of running) onStop(service.stop);
+  instance.note({ children: running.map(({ pid }) => pid) });
+  await Promise.all(running.map((service) => untilReady(service, env, stopping)));
+
+  const at = (variable) => `http://localhost:${env[variable]}`;
+  const urls = { dashboard: at('API_PORT'), docs: `${at('API_PORT')}/docs`, sandbox: at('SANDBOX_PORT') };
+  instance.note({ urls, apiKey: development.apiKey });
+  say(welcome({ ...development, urls, folder, milliseconds: performance.now() - started }));
+
+  const first = await Promise.race(running.map(async ({ name, ended }) => ({ name, how: await ended })));
+  if (!stopping()) throw new Problem(`${first.name} ended unexpectedly (${first.how}).`);
+});
+
+/** What a new installation starts with. Ends by itself. */
+async function seedOnce(env) {
+  const lines = [];
+  const seed = startService({
+    entry: 'apps/standalone/dist/seed-once.js',
+    env,
+    onLine: (line) => lines.push(line),
+  });
+  const report = await seed.ready.catch((error) => {
+    throw new Problem([...lines, error.message].join('\n'));
+  });
+  await seed.ended;
+  return report;
+}
+
+async function untilReady({ name, port: [variable], ready = '/health/ready', ended }, env, stopping) {
+  let over;
+  void ended.then((how) => (over = how));
+  while (!stopping()) {
+    if (over) throw new Problem(`${name} ended before it was ready (${over}).`);
+    const answer = await fetch(`http://127.0.0.1:${env[variable]}${ready}`).catch(() => undefined); // Not listening yet.
+    await answer?.body?.cancel();
+    if (answer?.ok) return;
+    await sleep(ASK_EVERY_MS);
+  }
+}
