@@ -1,0 +1,98 @@
+/** `carillon types`: the workspace's templates as a TypeScript interface, so that a missing variable does not compile. */
+import type { Template, TemplateVariable } from '@carillon/sdk';
+import type { Command } from 'commander';
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Context, examples } from '../command.js';
+import { plural } from '../terminal.js';
+
+export function types(root: Command, context: Context): void {
+  const command = root
+    .command('types')
+    .summary('write TypeScript types of the templates')
+    .description(
+      'Write a TypeScript interface of all templates and the data they need, for new Carillon<Templates>().',
+    )
+    .option('--out <file>', 'write here (default: print)')
+    .option('--check', 'with --out: change nothing, fail when the file is out of date (for CI)')
+    .action(async (options: { out?: string; check?: true }) => {
+      const { terminal, carillon, stop } = context;
+      const found: Template[] = [];
+      for await (const template of carillon.templates.list({ limit: 200 }, { signal: stop }))
+        found.push(template);
+      const text = templateTypes(found);
+      if (options.out === undefined) return terminal.write(text);
+      const file = path.resolve(context.folder, options.out);
+      const before = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined;
+      if (options.check) {
+        if (before === text)
+          return terminal.say(`${terminal.style('green', '✓')} ${options.out} is up to date.`);
+        context.exitCode = 1;
+        return terminal.complain(
+          `${terminal.style('red', '✗')} ${options.out} is out of date. Write it anew: carillon types --out ${options.out}`,
+        );
+      }
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      if (before !== text) fs.writeFileSync(file, text);
+      if (context.json)
+        return terminal.json({ file: options.out, templates: found.length, changed: before !== text });
+      terminal.say(
+        `${terminal.style('green', '✓')} ${options.out}: ${plural(found.length, 'template')}${before === text ? ', unchanged' : ''}.`,
+      );
+      if (before === undefined) terminal.say(`  Use it: new Carillon<Templates>({ apiKey })`);
+    });
+  examples(command, [
+    'carillon types --out src/carillon-templates.ts',
+    'carillon types --out src/carillon-templates.ts --check   # in CI',
+  ]);
+}
+
+/** The text of the interface. Sorted, so that it changes only when a template does. */
+export function templateTypes(found: readonly Template[]): string {
+  const entries = [...found]
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map((template) => {
+      const about = `  /** ${comment(template.name)} (${template.channels.join(', ')}) */\n`;
+      const fields = tree(template.variables).map((field) => `    ${field}\n`);
+      return `${about}  ${JSON.stringify(template.key)}: {${fields.length ? `\n${fields.join('')}  ` : ''}};\n`;
+    });
+  return `// Written by \`carillon types\`. Do not edit: run it again when a template has changed.
+export interface Templates {
+${entries.join('\n')}}
+`;
+}
+
+const words = {
+  string: 'string',
+  number: 'number',
+  boolean: 'boolean',
+  object: 'object',
+  array: 'readonly unknown[]',
+  unknown: 'unknown',
+};
+
+/** Variables as fields. `order.id` is a field of `order`. */
+function tree(variables: readonly TemplateVariable[]): string[] {
+  const roots = new Map<string, { own: TemplateVariable | undefined; below: TemplateVariable[] }>();
+  for (const variable of variables) {
+    const dot = variable.name.indexOf('.');
+    const name = dot < 0 ? variable.name : variable.name.slice(0, dot);
+    const root = roots.get(name) ?? { own: undefined, below: [] };
+    if (dot < 0) root.own = variable;
+    else root.below.push({ ...variable, name: variable.name.slice(dot + 1) });
+    roots.set(name, root);
+  }
+  return [...roots]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { own, below }]) => {
+      const required = (own?.required ?? false) || below.some((variable) => variable.required);
+      const type =
+        below.length && (own === undefined || own.type === 'object' || own.type === 'unknown')
+          ? `{ ${tree(below).join(' ')} }`
+          : words[own?.type ?? 'unknown'];
+      const key = /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
+      return `${key}${required ? '' : '?'}: ${type};`;
+    });
+}
+
+const comment = (text: string) => text.replaceAll('*/', '* /').replace(/\s+/g, ' ');

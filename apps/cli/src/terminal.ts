@@ -1,0 +1,229 @@
+/**
+ * What the CLI writes and how: colours, tables that fit the window, a progress bar, times. Colour only on a terminal
+ * and never with NO_COLOR; nothing is cut when the output goes to a file or a pipe. Knows nothing of the API.
+ */
+import type { Channel, Status } from '@carillon/contracts';
+import { Presets, SingleBar } from 'cli-progress';
+import stringWidth from 'string-width';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+/** The part of a stream that is needed; process.stdout fits. */
+export interface Output {
+  write(text: string): unknown;
+  isTTY?: boolean;
+  columns?: number;
+}
+
+const codes = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
+export type Style = keyof typeof codes;
+
+export interface Column {
+  title: string;
+  align?: 'right';
+  /** May be cut with … when the window is narrow. Others never are: an id that is cut is of no use. */
+  shrinks?: true;
+}
+/** A cell is text, or text with a style. */
+export type Cell = string | { text: string; style: Style };
+
+export class Terminal {
+  readonly #out: Output;
+  readonly #err: Output;
+  readonly #colour: boolean;
+
+  constructor(out: Output, err: Output, env: Env) {
+    this.#out = out;
+    this.#err = err;
+    // https://no-color.org: present and not empty, whatever its value.
+    this.#colour =
+      !env['NO_COLOR'] && env['TERM'] !== 'dumb' && (Boolean(env['FORCE_COLOR']) || out.isTTY === true);
+  }
+
+  get interactive(): boolean {
+    return this.#out.isTTY === true && this.#err.isTTY === true;
+  }
+
+  /** Columns of the window; a pipe has room for everything. */
+  get width(): number {
+    return this.#out.isTTY ? (this.#out.columns ?? 80) : Infinity;
+  }
+
+  say(line = ''): void {
+    this.#out.write(`${line}\n`);
+  }
+
+  /** As it is, for what is not made of lines. */
+  write(text: string): void {
+    this.#out.write(text);
+  }
+
+  /** For what went wrong and for asides, so that a pipe carries only results. */
+  complain(line: string): void {
+    this.#err.write(`${line}\n`);
+  }
+
+  style(style: Style, text: string): string {
+    const [on, off] = codes[style];
+    return this.#colour ? `\x1b[${on}m${text}\x1b[${off}m` : text;
+  }
+
+  json(value: unknown): void {
+    this.say(JSON.stringify(value, null, this.#out.isTTY ? 2 : 0));
+  }
+
+  /** Rows under titles; the columns that may shrink share what the window lacks. */
+  table(columns: readonly Column[], rows: readonly (readonly Cell[])[], indent = ''): void {
+    const text = (cell: Cell | undefined) => printable(typeof cell === 'object' ? cell.text : (cell ?? ''));
+    const widths = columns.map((column, i) =>
+      Math.max(stringWidth(column.title), ...rows.map((row) => stringWidth(text(row[i])))),
+    );
+    const gaps = 2 * (columns.length - 1) + indent.length;
+    for (;;) {
+      const over = widths.reduce((sum, width) => sum + width, gaps) - this.width;
+      const widest = columns.reduce(
+        (best, column, i) =>
+          column.shrinks && (widths[i] ?? 0) > (best < 0 ? 8 : (widths[best] ?? 0)) ? i : best,
+        -1,
+      );
+      if (over <= 0 || widest < 0) break;
+      widths[widest] = (widths[widest] ?? 0) - 1;
+    }
+    const line = (cells: readonly Cell[]) =>
+      columns
+        .map((column, i) => {
+          const cell = cells[i];
+          const fitted = fit(text(cell), widths[i] ?? 0);
+          const styled = typeof cell === 'object' ? this.style(cell.style, fitted) : fitted;
+          const padding = ' '.repeat(Math.max(0, (widths[i] ?? 0) - stringWidth(fitted)));
+          return column.align === 'right' ? padding + styled : styled + padding;
+        })
+        .join('  ')
+        .replace(/ +$/, '');
+    this.say(indent + line(columns.map(({ title }) => ({ text: title, style: 'dim' }))));
+    for (const row of rows) this.say(indent + line(row));
+  }
+
+  /** Names and values, aligned. Empty values are left out. */
+  facts(pairs: readonly (readonly [string, Cell | null | undefined])[], indent = '  '): void {
+    const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
+    const width = Math.max(...shown.map(([name]) => name.length));
+    for (const [name, value] of shown) {
+      const text =
+        typeof value === 'object' && value !== null
+          ? this.style(value.style, printable(value.text))
+          : printable(value ?? '');
+      this.say(`${indent}${this.style('dim', name.padEnd(width))}  ${text}`);
+    }
+  }
+
+  /**
+   * A bar with rate and time left. Without a terminal: silent, the caller prints the result.
+   * @param what the unit that is counted, e.g. `rows`
+   */
+  progress(what: string, total: number): Progress {
+    if (!this.interactive) return { to: () => undefined, stop: () => undefined };
+    const started = Date.now();
+    const bar = new SingleBar(
+      {
+        format: `  {bar} {percentage}%  {count} ${what}  {rate}/s  {left}`,
+        barsize: Math.max(10, Math.min(30, this.width - 50)),
+        hideCursor: true,
+        clearOnComplete: false,
+        fps: 8,
+        stream: this.#err as NodeJS.WritableStream,
+      },
+      Presets.shades_classic,
+    );
+    bar.start(total, 0, { count: '0', rate: '–', left: '' });
+    return {
+      to: (value, count = value) => {
+        const seconds = (Date.now() - started) / 1000;
+        const left =
+          value > 0 && value < total ? `${duration(((total - value) * seconds) / value)} left` : '';
+        bar.update(value, {
+          count: number(count),
+          rate: seconds > 0.2 ? number(Math.round(count / seconds)) : '–',
+          left,
+        });
+      },
+      stop: () => bar.stop(),
+    };
+  }
+
+  status(status: Status): Cell {
+    return { text: status, style: statusStyles[status] };
+  }
+}
+
+export interface Progress {
+  /** @param value how far of the total; `count` what to show when that is another unit */
+  to(value: number, count?: number): void;
+  stop(): void;
+}
+
+const statusStyles: Record<Status, Style> = {
+  scheduled: 'yellow',
+  queued: 'yellow',
+  sending: 'yellow',
+  sent: 'green',
+  delivered: 'green',
+  failed: 'red',
+  suppressed: 'dim',
+  cancelled: 'dim',
+  expired: 'dim',
+  unknown: 'red',
+};
+
+export const channelTitles: Record<Channel, string> = {
+  email: 'email',
+  sms: 'SMS',
+  push: 'push',
+  'in-app': 'in-app',
+};
+
+/** What somebody else wrote must not move the cursor or colour the window: control characters are shown as ·. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '·');
+}
+
+/** Cuts to a width in columns, counting wide letters as two. */
+function fit(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text;
+  let cut = '';
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    if (stringWidth(cut + segment) > width - 1) break;
+    cut += segment;
+  }
+  return `${cut}…`;
+}
+
+export const number = (value: number) => value.toLocaleString('en-GB');
+export const plural = (count: number, one: string, many = `${one}s`) =>
+  `${number(count)} ${count === 1 ? one : many}`;
+
+/** `3 s`, `2 min`, `1 h 5 min`. */
+export function duration(seconds: number): string {
+  if (seconds < 1) return '< 1 s';
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** `12:04:31.208` when it is today, else with the date; in the machine's time zone. */
+export function clock(time: string, now = new Date()): string {
+  const at = new Date(time);
+  const two = (n: number) => String(n).padStart(2, '0');
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const hours = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return at.toDateString() === now.toDateString()
+    ? `${hours}.${String(at.getMilliseconds()).padStart(3, '0')}`
+    : `${day} ${hours}`;
+}
