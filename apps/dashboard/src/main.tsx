@@ -1,0 +1,54 @@
+/** Entry of the dashboard: providers around the router. The nonce of the page goes to everything that writes styles. */
+import '@mantine/core/styles.css';
+import '@mantine/notifications/styles.css';
+import './app.css';
+import { MantineProvider } from '@mantine/core';
+import { Notifications } from '@mantine/notifications';
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { ApiProblem } from './api.js';
+import { makeRouter } from './router.js';
+import { cssVariables, theme } from './theme.js';
+
+const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
+// The scroll lock under Mantine's modals writes a <style> of its own and looks for the nonce here.
+Object.assign(globalThis, { __webpack_nonce__: nonce });
+
+/** A session that ended elsewhere: check who we are again, which leads to the sign-in page and back. */
+const onError = (error: Error) => {
+  if (error instanceof ApiProblem && error.code === 'unauthenticated' && location.pathname !== '/sign-in') {
+    queryClient.removeQueries({ queryKey: ['me'] });
+    void router.invalidate();
+  }
+};
+const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError }),
+  mutationCache: new MutationCache({ onError }),
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      retry: (failures, error) => failures < 1 && !(error instanceof ApiProblem && error.status < 500),
+    },
+  },
+});
+const router = makeRouter(queryClient);
+
+const root = document.getElementById('root');
+if (!root) throw new Error('index.html has no #root');
+createRoot(root).render(
+  <StrictMode>
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariables}
+      defaultColorScheme="auto"
+      getStyleNonce={() => nonce}
+    >
+      <QueryClientProvider client={queryClient}>
+        <Notifications position="bottom-right" autoClose={5000} />
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </MantineProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,220 @@
+/** One delivery: where it stands in a sentence, what happened when, what was said, and what can still be done. */
+import { Alert, Button, Group, Skeleton, Stack, Text } from '@mantine/core';
+import type { DeliveryDetail, Status } from '@carillon/contracts';
+import { endStatuses } from '@carillon/contracts';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { IconCopyCheck, IconInfoCircle } from '@tabler/icons-react';
+import { useMemo } from 'react';
+import { api } from '../../api.js';
+import { ChannelMark, StatusBadge } from '../../parts/Badges.js';
+import { Content } from '../../parts/Content.js';
+import { Copyable, Facts } from '../../parts/Facts.js';
+import { TextLink } from '../../parts/links.js';
+import { PageHeader, Section } from '../../parts/PageHeader.js';
+import { Failure, PagePending } from '../../parts/PageStates.js';
+import { When } from '../../parts/Times.js';
+import { useLive } from '../../parts/useLive.js';
+import { useCan } from '../../session.js';
+import { channelLooks, reasonLabel, sourceLabels } from '../../words.js';
+import classes from './DeliveryPage.module.css';
+import { StopActions } from './StopActions.js';
+import { Timeline } from './Timeline.js';
+
+const route = getRouteApi('/app/deliveries/$id');
+const ended = new Set<Status>(endStatuses);
+
+export const DeliveryPage = () => {
+  const { id } = route.useParams();
+  const key = ['deliveries', 'one', id];
+  const delivery = useQuery({ queryKey: key, queryFn: () => api.deliveries.get(id) });
+  const messageId = delivery.data?.messageId;
+  // A sent delivery may still hear from its provider; after that only opens and clicks come.
+  const stillMoving =
+    delivery.data !== undefined && (!ended.has(delivery.data.status) || delivery.data.status === 'sent');
+  useLive(
+    useMemo(() => ({ messageId }), [messageId]),
+    key,
+    stillMoving,
+  );
+  const content = useQuery({
+    queryKey: ['deliveries', 'content', id],
+    queryFn: () => api.deliveries.content(id),
+    staleTime: Infinity,
+  });
+  const explanation = useQuery({
+    queryKey: [...key, 'explain', delivery.data?.status],
+    queryFn: () => api.deliveries.explain(id),
+    enabled: delivery.data !== undefined,
+  });
+
+  if (delivery.isError && !delivery.data)
+    return (
+      <>
+        <PageHeader title="Delivery" parent={{ label: 'Deliveries', to: '/deliveries' }} />
+        <div className="card">
+          <Failure error={delivery.error} retry={() => void delivery.refetch()} />
+        </div>
+      </>
+    );
+  if (!delivery.data) return <PagePending />;
+  const it = delivery.data;
+  return (
+    <>
+      <PageHeader
+        title={`${channelLooks[it.channel].label} to ${it.address ?? it.profile?.externalId ?? 'nobody'}`}
+        parent={{ label: 'Deliveries', to: '/deliveries' }}
+        beside={<StatusBadge status={it.status} large />}
+        lead={<span className={classes.sentence}>{it.sentence}</span>}
+        actions={<StopActions delivery={it} />}
+      />
+      {it.possibleDuplicate && (
+        <Alert
+          color="yellow"
+          variant="light"
+          mb="md"
+          icon={<IconCopyCheck size={17} />}
+          title="Possibly sent twice"
+        >
+          An earlier attempt ended without an answer and may have arrived. It was tried again, because this is
+          a transactional message.
+        </Alert>
+      )}
+      <div className={classes.columns}>
+        <Stack gap="lg" style={{ minWidth: 0 }}>
+          <Section title="What happened">
+            <Timeline events={it.timeline} dueAt={ended.has(it.status) ? null : it.dueAt} />
+          </Section>
+          <Section title="Explanation">
+            {explanation.data ? (
+              <Stack gap="xs">
+                <Group gap={8} wrap="nowrap" align="flex-start">
+                  <IconInfoCircle
+                    size={17}
+                    color="var(--mantine-color-anchor)"
+                    style={{ flexShrink: 0, marginTop: 2 }}
+                    aria-hidden
+                  />
+                  <Text fw={550}>{explanation.data.verdict}</Text>
+                </Group>
+                {explanation.data.because.length > 0 && (
+                  <ul className={classes.because}>
+                    {explanation.data.because.map((line) => (
+                      <li key={line}>{line}</li>
+                    ))}
+                  </ul>
+                )}
+                <Text c="dimmed" pl={25}>
+                  {explanation.data.next}
+                </Text>
+              </Stack>
+            ) : explanation.isError ? (
+              <Failure small error={explanation.error} retry={() => void explanation.refetch()} />
+            ) : (
+              <Stack gap={8}>
+                <Skeleton h={14} w="60%" />
+                <Skeleton h={14} w="80%" />
+              </Stack>
+            )}
+          </Section>
+        </Stack>
+        <Stack gap="lg" style={{ minWidth: 0 }}>
+          <Section title="What it says" pad={false}>
+            {content.data ? (
+              <Content content={content.data} />
+            ) : content.isError ? (
+              <Failure small error={content.error} retry={() => void content.refetch()} />
+            ) : (
+              <Skeleton h={260} m={16} w="auto" />
+            )}
+          </Section>
+          <Section title="Facts">
+            <DeliveryFacts delivery={it} />
+          </Section>
+        </Stack>
+      </div>
+    </>
+  );
+};
+
+const DeliveryFacts = ({ delivery: it }: { delivery: DeliveryDetail }) => {
+  const seesProfiles = useCan('profiles:read');
+  const seesTemplates = useCan('templates:read');
+  const seesAccounts = useCan('accounts:read');
+  return (
+    <Facts
+      items={[
+        ['Channel', <ChannelMark key="c" channel={it.channel} />],
+        ['Reason', it.reason && reasonLabel(it.reason)],
+        ['Address', it.address && <Copyable key="a" value={it.address} label="Copy the address" />],
+        [
+          'Profile',
+          it.profile &&
+            (seesProfiles ? (
+              <TextLink
+                key="p"
+                to="/profiles/$externalId"
+                params={{ externalId: it.profile.externalId }}
+                inherit
+              >
+                {it.profile.externalId}
+              </TextLink>
+            ) : (
+              it.profile.externalId
+            )),
+        ],
+        [
+          'Template',
+          it.template &&
+            (seesTemplates ? (
+              <TextLink
+                key="t"
+                to="/templates/$key"
+                params={{ key: it.template.key }}
+                search={{ version: it.template.version }}
+                inherit
+              >
+                {it.template.key}, version {it.template.version}
+              </TextLink>
+            ) : (
+              `${it.template.key}, version ${it.template.version}`
+            )),
+        ],
+        [
+          'Provider',
+          it.provider &&
+            (seesAccounts && it.providerAccountId ? (
+              <TextLink key="v" to="/accounts/$id" params={{ id: it.providerAccountId }} inherit>
+                {it.provider}
+              </TextLink>
+            ) : (
+              it.provider
+            )),
+        ],
+        [
+          'Provider’s id',
+          it.providerMessageId && (
+            <Copyable key="i" value={it.providerMessageId} label="Copy the provider’s id" />
+          ),
+        ],
+        ['Attempts', it.attempts],
+        ['Class, lane', `${it.class}, ${it.lane}`],
+        ['Source', sourceLabels[it.source]],
+        ['Accepted', <When key="w" at={it.createdAt} show="both" />],
+        ['Sent', it.sentAt && <When key="s" at={it.sentAt} show="both" />],
+        ['Delivered', it.deliveredAt && <When key="d" at={it.deliveredAt} show="both" />],
+        ['Expires', it.expiresAt && <When key="x" at={it.expiresAt} show="both" />],
+        ['Delivery id', <Copyable key="id" value={it.id} label="Copy the delivery id" />],
+        [
+          'Message id',
+          <Group key="m" gap="xs">
+            <Copyable value={it.messageId} label="Copy the message id" />
+            <TextLink to="/deliveries" search={{ messageId: it.messageId }} size="xs">
+              all its deliveries
+            </TextLink>
+          </Group>,
+        ],
+      ]}
+    />
+  );
+};

@@ -1,0 +1,254 @@
+/** One person: addresses, attributes, devices, and what was sent to them. */
+import { ActionIcon, Button, Menu, Stack, Table, Text, Tooltip } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import type { Device, Profile } from '@carillon/contracts';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { IconDots, IconSend2, IconTrash } from '@tabler/icons-react';
+import { useMemo, useState } from 'react';
+import { api } from '../../api.js';
+import { Confirm } from '../../parts/Confirm.js';
+import { Copyable, Facts, JsonFacts } from '../../parts/Facts.js';
+import { TextLink } from '../../parts/links.js';
+import { PageHeader, Section } from '../../parts/PageHeader.js';
+import { Empty, Failure, PagePending, RowsPending } from '../../parts/PageStates.js';
+import { When } from '../../parts/Times.js';
+import { useLive } from '../../parts/useLive.js';
+import { useCan } from '../../session.js';
+import { DeliveryTable } from '../deliveries/Deliveries.js';
+import classes from './ProfilePage.module.css';
+
+const route = getRouteApi('/app/profiles/$externalId');
+const platforms = { ios: 'iOS', android: 'Android', web: 'Web' } as const;
+
+export const ProfilePage = () => {
+  const { externalId } = route.useParams();
+  const profile = useQuery({
+    queryKey: ['profiles', 'one', externalId],
+    queryFn: () => api.profiles.get(externalId),
+  });
+  if (profile.isError && !profile.data)
+    return (
+      <>
+        <PageHeader title="Profile" parent={{ label: 'Profiles', to: '/profiles' }} />
+        <div className="card">
+          <Failure error={profile.error} retry={() => void profile.refetch()} />
+        </div>
+      </>
+    );
+  if (!profile.data) return <PagePending />;
+  const it = profile.data;
+  return (
+    <>
+      <PageHeader
+        title={it.externalId}
+        parent={{ label: 'Profiles', to: '/profiles' }}
+        lead={[it.email, it.phone].filter(Boolean).join(' · ') || 'No email address and no phone number.'}
+        actions={<ProfileActions profile={it} />}
+      />
+      <Stack gap="lg">
+        <div className={classes.columns}>
+          <Section title="Facts">
+            <Facts
+              items={[
+                ['External id', <Copyable key="x" value={it.externalId} label="Copy the external id" />],
+                ['Email', it.email && <Copyable key="e" value={it.email} label="Copy the email address" />],
+                ['Phone', it.phone && <Copyable key="p" value={it.phone} label="Copy the phone number" />],
+                ['Locale', it.locale],
+                ['Time zone', it.timezone && <LocalTime key="z" zone={it.timezone} />],
+                ['Created', <When key="c" at={it.createdAt} show="both" />],
+                ['Changed', <When key="u" at={it.updatedAt} show="both" />],
+              ]}
+            />
+          </Section>
+          <Section title="Attributes">
+            {Object.keys(it.attributes).length ? (
+              <JsonFacts value={it.attributes} />
+            ) : (
+              <Text size="sm" c="dimmed">
+                None. Attributes are what templates can say about a person, such as a name or a plan.
+              </Text>
+            )}
+          </Section>
+        </div>
+        <Devices profile={it} />
+        <ProfileDeliveries externalId={it.externalId} />
+      </Stack>
+    </>
+  );
+};
+
+const LocalTime = ({ zone }: { zone: string }) => {
+  let there = '';
+  try {
+    there = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' }).format(
+      new Date(),
+    );
+  } catch {
+    // A zone that this browser does not know: its name alone will do.
+  }
+  return (
+    <>
+      {zone} {there && <Text span c="dimmed" inherit>{`(${there} there)`}</Text>}
+    </>
+  );
+};
+
+const Devices = ({ profile }: { profile: Profile }) => {
+  const mayWrite = useCan('profiles:write');
+  const [removing, setRemoving] = useState<Device>();
+  const queryClient = useQueryClient();
+  return (
+    <Section title={`Devices (${profile.devices.length})`} pad={false}>
+      {profile.devices.length === 0 ? (
+        <Text size="sm" c="dimmed" p="md">
+          No device is registered: push messages to this profile end as “no address”.
+        </Text>
+      ) : (
+        <Table.ScrollContainer minWidth={480}>
+          <Table className="grid-table" aria-label="Devices">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th scope="col">Platform</Table.Th>
+                <Table.Th scope="col">App</Table.Th>
+                <Table.Th scope="col">Token</Table.Th>
+                <Table.Th scope="col">Last seen</Table.Th>
+                <Table.Th scope="col">Registered</Table.Th>
+                {mayWrite && <Table.Th aria-label="Actions" />}
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {profile.devices.map((device) => (
+                <Table.Tr key={device.id}>
+                  <Table.Td>{platforms[device.platform]}</Table.Td>
+                  <Table.Td>{device.app ?? '—'}</Table.Td>
+                  <Table.Td>
+                    <Tooltip
+                      label={device.token}
+                      multiline
+                      maw={420}
+                      styles={{ tooltip: { overflowWrap: 'anywhere' } }}
+                    >
+                      <span className="mono">
+                        {device.token.length > 22 ? `${device.token.slice(0, 20)}…` : device.token}
+                      </span>
+                    </Tooltip>
+                  </Table.Td>
+                  <Table.Td>
+                    <When at={device.lastSeenAt} />
+                  </Table.Td>
+                  <Table.Td>
+                    <When at={device.createdAt} show="date" />
+                  </Table.Td>
+                  {mayWrite && (
+                    <Table.Td style={{ textAlign: 'right' }}>
+                      <ActionIcon
+                        variant="subtle"
+                        color="gray"
+                        aria-label={`Remove this ${platforms[device.platform]} device`}
+                        onClick={() => setRemoving(device)}
+                      >
+                        <IconTrash size={15} />
+                      </ActionIcon>
+                    </Table.Td>
+                  )}
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
+      )}
+      <Confirm
+        opened={removing !== undefined}
+        onClose={() => setRemoving(undefined)}
+        title="Remove this device?"
+        action="Remove the device"
+        onConfirm={async () => {
+          if (removing) await api.profiles.removeDevice(profile.externalId, removing.id);
+          await queryClient.invalidateQueries({ queryKey: ['profiles'] });
+        }}
+      >
+        It gets no more push messages, until the app registers it again.
+      </Confirm>
+    </Section>
+  );
+};
+
+const ProfileDeliveries = ({ externalId }: { externalId: string }) => {
+  const allowed = useCan('deliveries:read');
+  const key = ['deliveries', 'of', externalId];
+  const page = useQuery({
+    queryKey: key,
+    queryFn: () => api.deliveries.list({ profile: externalId, limit: 15 }).page(),
+    enabled: allowed,
+  });
+  useLive(
+    useMemo(() => ({ profile: externalId }), [externalId]),
+    key,
+    allowed,
+  );
+  if (!allowed) return null;
+  return (
+    <Section
+      title="Deliveries"
+      pad={false}
+      actions={
+        page.data?.nextCursor && (
+          <TextLink to="/deliveries" search={{ profile: externalId }} size="sm">
+            See all
+          </TextLink>
+        )
+      }
+    >
+      {page.data ? (
+        page.data.items.length ? (
+          <DeliveryTable rows={page.data.items} label="Deliveries of this profile" />
+        ) : (
+          <Empty icon={IconSend2} title="Nothing was sent to this profile yet" />
+        )
+      ) : page.isError ? (
+        <Failure small error={page.error} retry={() => void page.refetch()} />
+      ) : (
+        <RowsPending rows={4} />
+      )}
+    </Section>
+  );
+};
+
+const ProfileActions = ({ profile }: { profile: Profile }) => {
+  const mayWrite = useCan('profiles:write');
+  const [opened, remove] = useDisclosure(false);
+  const navigate = route.useNavigate();
+  const queryClient = useQueryClient();
+  if (!mayWrite) return null;
+  return (
+    <>
+      <Menu position="bottom-end" shadow="md">
+        <Menu.Target>
+          <Button variant="default" px={9} aria-label="More actions">
+            <IconDots size={16} />
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item color="red" leftSection={<IconTrash size={15} />} onClick={remove.open}>
+            Delete profile
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <Confirm
+        opened={opened}
+        onClose={remove.close}
+        title={`Delete ${profile.externalId}?`}
+        action="Delete the profile"
+        onConfirm={async () => {
+          await api.profiles.delete(profile.externalId);
+          queryClient.removeQueries({ queryKey: ['profiles', 'one', profile.externalId] });
+          await queryClient.invalidateQueries({ queryKey: ['profiles'] });
+          await navigate({ to: '/profiles' });
+        }}
+      >
+        The profile and its devices are deleted for good. What was sent stays in the delivery log.
+      </Confirm>
+    </>
+  );
+};

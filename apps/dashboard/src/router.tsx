@@ -1,0 +1,187 @@
+/**
+ * Every page's address, what its query string may hold, and which chunk it lives in. Query strings are plain words
+ * (`?status=failed,unknown`), so that people can write and share them.
+ */
+import type { QueryClient } from '@tanstack/react-query';
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router';
+import { ApiProblem } from './api.js';
+import { parseDeliverySearch } from './pages/deliveries/filters.js';
+import { parseHomeSearch } from './pages/home/period.js';
+import { PageFailed, PageMissing, PagePending } from './parts/PageStates.js';
+import { meQuery } from './session.js';
+import { Shell } from './shell/Shell.js';
+
+interface Context {
+  queryClient: QueryClient;
+}
+type Words = Record<string, unknown>;
+const word = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
+
+const root = createRootRouteWithContext<Context>()({
+  component: Outlet,
+  notFoundComponent: PageMissing,
+  errorComponent: PageFailed,
+});
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: (search: Words): { next?: string } => ({ next: word(search.next) }),
+  component: lazyRouteComponent(() => import('./pages/SignIn.js'), 'SignIn'),
+});
+const app = createRoute({
+  getParentRoute: () => root,
+  id: 'app',
+  component: Shell,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.queryClient.ensureQueryData(meQuery);
+    } catch (error) {
+      if (error instanceof ApiProblem && error.code === 'unauthenticated')
+        throw redirect({
+          to: '/sign-in',
+          search: { next: location.href === '/' ? undefined : location.href },
+        });
+      throw error;
+    }
+  },
+});
+const home = createRoute({
+  getParentRoute: () => app,
+  path: '/',
+  validateSearch: parseHomeSearch,
+  component: lazyRouteComponent(() => import('./pages/home/Home.js'), 'Home'),
+});
+const deliveries = createRoute({
+  getParentRoute: () => app,
+  path: '/deliveries',
+  validateSearch: parseDeliverySearch,
+  component: lazyRouteComponent(() => import('./pages/deliveries/Deliveries.js'), 'Deliveries'),
+});
+const delivery = createRoute({
+  getParentRoute: () => app,
+  path: '/deliveries/$id',
+  component: lazyRouteComponent(() => import('./pages/delivery/DeliveryPage.js'), 'DeliveryPage'),
+});
+const channels = createRoute({
+  getParentRoute: () => app,
+  path: '/channels',
+  component: lazyRouteComponent(() => import('./pages/channels/Channels.js'), 'Channels'),
+});
+const accounts = createRoute({
+  getParentRoute: () => app,
+  path: '/accounts',
+  component: lazyRouteComponent(() => import('./pages/accounts/Accounts.js'), 'Accounts'),
+});
+const newAccount = createRoute({
+  getParentRoute: () => app,
+  path: '/accounts/new',
+  validateSearch: (search: Words): { channel?: string; provider?: string } => ({
+    channel: word(search.channel),
+    provider: word(search.provider),
+  }),
+  component: lazyRouteComponent(() => import('./pages/accounts/NewAccount.js'), 'NewAccount'),
+});
+const account = createRoute({
+  getParentRoute: () => app,
+  path: '/accounts/$id',
+  component: lazyRouteComponent(() => import('./pages/accounts/AccountPage.js'), 'AccountPage'),
+});
+const templates = createRoute({
+  getParentRoute: () => app,
+  path: '/templates',
+  validateSearch: (search: Words): { search?: string; cursor?: string } => ({
+    search: word(search.search),
+    cursor: word(search.cursor),
+  }),
+  component: lazyRouteComponent(() => import('./pages/templates/Templates.js'), 'Templates'),
+});
+const newTemplate = createRoute({
+  getParentRoute: () => app,
+  path: '/templates/new',
+  component: lazyRouteComponent(() => import('./pages/templates/TemplatePage.js'), 'NewTemplatePage'),
+});
+const template = createRoute({
+  getParentRoute: () => app,
+  path: '/templates/$key',
+  validateSearch: (search: Words): { version?: number } => {
+    const version = Number(search.version);
+    return { version: Number.isInteger(version) && version > 0 ? version : undefined };
+  },
+  component: lazyRouteComponent(() => import('./pages/templates/TemplatePage.js'), 'TemplatePage'),
+});
+const profiles = createRoute({
+  getParentRoute: () => app,
+  path: '/profiles',
+  validateSearch: (search: Words): { search?: string; cursor?: string } => ({
+    search: word(search.search),
+    cursor: word(search.cursor),
+  }),
+  component: lazyRouteComponent(() => import('./pages/profiles/Profiles.js'), 'Profiles'),
+});
+const profile = createRoute({
+  getParentRoute: () => app,
+  path: '/profiles/$externalId',
+  component: lazyRouteComponent(() => import('./pages/profiles/ProfilePage.js'), 'ProfilePage'),
+});
+const keys = createRoute({
+  getParentRoute: () => app,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('./pages/keys/Keys.js'), 'Keys'),
+});
+
+const routeTree = root.addChildren([
+  signIn,
+  app.addChildren([
+    home,
+    deliveries,
+    delivery,
+    channels,
+    accounts,
+    newAccount,
+    account,
+    templates,
+    newTemplate,
+    template,
+    profiles,
+    profile,
+    keys,
+  ]),
+]);
+
+export const makeRouter = (queryClient: QueryClient) =>
+  createRouter({
+    routeTree,
+    context: { queryClient },
+    defaultPreload: 'intent',
+    scrollRestoration: true,
+    defaultPendingComponent: PagePending,
+    defaultErrorComponent: PageFailed,
+    defaultNotFoundComponent: PageMissing,
+    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+    stringifySearch: (search) => {
+      const words = new URLSearchParams();
+      for (const [key, value] of Object.entries(search))
+        if (value !== undefined && value !== '') words.set(key, String(value));
+      // Commas, colons and @ may stand as they are in a query; people read these addresses.
+      const text = words.toString().replace(/%2C/g, ',').replace(/%3A/g, ':').replace(/%40/g, '@');
+      return text && `?${text}`;
+    },
+  });
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+  interface HistoryState {
+    /** Cursors of the pages before this one, oldest last: what "Newer" goes back through. */
+    trail?: string[];
+  }
+}

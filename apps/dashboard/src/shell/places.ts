@@ -1,0 +1,58 @@
+/** The dashboard's places: what the navigation lists and which keys lead there. */
+import type { Scope } from '@carillon/contracts';
+import {
+  IconActivityHeartbeat,
+  IconHome,
+  IconKey,
+  IconPlugConnected,
+  IconSend2,
+  IconTemplate,
+  IconUsers,
+  type Icon,
+} from '@tabler/icons-react';
+
+export interface Place {
+  to: '/' | '/deliveries' | '/channels' | '/profiles' | '/templates' | '/accounts' | '/keys';
+  label: string;
+  icon: Icon;
+  /** Pressed after `g`. */
+  key: string;
+  scope: Scope;
+}
+export const places: { group: string; places: Place[] }[] = [
+  {
+    group: 'Delivery',
+    places: [
+      { to: '/', label: 'Home', icon: IconHome, key: 'h', scope: 'deliveries:read' },
+      { to: '/deliveries', label: 'Deliveries', icon: IconSend2, key: 'd', scope: 'deliveries:read' },
+      {
+        to: '/channels',
+        label: 'Channel health',
+        icon: IconActivityHeartbeat,
+        key: 'c',
+        scope: 'accounts:read',
+      },
+    ],
+  },
+  {
+    group: 'People and content',
+    places: [
+      { to: '/profiles', label: 'Profiles', icon: IconUsers, key: 'p', scope: 'profiles:read' },
+      { to: '/templates', label: 'Templates', icon: IconTemplate, key: 't', scope: 'templates:read' },
+    ],
+  },
+  {
+    group: 'Workspace',
+    places: [
+      {
+        to: '/accounts',
+        label: 'Provider accounts',
+        icon: IconPlugConnected,
+        key: 'a',
+        scope: 'accounts:read',
+      },
+      { to: '/keys', label: 'API keys', icon: IconKey, key: 'k', scope: 'keys:read' },
+    ],
+  },
+];
+export const allPlaces = places.flatMap((group) => group.places);

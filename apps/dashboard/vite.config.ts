@@ -1,0 +1,34 @@
+import react from '@vitejs/plugin-react';
+import { defaultClientConditions, defineConfig } from 'vite';
+
+/** Libraries resolve to their sources, as in tests: the dashboard builds without a build of the others. */
+export default defineConfig({
+  base: '/',
+  plugins: [react()],
+  html: { cspNonce: '__CSP_NONCE__' },
+  resolve: { conditions: ['@carillon/source', ...defaultClientConditions] },
+  build: {
+    target: 'es2022',
+    // Files only: a data: address would need its own hole in the CSP.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 700,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'react', test: /node_modules\/(react|react-dom|scheduler)\// },
+            { name: 'tanstack', test: /node_modules\/@tanstack\// },
+            { name: 'contracts', test: /node_modules\/zod\/|libs\/contracts\// },
+            {
+              name: 'charts',
+              test: /node_modules\/(recharts|d3-|victory|@mantine\/charts|@reduxjs|redux|immer|reselect|es-toolkit|decimal)/,
+            },
+            { name: 'editor', test: /node_modules\/(@codemirror|@lezer|style-mod|w3c-keyname|crelt)\// },
+          ],
+        },
+      },
+    },
+  },
+  server: { proxy: { '/v1': 'http://127.0.0.1:3000', '/docs': 'http://127.0.0.1:3000' } },
+});
