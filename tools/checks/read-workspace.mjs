@@ -62,7 +62,8 @@ function references(root, { folder }) {
   return (config?.references ?? []).map((reference) => path.posix.join(folder, reference.path));
 }
 
-export const isSpec = (file) => /\.(spec|suite)\.(tsx?|mjs)$/.test(file);
+/** Specs and what only they use. */
+export const isSpec = (file) => /\.(spec|suite|fixture)\.(tsx?|mjs)$|^(apps|libs)\/.*\/test\//.test(file);
 
 function readSource(root, file, project) {
   const text = fs.readFileSync(path.join(root, file), 'utf8');
