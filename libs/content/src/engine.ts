@@ -9,6 +9,7 @@ import { liquidPath, TemplateError } from './errors.js';
 import { counted, FilterMisuse, registerFilters, type Impl } from './filters.js';
 import { BoundedOutput, OutputTooLong } from './output.js';
 import { refuseUnsafePlaces } from './places.js';
+import { readSteps, scalarAt, type Step } from './steps.js';
 import { readVariables, type TemplateVariable } from './variables.js';
 
 /** What a template may cost. Characters, milliseconds, and liquidjs' own count of characters and list members made. */
@@ -44,10 +45,11 @@ export function compileTemplate(source: string, { html }: { html: boolean }): Co
   const templates = parse(engine, source);
   if (html) refuseUnsafePlaces(source);
   const variables = readVariables(templates);
+  const steps = readSteps(templates, engine.options.outputEscape);
   return {
     variables: variables.map(({ path }) => path),
     required: variables.filter(({ required }) => required).map(({ path }) => path),
-    render: (data, context = {}) => render(engine, templates, data, html, context),
+    render: (data, context = {}) => render(engine, steps, data, html, context),
   };
 }
 
@@ -97,7 +99,7 @@ function parse(engine: Liquid, source: string): Template[] {
 
 function render(
   engine: Liquid,
-  templates: Template[],
+  steps: readonly Step[],
   data: Readonly<Record<string, unknown>>,
   html: boolean,
   { locale = 'en', timeZone = 'UTC', now }: RenderContext,
@@ -110,7 +112,26 @@ function render(
   context.setRegister('output', output);
   context.setRegister('now', now ?? new Date());
   try {
-    toValueSync(engine.renderer.renderTemplates(templates, context, output as never));
+    for (const step of steps) {
+      if (typeof step === 'string') {
+        output.write(step);
+        continue;
+      }
+      if (!Array.isArray(step)) {
+        // What `assign` and `capture` have named hides data of the same name; liquidjs knows.
+        const value = (step.keys[0] ?? '') in context.bottom() ? undefined : scalarAt(scope, step.keys);
+        if (value !== undefined) {
+          const printedValue = html ? output.escape(value) : value;
+          counted.call({ context }, printedValue);
+          output.write(printedValue);
+          continue;
+        }
+      }
+      const rest = Array.isArray(step) ? step : [step.template];
+      toValueSync(engine.renderer.renderTemplates(rest, context, output as never));
+      // `{% break %}` outside of a loop ends the template.
+      if (context.breakCalled || context.continueCalled) break;
+    }
   } catch (error) {
     throw explained(error);
   }

@@ -3,6 +3,7 @@
  * stands at the start of a URL attribute. There `javascript:…` is harmful although no character of it needs escaping.
  * Reads the text it is given and nothing else, so that it costs next to nothing per value. Called by engine.ts only.
  */
+import { Drop, toValue } from 'liquidjs';
 import { isSafeUrl } from './urls.js';
 
 const URL_ATTRIBUTE_BEGINS =
@@ -70,6 +71,11 @@ export function printed(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (Array.isArray(value)) return value.map(printed).join('');
   if (typeof value !== 'object') return String(value);
+  // liquidjs' own stand-ins, such as `nil`, `empty` and `forloop`.
+  if (value instanceof Drop) {
+    const plain: unknown = toValue(value);
+    return plain === value ? '' : printed(plain);
+  }
   // Data has no behaviour: an object's own toString, if someone sent one, is never called.
   return value instanceof Date ? value.toISOString() : '[object]';
 }
