@@ -9,7 +9,6 @@ export interface Mailbox {
 }
 
 /** CR, LF and NUL end or hide a header; the other controls have no business in one. */
-// eslint-disable-next-line no-control-regex -- they are what is searched
 const controls = /[\u0000-\u001f\u007f]/;
 /** May the text stand in a header line? */
 export const headerSafe = (text: string): boolean => !controls.test(text);

@@ -159,8 +159,8 @@ export interface Channel<Rendered = unknown> {
   render(input: RenderInput): RenderResult<Rendered>;
   /** What the dashboard shows for it. */
   show(rendered: Rendered, address: string | null): RenderedContent;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each provider has settings of its own
-  providers: readonly Provider<Rendered, any>[];
+  /** Each has settings of its own, which nobody but itself looks into. */
+  providers: readonly Provider<Rendered>[];
   retry: RetryPolicy;
   /** The most messages handed over between two commits. */
   batchSize: number;

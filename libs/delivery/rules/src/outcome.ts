@@ -97,6 +97,5 @@ export const impersonal = (text: string, address: string): string =>
   (address ? text.replaceAll(address, '…') : text)
     .replace(/[^\s<>@:;,'"()]+@[^\s<>@:;,'"()]+/g, '…')
     .replace(/\+?\d(?:[ .-]?\d){7,}/g, '…')
-    // eslint-disable-next-line no-control-regex -- they are what is removed
     .replace(/[\u0000-\u001f\u007f]+/g, ' ')
     .slice(0, 300);
