@@ -32,16 +32,28 @@ export interface StackOptions {
   command?: 'start' | 'services';
 }
 
-export async function startStack({ env = {}, dataDir, command = 'start' }: StackOptions = {}): Promise<Stack> {
+export async function startStack({
+  env = {},
+  dataDir,
+  command = 'start',
+}: StackOptions = {}): Promise<Stack> {
   const folder = dataDir ?? mkdtempSync(path.join(tmpdir(), 'carillon-e2e-'));
   let output = '';
   const child = spawn(process.execPath, [path.join(root, `tools/${command}.mjs`)], {
     cwd: root,
     // A run under jest has options and a mode of its own, which the product must not see.
-    env: { ...process.env, NODE_OPTIONS: '', NODE_ENV: 'development', JEST_WORKER_ID: undefined, CARILLON_DATA_DIR: folder, ...env },
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '',
+      NODE_ENV: 'development',
+      JEST_WORKER_ID: undefined,
+      CARILLON_DATA_DIR: folder,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   let over = false;
   void ended.then(() => (over = true));

@@ -14,7 +14,12 @@ import { SchedulingModule } from '@carillon/scheduling';
 import { startApi, untilStopped } from '@carillon/server';
 import { seed } from './seed.js';
 
-const services: Service[] = ['api', 'audience', 'scheduling', ...channels.map((channel) => `dispatcher-${channel}` as const)];
+const services: Service[] = [
+  'api',
+  'audience',
+  'scheduling',
+  ...channels.map((channel) => `dispatcher-${channel}` as const),
+];
 
 // The launcher was killed: without it nobody would stop us, and the database would outlive its user.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
@@ -22,19 +27,36 @@ process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 await untilStopped(async () => {
   const { database: place, sandbox: sandboxPlace } = config();
   const database = new Database({ url: place.url, max: 2, name: 'carillon seed' });
-  const sandbox = await startSandbox({ host: sandboxPlace.host, port: sandboxPlace.port, smtpPort: sandboxPlace.smtpPort });
+  const sandbox = await startSandbox({
+    host: sandboxPlace.host,
+    port: sandboxPlace.port,
+    smtpPort: sandboxPlace.smtpPort,
+  });
   try {
     await ensurePartitions(database);
-    const development = await seed(database, { url: sandbox.url, smtpUrl: `smtp://127.0.0.1:${sandbox.smtpPort}` });
+    const development = await seed(database, {
+      url: sandbox.url,
+      smtpUrl: `smtp://127.0.0.1:${sandbox.smtpPort}`,
+    });
     const running = await startApi({
       ...api,
       name: 'standalone',
-      modules: [...api.modules, AudienceWorkerModule, DispatcherModule.forChannels(Object.values(channelShapes)), SchedulingModule],
+      modules: [
+        ...api.modules,
+        AudienceWorkerModule,
+        DispatcherModule.forChannels(Object.values(channelShapes)),
+        SchedulingModule,
+      ],
       services,
     });
     process.send?.({
       ready: true,
-      urls: { dashboard: running.url, docs: `${running.url}/docs`, sandbox: sandbox.url, smtp: `smtp://127.0.0.1:${sandbox.smtpPort}` },
+      urls: {
+        dashboard: running.url,
+        docs: `${running.url}/docs`,
+        sandbox: sandbox.url,
+        smtp: `smtp://127.0.0.1:${sandbox.smtpPort}`,
+      },
       signIn: { email: development.email, password: development.password },
       apiKey: development.apiKey,
     });

@@ -11,9 +11,19 @@ const database = new Database({ url: place.url, max: 2, name: 'carillon seed' })
 try {
   await ensurePartitions(database);
   const smtpHost = new URL(sandbox.url).hostname;
-  const development = await seed(database, mode === 'production' ? null : { url: sandbox.url, smtpUrl: `smtp://${smtpHost}:${sandbox.smtpPort}` });
-  process.send?.({ ready: true, signIn: { email: development.email, password: development.password }, apiKey: development.apiKey });
-  if (!process.send) process.stdout.write(`Sign in: ${development.email}  ${development.password}\nAPI key: ${development.apiKey}\n`);
+  const development = await seed(
+    database,
+    mode === 'production' ? null : { url: sandbox.url, smtpUrl: `smtp://${smtpHost}:${sandbox.smtpPort}` },
+  );
+  process.send?.({
+    ready: true,
+    signIn: { email: development.email, password: development.password },
+    apiKey: development.apiKey,
+  });
+  if (!process.send)
+    process.stdout.write(
+      `Sign in: ${development.email}  ${development.password}\nAPI key: ${development.apiKey}\n`,
+    );
 } finally {
   await database.close();
 }

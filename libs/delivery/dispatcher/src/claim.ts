@@ -83,21 +83,31 @@ export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]
 }
 
 /** Reads the facts of one workspace's claims and lets the gate judge them. Writes nothing. */
-export async function judge(sql: Sql, channel: ChannelShape, workspaceId: string, claimed: readonly Claimed[]): Promise<{ ready: Ready[]; stopped: Stopped[] }> {
-  const [{ now, settings } = { now: new Date(), settings: {} as WorkspaceSettings }] = await sql.query<{ now: Date; settings: WorkspaceSettings }>(
-    'SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1',
-    [workspaceId],
-  );
+export async function judge(
+  sql: Sql,
+  channel: ChannelShape,
+  workspaceId: string,
+  claimed: readonly Claimed[],
+): Promise<{ ready: Ready[]; stopped: Stopped[] }> {
+  const [{ now, settings } = { now: new Date(), settings: {} as WorkspaceSettings }] = await sql.query<{
+    now: Date;
+    settings: WorkspaceSettings;
+  }>('SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1', [workspaceId]);
   const messages = await messagesOf(sql, workspaceId, claimed);
   const profileIds = [...new Set(claimed.flatMap((d) => d.profileId ?? []))];
-  const recipients = new Map((await recipientsByIds(sql, workspaceId, profileIds)).map((r) => [r.profileId, r]));
+  const recipients = new Map(
+    (await recipientsByIds(sql, workspaceId, profileIds)).map((r) => [r.profileId, r]),
+  );
   const accounts = await usableAccounts(sql, workspaceId, channel.channel);
   const before = await stepsBefore(sql, claimed, messages);
 
   const withTargets = claimed.map((delivery) => {
     const recipient = recipientOf(delivery, recipients.get(delivery.profileId ?? ''));
     // An address given with the message wins over what the profile says today.
-    const targets = (recipient ? channel.addresses(recipient) : []).map((t) => ({ address: t.address, attemptId: t.attemptId ?? delivery.id }));
+    const targets = (recipient ? channel.addresses(recipient) : []).map((t) => ({
+      address: t.address,
+      attemptId: t.attemptId ?? delivery.id,
+    }));
     return { delivery, recipient, targets };
   });
   const addresses = [...new Set(withTargets.flatMap((w) => w.targets.map((t) => t.address)))];
@@ -121,7 +131,9 @@ export async function judge(sql: Sql, channel: ChannelShape, workspaceId: string
       address: first?.address ?? null,
       addressInvalid: false,
       profileGone: delivery.profileId !== null && recipient === null,
-      route: earlier ? { before: earlier.status, unless: step?.unless ?? null, beforeRead: earlier.read } : null,
+      route: earlier
+        ? { before: earlier.status, unless: step?.unless ?? null, beforeRead: earlier.read }
+        : null,
       allowList: settings.allowList ?? null,
       suppression: first ? (suppressions.get(first.address) ?? null) : null,
       consents: consents(delivery.profileId, first?.address ?? null),
@@ -130,7 +142,8 @@ export async function judge(sql: Sql, channel: ChannelShape, workspaceId: string
     });
     if (verdict.kind === 'send' && recipient)
       ready.push({ delivery, message, recipient, targets, accounts: accounts.filter((a) => !a.paused) });
-    else if (verdict.kind !== 'send') stopped.push({ delivery, verdict, trace, nextStepId: nextStep(delivery, message) });
+    else if (verdict.kind !== 'send')
+      stopped.push({ delivery, verdict, trace, nextStepId: nextStep(delivery, message) });
   }
   return { ready, stopped };
 }
@@ -143,7 +156,11 @@ interface WorkspaceSettings {
   noConsentMeans?: 'in' | 'out';
 }
 
-async function messagesOf(sql: Sql, workspaceId: string, claimed: readonly Claimed[]): Promise<Map<string, MessageFacts>> {
+async function messagesOf(
+  sql: Sql,
+  workspaceId: string,
+  claimed: readonly Claimed[],
+): Promise<Map<string, MessageFacts>> {
   const found = new Map<string, MessageFacts>();
   for (const [day, some] of groupBy(claimed, (d) => d.day)) {
     const rows = await sql.query<MessageFacts & { id: string }>(
@@ -171,7 +188,11 @@ async function stepsBefore(
       [delivery.day, earlier, delivery.workspaceId],
     );
     const reached = (status: Status) => rows.some((row) => row.status === status);
-    const status = reached('delivered') ? 'delivered' : reached('sent') ? 'sent' : (rows[0]?.status ?? 'failed');
+    const status = reached('delivered')
+      ? 'delivered'
+      : reached('sent')
+        ? 'sent'
+        : (rows[0]?.status ?? 'failed');
     found.set(delivery.id, { status, read: rows.some((row) => row.read) });
   }
   return found;

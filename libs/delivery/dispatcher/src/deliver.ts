@@ -7,13 +7,27 @@ import { deliverQueue } from '@carillon/contracts';
 import { Database } from '@carillon/database';
 import { afterAttempt, combineDevices } from '@carillon/delivery-rules';
 import type { Channel, Outcome, Outgoing, Provider } from '@carillon/delivery-rules';
-import { DeliveryHints, contentFor, groupBy, unsubscribeLink, type SendingAccount, type TemplateContent, templateContent } from '@carillon/delivery-service';
+import {
+  DeliveryHints,
+  contentFor,
+  groupBy,
+  unsubscribeLink,
+  type SendingAccount,
+  type TemplateContent,
+  templateContent,
+} from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
 import { claim, judge, nextStep, type Claimed, type Ready } from './claim.js';
 import { markHandedOver } from './hand-over.js';
 import type { Leases } from './leases.js';
-import { recordAttempts, recordStopped, recordUnrenderable, type Attempted, type Recorded } from './record.js';
+import {
+  recordAttempts,
+  recordStopped,
+  recordUnrenderable,
+  type Attempted,
+  type Recorded,
+} from './record.js';
 import type { SendContexts } from './send-context.js';
 
 interface Rendered extends Ready {
@@ -42,19 +56,29 @@ export class Deliverer {
     if (claimed.length === 0) return;
     this.leases.hold(claimed);
     try {
-      for (const [workspaceId, own] of groupBy(claimed, (d) => d.workspaceId)) await this.deliverIn(workspaceId, own, signal);
+      for (const [workspaceId, own] of groupBy(claimed, (d) => d.workspaceId))
+        await this.deliverIn(workspaceId, own, signal);
     } finally {
       this.leases.release(claimed);
     }
   }
 
-  private async deliverIn(workspaceId: string, claimed: readonly Claimed[], signal: AbortSignal): Promise<void> {
-    const { ready, stopped } = await this.database.inWorkspace(workspaceId, async (sql) => {
-      const judged = await judge(sql, this.channel, workspaceId, claimed);
-      const recorded = await recordStopped(sql, workspaceId, judged.stopped);
-      return { ...judged, recorded };
-    }).then((r) => (this.tell(r.recorded), r));
-    this.hints.changed(workspaceId, stopped.map((s) => s.delivery.id));
+  private async deliverIn(
+    workspaceId: string,
+    claimed: readonly Claimed[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { ready, stopped } = await this.database
+      .inWorkspace(workspaceId, async (sql) => {
+        const judged = await judge(sql, this.channel, workspaceId, claimed);
+        const recorded = await recordStopped(sql, workspaceId, judged.stopped);
+        return { ...judged, recorded };
+      })
+      .then((r) => (this.tell(r.recorded), r));
+    this.hints.changed(
+      workspaceId,
+      stopped.map((s) => s.delivery.id),
+    );
 
     const rendered = await this.render(workspaceId, ready);
     // One sub-batch per account and day; each ends in a commit of its own.
@@ -64,24 +88,47 @@ export class Deliverer {
   }
 
   private async render(workspaceId: string, ready: readonly Ready[]): Promise<Rendered[]> {
-    const templates = await this.database.inWorkspace(workspaceId, (sql) => templateContent(sql, workspaceId, ready.map((r) => r.delivery)));
+    const templates = await this.database.inWorkspace(workspaceId, (sql) =>
+      templateContent(
+        sql,
+        workspaceId,
+        ready.map((r) => r.delivery),
+      ),
+    );
     const rendered: Rendered[] = [];
     const failures: Parameters<typeof recordUnrenderable>[2][number][] = [];
     for (const r of ready) {
       const result = this.renderOne(r, templates);
       if (result.ok) rendered.push({ ...r, rendered: result.rendered, account: chooseAccount(r) });
-      else failures.push({ delivery: r.delivery, reason: result.reason, detail: result.detail, pointer: result.pointer });
+      else
+        failures.push({
+          delivery: r.delivery,
+          reason: result.reason,
+          detail: result.detail,
+          pointer: result.pointer,
+        });
     }
     if (failures.length > 0) {
-      this.tell(await this.database.inWorkspace(workspaceId, (sql) => recordUnrenderable(sql, workspaceId, failures)));
-      this.hints.changed(workspaceId, failures.map((f) => f.delivery.id));
+      this.tell(
+        await this.database.inWorkspace(workspaceId, (sql) => recordUnrenderable(sql, workspaceId, failures)),
+      );
+      this.hints.changed(
+        workspaceId,
+        failures.map((f) => f.delivery.id),
+      );
     }
     return rendered;
   }
 
   private renderOne(r: Ready, templates: (d: Claimed) => TemplateContent | undefined) {
     const chosen = contentFor(r.delivery, r.message.content, templates(r.delivery), r.recipient.locale);
-    if (!chosen) return { ok: false as const, reason: 'template_error' as const, detail: 'its template version is missing', pointer: '' };
+    if (!chosen)
+      return {
+        ok: false as const,
+        reason: 'template_error' as const,
+        detail: 'its template version is missing',
+        pointer: '',
+      };
     try {
       return this.channel.render({
         content: chosen.content,
@@ -91,30 +138,57 @@ export class Deliverer {
         messageClass: r.delivery.messageClass,
         replyTo: r.message.options.replyTo ?? null,
         attachments: r.message.options.attachments ?? [],
-        unsubscribeUrl: unsubscribeLink(this.contexts.links, { ...r.delivery, address: r.targets[0]?.address ?? null }),
+        unsubscribeUrl: unsubscribeLink(this.contexts.links, {
+          ...r.delivery,
+          address: r.targets[0]?.address ?? null,
+        }),
       });
     } catch (error) {
       // A bug in rendering must not take the rest of the batch with it.
       this.log.error(`rendering ${r.delivery.id} threw`, error instanceof Error ? error.stack : undefined);
-      return { ok: false as const, reason: 'template_error' as const, detail: 'rendering failed on our side', pointer: '' };
+      return {
+        ok: false as const,
+        reason: 'template_error' as const,
+        detail: 'rendering failed on our side',
+        pointer: '',
+      };
     }
   }
 
-  private async sendBatch(workspaceId: string, batch: readonly Rendered[], signal: AbortSignal): Promise<void> {
+  private async sendBatch(
+    workspaceId: string,
+    batch: readonly Rendered[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const marked = await this.database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, batch));
     const handedOverAt = new Date();
     const going = batch.filter((r) => marked.has(r.delivery.id));
     const held = batch.filter((r) => !marked.has(r.delivery.id));
-    for (const [queue, rows] of groupBy(held, (r) => deliverQueue(r.delivery.channel, r.delivery.lane))) void this.queues.offer(queue, rows.map((r) => r.delivery.id));
+    for (const [queue, rows] of groupBy(held, (r) => deliverQueue(r.delivery.channel, r.delivery.lane)))
+      void this.queues.offer(
+        queue,
+        rows.map((r) => r.delivery.id),
+      );
     const [first] = going;
     if (!first) return;
 
-    const outgoing = going.flatMap((r) => r.targets.map((t): Outgoing<unknown> => ({ deliveryId: r.delivery.id, attemptId: t.attemptId, address: t.address, messageClass: r.delivery.messageClass, rendered: r.rendered })));
+    const outgoing = going.flatMap((r) =>
+      r.targets.map((t): Outgoing<unknown> => ({
+        deliveryId: r.delivery.id,
+        attemptId: t.attemptId,
+        address: t.address,
+        messageClass: r.delivery.messageClass,
+        rendered: r.rendered,
+      })),
+    );
     const outcomes = await this.send(first.account, outgoing, signal);
 
     let n = 0;
     const attempted = going.map((r): Attempted => {
-      const attempts = r.targets.map((t) => ({ ...t, outcome: outcomes[n++] ?? unknown('the provider gave no outcome') }));
+      const attempts = r.targets.map((t) => ({
+        ...t,
+        outcome: outcomes[n++] ?? unknown('the provider gave no outcome'),
+      }));
       const outcome = combineDevices(attempts.map((a) => a.outcome));
       const planned = Math.max(r.delivery.createdAt.getTime(), r.message.sendAt?.getTime() ?? 0);
       const now = Date.now();
@@ -130,20 +204,45 @@ export class Deliverer {
         this.channel.retry,
         this.random(),
       );
-      return { delivery: r.delivery, account: r.account, handedOverAt, attempts, outcome, next, nextStepId: nextStep(r.delivery, r.message) };
+      return {
+        delivery: r.delivery,
+        account: r.account,
+        handedOverAt,
+        attempts,
+        outcome,
+        next,
+        nextStepId: nextStep(r.delivery, r.message),
+      };
     });
-    this.tell(await this.database.inWorkspace(workspaceId, (sql) => recordAttempts(sql, workspaceId, attempted)));
+    this.tell(
+      await this.database.inWorkspace(workspaceId, (sql) => recordAttempts(sql, workspaceId, attempted)),
+    );
     this.leases.release(going.map((r) => r.delivery));
-    this.hints.changed(workspaceId, going.map((r) => r.delivery.id));
+    this.hints.changed(
+      workspaceId,
+      going.map((r) => r.delivery.id),
+    );
 
     // Back to the gate, without waiting for the clock.
     const again = attempted.filter((a) => a.next.kind === 'pauseAccount');
-    for (const [queue, rows] of groupBy(again, (a) => deliverQueue(a.delivery.channel, a.delivery.lane))) void this.queues.offer(queue, rows.map((a) => a.delivery.id));
+    for (const [queue, rows] of groupBy(again, (a) => deliverQueue(a.delivery.channel, a.delivery.lane)))
+      void this.queues.offer(
+        queue,
+        rows.map((a) => a.delivery.id),
+      );
   }
 
-  private async send(account: SendingAccount, outgoing: readonly Outgoing<unknown>[], signal: AbortSignal): Promise<Outcome[]> {
+  private async send(
+    account: SendingAccount,
+    outgoing: readonly Outgoing<unknown>[],
+    signal: AbortSignal,
+  ): Promise<Outcome[]> {
     const provider = this.channel.providers.find((p: Provider) => p.name === account.provider);
-    if (!provider) return outgoing.map(() => ({ kind: 'misconfigured', answer: { message: `this installation has no provider ${account.provider}` } }));
+    if (!provider)
+      return outgoing.map(() => ({
+        kind: 'misconfigured',
+        answer: { message: `this installation has no provider ${account.provider}` },
+      }));
     try {
       return await provider.send(outgoing, this.contexts.for(account, signal));
     } catch (error) {

@@ -44,7 +44,8 @@ export class DispatcherModule implements OnApplicationShutdown {
         },
         ...channels.map((channel) => ({
           provide: tokenOf(channel),
-          useFactory: (...deps: [Database, Queues, Leases, SendContexts, DeliveryHints]) => new Deliverer(channel, ...deps),
+          useFactory: (...deps: [Database, Queues, Leases, SendContexts, DeliveryHints]) =>
+            new Deliverer(channel, ...deps),
           inject: [Database, Queues, Leases, SendContexts, DeliveryHints],
         })),
       ],

@@ -23,7 +23,15 @@ export async function markHandedOver(sql: Sql, batch: readonly Ready[]): Promise
         AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.workspace_id = $2 AND c.channel = $7 AND c.word = 'out' AND c.topic = ANY(u.topics::text[])
                            AND (c.address = u.address OR (c.address = '' AND c.profile_id = d.profile_id)))
      RETURNING d.id`,
-    [day, workspaceId, ids, attempts, batch.map((r) => r.targets[0]?.address ?? ''), batch.map((r) => pgArray(blockingTopics(r.delivery.messageClass, r.delivery.topic))), channel],
+    [
+      day,
+      workspaceId,
+      ids,
+      attempts,
+      batch.map((r) => r.targets[0]?.address ?? ''),
+      batch.map((r) => pgArray(blockingTopics(r.delivery.messageClass, r.delivery.topic))),
+      channel,
+    ],
   );
   const marked = new Set(rows.map((r) => r.id));
   const refused = batch.filter((r) => !marked.has(r.delivery.id));
@@ -37,4 +45,5 @@ export async function markHandedOver(sql: Sql, batch: readonly Ready[]): Promise
 }
 
 /** A text[] literal; topics are free text, so quotes and backslashes are escaped. */
-const pgArray = (values: readonly string[]): string => `{${values.map((v) => `"${v.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
+const pgArray = (values: readonly string[]): string =>
+  `{${values.map((v) => `"${v.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;

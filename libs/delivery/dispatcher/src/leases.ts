@@ -38,7 +38,9 @@ export class Leases {
       });
     } catch (error) {
       // The next round tries again; if the database stays away the leases run out, and the fence keeps us from writing.
-      this.log.warn(`leases could not be renewed: ${error instanceof Error ? error.message : 'unknown error'}`);
+      this.log.warn(
+        `leases could not be renewed: ${error instanceof Error ? error.message : 'unknown error'}`,
+      );
     }
   }
 }

@@ -50,7 +50,11 @@ export interface Recorded {
 }
 
 /** Ends or puts off what the gate stopped. One workspace. */
-export async function recordStopped(sql: Sql, workspaceId: string, stopped: readonly Stopped[]): Promise<Recorded> {
+export async function recordStopped(
+  sql: Sql,
+  workspaceId: string,
+  stopped: readonly Stopped[],
+): Promise<Recorded> {
   const statusOf = { suppress: 'suppressed', expire: 'expired', fail: 'failed', wait: 'scheduled' } as const;
   const typeOf = { suppress: 'suppressed', expire: 'expired', fail: 'failed', wait: 'deferred' } as const;
   const changes = stopped.map(({ delivery, verdict }): Change => ({
@@ -59,14 +63,22 @@ export async function recordStopped(sql: Sql, workspaceId: string, stopped: read
     reason: verdict.reason,
     afterMs: verdict.kind === 'wait' ? verdict.afterMs : null,
   }));
-  const lines = stopped.map(({ delivery, verdict, trace }): Line => ({ ...line(delivery, typeOf[verdict.kind]), reason: verdict.reason, detail: { gate: trace.join('; ') } }));
+  const lines = stopped.map(({ delivery, verdict, trace }): Line => ({
+    ...line(delivery, typeOf[verdict.kind]),
+    reason: verdict.reason,
+    detail: { gate: trace.join('; ') },
+  }));
   const over = stopped.filter(({ verdict }) => verdict.kind !== 'wait' && verdict.reason !== 'not_needed');
   await bringForward(sql, workspaceId, over);
   return write(sql, workspaceId, changes, lines);
 }
 
 /** The next step of a route need not wait for its time when the step before has failed. */
-async function bringForward(sql: Sql, workspaceId: string, over: readonly { delivery: Claimed; nextStepId: string | null }[]): Promise<void> {
+async function bringForward(
+  sql: Sql,
+  workspaceId: string,
+  over: readonly { delivery: Claimed; nextStepId: string | null }[],
+): Promise<void> {
   const next = over.filter((o) => o.nextStepId !== null);
   if (next.length === 0) return;
   await sql.execute(
@@ -77,17 +89,29 @@ async function bringForward(sql: Sql, workspaceId: string, over: readonly { deli
 }
 
 /** Ends what could not be rendered. One workspace. */
-export async function recordUnrenderable(sql: Sql, workspaceId: string, failures: readonly { delivery: Claimed; reason: ReasonName; detail: string; pointer: string }[]): Promise<Recorded> {
+export async function recordUnrenderable(
+  sql: Sql,
+  workspaceId: string,
+  failures: readonly { delivery: Claimed; reason: ReasonName; detail: string; pointer: string }[],
+): Promise<Recorded> {
   return write(
     sql,
     workspaceId,
     failures.map((f) => ({ ...unchanged(f.delivery), status: 'failed', reason: f.reason, afterMs: null })),
-    failures.map((f) => ({ ...line(f.delivery, 'failed'), reason: f.reason, detail: { message: f.detail, at: f.pointer } })),
+    failures.map((f) => ({
+      ...line(f.delivery, 'failed'),
+      reason: f.reason,
+      detail: { message: f.detail, at: f.pointer },
+    })),
   );
 }
 
 /** Writes what the provider said and what follows from it. One workspace. */
-export async function recordAttempts(sql: Sql, workspaceId: string, attempted: readonly Attempted[]): Promise<Recorded> {
+export async function recordAttempts(
+  sql: Sql,
+  workspaceId: string,
+  attempted: readonly Attempted[],
+): Promise<Recorded> {
   const changes = attempted.map(changeOf);
   const recorded = await write(sql, workspaceId, changes, attempted.flatMap(linesOf));
 
@@ -95,10 +119,18 @@ export async function recordAttempts(sql: Sql, workspaceId: string, attempted: r
   if (paused && paused.next.kind === 'pauseAccount')
     await sql.execute(
       `UPDATE provider_accounts SET paused_at = now(), paused_reason = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2 AND paused_at IS NULL`,
-      [workspaceId, paused.account.id, `The provider refused the credentials or settings${said(paused.next.answer)}. Correct them, then resume.`],
+      [
+        workspaceId,
+        paused.account.id,
+        `The provider refused the credentials or settings${said(paused.next.answer)}. Correct them, then resume.`,
+      ],
     );
 
-  const dead = attempted.flatMap((a) => a.attempts.filter((t) => t.outcome.kind === 'rejected' && t.outcome.reason === 'device_unregistered').map((t) => t.address));
+  const dead = attempted.flatMap((a) =>
+    a.attempts
+      .filter((t) => t.outcome.kind === 'rejected' && t.outcome.reason === 'device_unregistered')
+      .map((t) => t.address),
+  );
   if (dead.length > 0) await removeDevices(sql, workspaceId, dead);
 
   const failed = attempted.filter((a) => a.next.kind === 'giveUp' || a.next.kind === 'unknown');
@@ -106,7 +138,8 @@ export async function recordAttempts(sql: Sql, workspaceId: string, attempted: r
   return recorded;
 }
 
-const said = (answer: ProviderAnswer): string => (answer.message ? `: ${answer.code ? `${answer.code} ` : ''}${answer.message}` : '');
+const said = (answer: ProviderAnswer): string =>
+  answer.message ? `: ${answer.code ? `${answer.code} ` : ''}${answer.message}` : '';
 const unchanged = (delivery: Claimed): Change => ({
   delivery,
   status: 'queued',
@@ -119,7 +152,16 @@ const unchanged = (delivery: Claimed): Change => ({
   possibleDuplicate: false,
   triesDelta: 0,
 });
-const line = (delivery: Claimed, type: DeliveryEventType): Line => ({ delivery, at: null, type, attempt: null, reason: null, accountId: null, deviceId: null, detail: null });
+const line = (delivery: Claimed, type: DeliveryEventType): Line => ({
+  delivery,
+  at: null,
+  type,
+  attempt: null,
+  reason: null,
+  accountId: null,
+  deviceId: null,
+  detail: null,
+});
 
 function changeOf({ delivery, account, attempts, next }: Attempted): Change {
   const change: Change = {
@@ -127,13 +169,20 @@ function changeOf({ delivery, account, attempts, next }: Attempted): Change {
     accountId: account.id,
     provider: account.provider,
     // A push with several devices keeps its addresses in the timeline, by device id.
-    address: delivery.channel === 'push' || delivery.channel === 'in-app' ? null : (attempts[0]?.address ?? null),
+    address:
+      delivery.channel === 'push' || delivery.channel === 'in-app' ? null : (attempts[0]?.address ?? null),
   };
   switch (next.kind) {
     case 'done':
       return { ...change, status: next.status, providerMessageId: next.providerMessageId };
     case 'retry':
-      return { ...change, status: 'scheduled', reason: next.reason, afterMs: next.afterMs, possibleDuplicate: next.possibleDuplicate };
+      return {
+        ...change,
+        status: 'scheduled',
+        reason: next.reason,
+        afterMs: next.afterMs,
+        possibleDuplicate: next.possibleDuplicate,
+      };
     case 'pauseAccount':
       // Back to the gate at once: it finds another account, or waits for this one.
       return { ...change, status: 'queued', afterMs: 0, triesDelta: -1 };
@@ -156,14 +205,35 @@ function linesOf({ delivery, account, handedOverAt, attempts, outcome, next }: A
         reason: a.outcome.kind === 'rejected' ? a.outcome.reason : null,
         detail: a.outcome.answer,
       });
-  const type: Record<Next['kind'], DeliveryEventType> = { done: 'sent', retry: 'deferred', pauseAccount: 'deferred', giveUp: 'failed', unknown: 'unknown' };
-  const reason = next.kind === 'giveUp' || next.kind === 'unknown' || next.kind === 'retry' ? next.reason : null;
-  const detail: ProviderAnswer = { ...outcome.answer, ...(next.kind === 'retry' ? { retryInMs: next.afterMs } : {}), provider: account.provider };
-  lines.push({ ...base, type: next.kind === 'done' && next.status === 'delivered' ? 'delivered' : type[next.kind], reason, detail });
+  const type: Record<Next['kind'], DeliveryEventType> = {
+    done: 'sent',
+    retry: 'deferred',
+    pauseAccount: 'deferred',
+    giveUp: 'failed',
+    unknown: 'unknown',
+  };
+  const reason =
+    next.kind === 'giveUp' || next.kind === 'unknown' || next.kind === 'retry' ? next.reason : null;
+  const detail: ProviderAnswer = {
+    ...outcome.answer,
+    ...(next.kind === 'retry' ? { retryInMs: next.afterMs } : {}),
+    provider: account.provider,
+  };
+  lines.push({
+    ...base,
+    type: next.kind === 'done' && next.status === 'delivered' ? 'delivered' : type[next.kind],
+    reason,
+    detail,
+  });
   return lines;
 }
 
-async function write(sql: Sql, workspaceId: string, changes: readonly Change[], lines: readonly Line[]): Promise<Recorded> {
+async function write(
+  sql: Sql,
+  workspaceId: string,
+  changes: readonly Change[],
+  lines: readonly Line[],
+): Promise<Recorded> {
   const [first] = changes;
   if (!first) return { eventIds: [] };
   const written = new Set<string>();

@@ -18,25 +18,44 @@ interface Way {
 
 export class SendContexts {
   readonly links: Links;
-  private readonly kept = new Map<string, { value: unknown; close: (value: never) => void | Promise<void> }>();
+  private readonly kept = new Map<
+    string,
+    { value: unknown; close: (value: never) => void | Promise<void> }
+  >();
   private readonly ways: Record<'operator' | 'untrusted', Way>;
 
   constructor(private readonly options: SendContextsOptions) {
     this.links = options.links;
-    this.ways = { operator: wayOut('operator', options.allowPrivateNetworks), untrusted: wayOut('untrusted', false) };
+    this.ways = {
+      operator: wayOut('operator', options.allowPrivateNetworks),
+      untrusted: wayOut('untrusted', false),
+    };
   }
 
   for(account: SendingAccount, signal: AbortSignal): SendContext<unknown> {
     // An endpoint is the operator's word (regions, proxies, the sandbox); every other host is the tenant's.
     const way = this.ways[account.operatorEndpoint ? 'operator' : 'untrusted'];
     return {
-      account: { id: account.id, revision: String(account.revision), workspaceId: account.workspaceId, name: account.name },
+      account: {
+        id: account.id,
+        revision: String(account.revision),
+        workspaceId: account.workspaceId,
+        name: account.name,
+      },
       settings: account.settings,
       http: way.http,
       net: way.net,
       inbox: this.options.inboxFor(account.workspaceId),
       callbackUrl: (deliveryId) => callbackLink(this.links, account, deliveryId),
-      unsubscribeUrl: (deliveryId) => unsubscribeLink(this.links, { id: deliveryId, workspaceId: account.workspaceId, channel: account.channel, profileId: null, address: null, topic: null }),
+      unsubscribeUrl: (deliveryId) =>
+        unsubscribeLink(this.links, {
+          id: deliveryId,
+          workspaceId: account.workspaceId,
+          channel: account.channel,
+          profileId: null,
+          address: null,
+          topic: null,
+        }),
       signal,
       keep: (key, make, close) => this.keep(key, make, close),
     };

@@ -19,7 +19,9 @@ beforeAll(async () => {
   await owner.connect();
   // Two processes that accept for the same workspace.
   databases = [1, 2].map(() => new Database({ url: fresh.appUrl, max: 4 }));
-  const queues = { offer: (_: string, ids: readonly string[]) => (offered.push(...ids), Promise.resolve(true)) } as unknown as Queues;
+  const queues = {
+    offer: (_: string, ids: readonly string[]) => (offered.push(...ids), Promise.resolve(true)),
+  } as unknown as Queues;
   accepting = databases.map((database) => new Acceptance(database, queues));
   await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
 });
@@ -32,11 +34,20 @@ afterAll(async () => {
   await fresh.drop();
 });
 
-const request = (message: Record<string, unknown> = {}, idempotencyKey: string | null = null): SendRequest => ({
-  message: SendMessage.parse({ to: { email: 'ada@example.com' }, channels: ['email'], content: { email: { subject: 'Hi', text: 'Hi' } }, ...message }),
+const request = (
+  message: Record<string, unknown> = {},
+  idempotencyKey: string | null = null,
+): SendRequest => ({
+  message: SendMessage.parse({
+    to: { email: 'ada@example.com' },
+    channels: ['email'],
+    content: { email: { subject: 'Hi', text: 'Hi' } },
+    ...message,
+  }),
   idempotencyKey,
 });
-const count = async (table: string) => Number((await owner.query<{ n: string }>(`SELECT count(*) AS n FROM ${table}`)).rows[0]?.n);
+const count = async (table: string) =>
+  Number((await owner.query<{ n: string }>(`SELECT count(*) AS n FROM ${table}`)).rows[0]?.n);
 const first = (): Acceptance => accepting[0] as Acceptance;
 
 describe('accept', () => {
@@ -47,7 +58,11 @@ describe('accept', () => {
 
   it('writes one message for 200 equal requests that race in two processes', async () => {
     const before = await count('messages');
-    const results = await Promise.all(Array.from({ length: 200 }, (_, i) => (accepting[i % 2] as Acceptance).accept(workspaceId, request({}, 'race'))));
+    const results = await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        (accepting[i % 2] as Acceptance).accept(workspaceId, request({}, 'race')),
+      ),
+    );
     expect(new Set(results.map((r) => r.ok && r.message.id)).size).toBe(1);
     expect(results.filter((r) => r.ok && !r.replayed)).toHaveLength(1);
     expect(await count('messages')).toBe(before + 1);
@@ -56,8 +71,13 @@ describe('accept', () => {
 
   it('names the fields that differ under a used key, and does not mind the order of keys', async () => {
     await first().accept(workspaceId, request({ data: { a: 1, b: 2 } }, 'k1'));
-    expect(await first().accept(workspaceId, request({ data: { b: 2, a: 1 } }, 'k1'))).toMatchObject({ ok: true, replayed: true });
-    expect(await first().accept(workspaceId, request({ data: { a: 1, b: 3 }, class: 'marketing' }, 'k1'))).toMatchObject({
+    expect(await first().accept(workspaceId, request({ data: { b: 2, a: 1 } }, 'k1'))).toMatchObject({
+      ok: true,
+      replayed: true,
+    });
+    expect(
+      await first().accept(workspaceId, request({ data: { a: 1, b: 3 }, class: 'marketing' }, 'k1')),
+    ).toMatchObject({
       ok: false,
       code: 'idempotency_mismatch',
       errors: [{ pointer: '/class' }, { pointer: '/data' }],
@@ -65,7 +85,10 @@ describe('accept', () => {
   });
 
   it('answers a repeat even when the same request would be refused today', async () => {
-    await owner.query(`INSERT INTO profiles (id, workspace_id, external_id) VALUES ($1, $2, 'short-lived')`, [newId(), workspaceId]);
+    await owner.query(`INSERT INTO profiles (id, workspace_id, external_id) VALUES ($1, $2, 'short-lived')`, [
+      newId(),
+      workspaceId,
+    ]);
     const send = request({ to: { profile: 'short-lived' } }, 'k2');
     const accepted = await first().accept(workspaceId, send);
     await owner.query(`DELETE FROM profiles WHERE external_id = 'short-lived'`);
@@ -76,13 +99,19 @@ describe('accept', () => {
     const before = await count('deliveries');
     const results = await first().acceptAll(workspaceId, [
       request({ to: { email: 'nobody' } }),
-      request({ to: { profile: { externalId: 'ada', email: 'ada@example.com' } }, channels: ['email', 'sms'], content: { email: { subject: 'x', text: 'x' }, sms: { body: 'x' } } }),
+      request({
+        to: { profile: { externalId: 'ada', email: 'ada@example.com' } },
+        channels: ['email', 'sms'],
+        content: { email: { subject: 'x', text: 'x' }, sms: { body: 'x' } },
+      }),
       request({ template: 'none', content: undefined }),
       request({}, 'twice'),
       request({}, 'twice'),
       request({ class: 'marketing' }, 'twice'),
     ]);
-    expect(results.map((r) => (r.ok ? (r.replayed ? 'replayed' : 'ok') : `${r.code} ${r.errors[0]?.pointer}`))).toEqual([
+    expect(
+      results.map((r) => (r.ok ? (r.replayed ? 'replayed' : 'ok') : `${r.code} ${r.errors[0]?.pointer}`)),
+    ).toEqual([
       'invalid_request /to/email',
       'ok',
       'invalid_request /template',
@@ -103,7 +132,10 @@ describe('accept', () => {
     expect(past).toMatchObject({ message: { deliveries: [{ status: 'queued', reason: null }] } });
     expect(offered).toHaveLength(1);
     const ids = [later, past].map((r) => (r?.ok ? r.message.deliveries[0]?.id : ''));
-    const { rows } = await owner.query(`SELECT status, due_at > now() + interval '50 s' AS "late" FROM deliveries WHERE id = ANY($1) ORDER BY late DESC`, [ids]);
+    const { rows } = await owner.query(
+      `SELECT status, due_at > now() + interval '50 s' AS "late" FROM deliveries WHERE id = ANY($1) ORDER BY late DESC`,
+      [ids],
+    );
     expect(rows).toEqual([
       { status: 'scheduled', late: true },
       { status: 'queued', late: false },
@@ -112,11 +144,18 @@ describe('accept', () => {
 
   it('leaves nothing behind when its transaction cannot be committed', async () => {
     const before = [await count('messages'), await count('deliveries'), await count('idempotency_keys')];
-    await owner.query(`ALTER TABLE delivery_events ADD CONSTRAINT out_of_order CHECK (type <> 'accepted') NOT VALID`);
+    await owner.query(
+      `ALTER TABLE delivery_events ADD CONSTRAINT out_of_order CHECK (type <> 'accepted') NOT VALID`,
+    );
     await expect(first().accept(workspaceId, request({}, 'lost'))).rejects.toThrow(/out_of_order/);
     await owner.query('ALTER TABLE delivery_events DROP CONSTRAINT out_of_order');
-    expect([await count('messages'), await count('deliveries'), await count('idempotency_keys')]).toEqual(before);
+    expect([await count('messages'), await count('deliveries'), await count('idempotency_keys')]).toEqual(
+      before,
+    );
     expect(offered).toEqual([]);
-    expect(await first().accept(workspaceId, request({}, 'lost'))).toMatchObject({ ok: true, replayed: false });
+    expect(await first().accept(workspaceId, request({}, 'lost'))).toMatchObject({
+      ok: true,
+      replayed: false,
+    });
   });
 });

@@ -6,7 +6,17 @@
 import { upsertProfiles } from '@carillon/audience-service';
 import { normalizeEmail, normalizePhone } from '@carillon/audience-rules';
 import { deliverQueue } from '@carillon/contracts';
-import type { AcceptedMessage, Channel, ContentByChannel, Lane, ProblemCode, ProblemError, RouteStep, SendMessage, TemplateVariable } from '@carillon/contracts';
+import type {
+  AcceptedMessage,
+  Channel,
+  ContentByChannel,
+  Lane,
+  ProblemCode,
+  ProblemError,
+  RouteStep,
+  SendMessage,
+  TemplateVariable,
+} from '@carillon/contracts';
 import { Database, dayOf, ensurePartitions, isMissingPartition, newId } from '@carillon/database';
 import type { Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
@@ -49,7 +59,14 @@ interface Plan {
   template: Template | null;
   content: ContentByChannel | null;
   lane: Lane;
-  deliveries: { id: string; channel: Channel; address: string | null; step: number; dueAt: Date | null; reason: string | null }[];
+  deliveries: {
+    id: string;
+    channel: Channel;
+    address: string | null;
+    step: number;
+    dueAt: Date | null;
+    reason: string | null;
+  }[];
 }
 
 @Injectable()
@@ -86,13 +103,21 @@ export class Acceptance {
 
 type Offers = Map<ReturnType<typeof deliverQueue>, string[]>;
 
-async function acceptIn(sql: Sql, workspaceId: string, requests: readonly SendRequest[]): Promise<{ results: AcceptResult[]; offers: Offers }> {
+async function acceptIn(
+  sql: Sql,
+  workspaceId: string,
+  requests: readonly SendRequest[],
+): Promise<{ results: AcceptResult[]; offers: Offers }> {
   const now = new Date();
   const results = new Array<AcceptResult | undefined>(requests.length);
   const fields = requests.map((r) => (r.idempotencyKey === null ? null : hashFields(r.message)));
 
   // A repeat is answered before anything else is looked at: even when the message would be refused today.
-  const known = await storedAnswers(sql, workspaceId, requests.flatMap((r) => r.idempotencyKey ?? []));
+  const known = await storedAnswers(
+    sql,
+    workspaceId,
+    requests.flatMap((r) => r.idempotencyKey ?? []),
+  );
   requests.forEach((request, i) => {
     const stored = request.idempotencyKey === null ? undefined : known.get(request.idempotencyKey);
     if (stored) results[i] = replay(stored, fields[i]!);
@@ -100,7 +125,11 @@ async function acceptIn(sql: Sql, workspaceId: string, requests: readonly SendRe
 
   const open = requests.map((_, i) => i).filter((i) => !results[i]);
   const profiles = await resolveProfiles(sql, workspaceId, requests, open);
-  const templates = await loadTemplates(sql, workspaceId, open.flatMap((i) => templateRef(requests[i]!.message) ?? []));
+  const templates = await loadTemplates(
+    sql,
+    workspaceId,
+    open.flatMap((i) => templateRef(requests[i]!.message) ?? []),
+  );
   const plans = new Map<number, Plan>();
   for (const i of open) {
     const planned = await plan(requests[i]!, now, profiles.get(i), templates);
@@ -134,20 +163,29 @@ const hashFields = (message: SendMessage): Record<string, string> =>
   Object.fromEntries(
     Object.entries(message)
       .filter(([name, value]) => value !== undefined && name !== 'idempotencyKey')
-      .map(([name, value]) => [name, createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16)]),
+      .map(([name, value]) => [
+        name,
+        createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16),
+      ]),
   );
 /** JSON with sorted keys, so that the order of writing does not matter. */
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, v: unknown) =>
-    v && typeof v === 'object' && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v,
+    v && typeof v === 'object' && !Array.isArray(v)
+      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : v,
   );
 
 async function storedAnswers(sql: Sql, workspaceId: string, keys: string[]): Promise<Map<string, Stored>> {
   if (keys.length === 0) return new Map();
-  const rows = await sql.query<{ key: string; request_fields: Record<string, string>; response: AcceptedMessage }>(
-    'SELECT key, request_fields, response FROM idempotency_keys WHERE workspace_id = $1 AND key = ANY($2)',
-    [workspaceId, keys],
-  );
+  const rows = await sql.query<{
+    key: string;
+    request_fields: Record<string, string>;
+    response: AcceptedMessage;
+  }>('SELECT key, request_fields, response FROM idempotency_keys WHERE workspace_id = $1 AND key = ANY($2)', [
+    workspaceId,
+    keys,
+  ]);
   return new Map(rows.map((r) => [r.key, { fields: r.request_fields, response: r.response }]));
 }
 
@@ -159,12 +197,22 @@ function replay(stored: Stored, fields: Record<string, string>): AcceptResult {
     ok: false,
     code: 'idempotency_mismatch',
     detail: `This idempotency key was used with another body; ${differing.join(', ')} differ${differing.length === 1 ? 's' : ''}. Use a new key for a new message.`,
-    errors: differing.map((name) => ({ pointer: `/${name}`, code: 'differs', message: 'differs from the first request with this key' })),
+    errors: differing.map((name) => ({
+      pointer: `/${name}`,
+      code: 'differs',
+      message: 'differs from the first request with this key',
+    })),
   };
 }
 
 /** Inserts the keys; whoever lost a race gets the winner's answer. Returns the indexes that must not be written. */
-async function claimKeys(sql: Sql, workspaceId: string, plans: Map<number, Plan>, fields: (Record<string, string> | null)[], results: (AcceptResult | undefined)[]): Promise<number[]> {
+async function claimKeys(
+  sql: Sql,
+  workspaceId: string,
+  plans: Map<number, Plan>,
+  fields: (Record<string, string> | null)[],
+  results: (AcceptResult | undefined)[],
+): Promise<number[]> {
   const first = new Map<string, number>();
   const repeated: number[] = [];
   for (const [i, p] of plans) {
@@ -180,16 +228,27 @@ async function claimKeys(sql: Sql, workspaceId: string, plans: Map<number, Plan>
     `INSERT INTO idempotency_keys (workspace_id, key, request_fields, response)
      SELECT $1, k, f::jsonb, r::jsonb FROM unnest($2::text[], $3::text[], $4::text[]) AS u(k, f, r)
      ON CONFLICT DO NOTHING RETURNING key`,
-    [workspaceId, keys, keys.map((k) => JSON.stringify(fields[first.get(k)!])), keys.map((k) => JSON.stringify(plans.get(first.get(k)!)!.accepted))],
+    [
+      workspaceId,
+      keys,
+      keys.map((k) => JSON.stringify(fields[first.get(k)!])),
+      keys.map((k) => JSON.stringify(plans.get(first.get(k)!)!.accepted)),
+    ],
   );
   const winners = new Set(won.map((w) => w.key));
   const losers = keys.filter((k) => !winners.has(k)).map((k) => first.get(k)!);
-  const stored = await storedAnswers(sql, workspaceId, losers.map((i) => plans.get(i)!.request.idempotencyKey!));
+  const stored = await storedAnswers(
+    sql,
+    workspaceId,
+    losers.map((i) => plans.get(i)!.request.idempotencyKey!),
+  );
   for (const i of losers) results[i] = replay(stored.get(plans.get(i)!.request.idempotencyKey!)!, fields[i]!);
   for (const i of repeated) {
     const twin = first.get(plans.get(i)!.request.idempotencyKey!)!;
     results[i] = replay(
-      losers.includes(twin) ? stored.get(plans.get(twin)!.request.idempotencyKey!)! : { fields: fields[twin]!, response: plans.get(twin)!.accepted },
+      losers.includes(twin)
+        ? stored.get(plans.get(twin)!.request.idempotencyKey!)!
+        : { fields: fields[twin]!, response: plans.get(twin)!.accepted },
       fields[i]!,
     );
   }
@@ -201,26 +260,48 @@ async function claimKeys(sql: Sql, workspaceId: string, plans: Map<number, Plan>
 const refuse = (...errors: ProblemError[]): Refusal => ({
   ok: false,
   code: 'invalid_request',
-  detail: errors.length === 1 ? `${errors[0]!.pointer}: ${errors[0]!.message}` : `${errors.length} things in the message are not valid.`,
+  detail:
+    errors.length === 1
+      ? `${errors[0]!.pointer}: ${errors[0]!.message}`
+      : `${errors.length} things in the message are not valid.`,
   errors,
 });
 const at = (pointer: string, code: string, message: string): ProblemError => ({ pointer, code, message });
-const templateRef = (m: SendMessage) => (m.template === undefined ? null : typeof m.template === 'string' ? { key: m.template, version: null } : { key: m.template.key, version: m.template.version ?? null });
+const templateRef = (m: SendMessage) =>
+  m.template === undefined
+    ? null
+    : typeof m.template === 'string'
+      ? { key: m.template, version: null }
+      : { key: m.template.key, version: m.template.version ?? null };
 
 type ResolvedProfile = { id: string } | { errors: ProblemError[] };
 
 /** Profiles named by external id are looked up, those given inline are created or changed first. */
-async function resolveProfiles(sql: Sql, workspaceId: string, requests: readonly SendRequest[], open: number[]): Promise<Map<number, ResolvedProfile>> {
+async function resolveProfiles(
+  sql: Sql,
+  workspaceId: string,
+  requests: readonly SendRequest[],
+  open: number[],
+): Promise<Map<number, ResolvedProfile>> {
   const found = new Map<number, ResolvedProfile>();
   const inline = open.flatMap((i) => {
     const profile = requests[i]!.message.to.profile;
     return profile !== undefined && typeof profile !== 'string' ? [{ i, profile }] : [];
   });
   if (inline.length > 0) {
-    const upserted = await upsertProfiles(sql, workspaceId, inline.map((x) => x.profile));
+    const upserted = await upsertProfiles(
+      sql,
+      workspaceId,
+      inline.map((x) => x.profile),
+    );
     inline.forEach(({ i }, n) => {
       const result = upserted[n]!;
-      found.set(i, result.outcome === 'failed' ? { errors: result.errors.map((e) => ({ ...e, pointer: `/to/profile${e.pointer}` })) } : { id: result.id });
+      found.set(
+        i,
+        result.outcome === 'failed'
+          ? { errors: result.errors.map((e) => ({ ...e, pointer: `/to/profile${e.pointer}` })) }
+          : { id: result.id },
+      );
     });
   }
   const named = open.flatMap((i) => {
@@ -228,20 +309,37 @@ async function resolveProfiles(sql: Sql, workspaceId: string, requests: readonly
     return typeof profile === 'string' ? [{ i, externalId: profile }] : [];
   });
   if (named.length > 0) {
-    const rows = await sql.query<{ id: string; external_id: string }>('SELECT id, external_id FROM profiles WHERE workspace_id = $1 AND external_id = ANY($2)', [
-      workspaceId,
-      [...new Set(named.map((n) => n.externalId))],
-    ]);
+    const rows = await sql.query<{ id: string; external_id: string }>(
+      'SELECT id, external_id FROM profiles WHERE workspace_id = $1 AND external_id = ANY($2)',
+      [workspaceId, [...new Set(named.map((n) => n.externalId))]],
+    );
     const ids = new Map(rows.map((r) => [r.external_id, r.id]));
     for (const { i, externalId } of named) {
       const id = ids.get(externalId);
-      found.set(i, id ? { id } : { errors: [at('/to/profile', 'unknown_profile', `there is no profile ${JSON.stringify(externalId)}: create it first, or give {"externalId": …, "email": …} here to create it with the message`)] });
+      found.set(
+        i,
+        id
+          ? { id }
+          : {
+              errors: [
+                at(
+                  '/to/profile',
+                  'unknown_profile',
+                  `there is no profile ${JSON.stringify(externalId)}: create it first, or give {"externalId": …, "email": …} here to create it with the message`,
+                ),
+              ],
+            },
+      );
     }
   }
   return found;
 }
 
-async function loadTemplates(sql: Sql, workspaceId: string, refs: { key: string; version: number | null }[]): Promise<(key: string, version: number | null) => Template | undefined> {
+async function loadTemplates(
+  sql: Sql,
+  workspaceId: string,
+  refs: { key: string; version: number | null }[],
+): Promise<(key: string, version: number | null) => Template | undefined> {
   const rows =
     refs.length === 0
       ? []
@@ -257,12 +355,22 @@ async function loadTemplates(sql: Sql, workspaceId: string, refs: { key: string;
 }
 
 /** Everything that can be decided now. Consent, suppression and addresses of profiles are decided when it is claimed. */
-async function plan(request: SendRequest, now: Date, profile: ResolvedProfile | undefined, templates: (key: string, version: number | null) => Template | undefined): Promise<Plan | Refusal> {
+async function plan(
+  request: SendRequest,
+  now: Date,
+  profile: ResolvedProfile | undefined,
+  templates: (key: string, version: number | null) => Template | undefined,
+): Promise<Plan | Refusal> {
   const m = request.message;
   const errors: ProblemError[] = [];
   if (profile && 'errors' in profile) errors.push(...profile.errors);
 
-  const address = { email: null as string | null, sms: null as string | null, push: m.to.deviceToken ?? null, 'in-app': null };
+  const address = {
+    email: null as string | null,
+    sms: null as string | null,
+    push: m.to.deviceToken ?? null,
+    'in-app': null,
+  };
   if (m.to.email !== undefined) {
     const email = normalizeEmail(m.to.email);
     if (email.ok) address.email = email.value;
@@ -278,7 +386,14 @@ async function plan(request: SendRequest, now: Date, profile: ResolvedProfile | 
     if (!replyTo.ok) errors.push(at('/replyTo', replyTo.code, replyTo.sentence));
   }
   const expiresAt = m.expiresAt ? new Date(m.expiresAt) : null;
-  if (expiresAt && expiresAt <= now) errors.push(at('/expiresAt', 'in_the_past', 'is in the past: the message would never be sent; give a later time or leave it out'));
+  if (expiresAt && expiresAt <= now)
+    errors.push(
+      at(
+        '/expiresAt',
+        'in_the_past',
+        'is in the past: the message would never be sent; give a later time or leave it out',
+      ),
+    );
   const sendAt = m.sendAt && new Date(m.sendAt) > now ? new Date(m.sendAt) : null;
 
   const steps: RouteStep[] = m.route ?? (m.channels ?? []).map((channel) => ({ channel }));
@@ -287,16 +402,36 @@ async function plan(request: SendRequest, now: Date, profile: ResolvedProfile | 
   let content: ContentByChannel | null = null;
   if (ref) {
     template = templates(ref.key, ref.version) ?? null;
-    if (!template) errors.push(at('/template', 'unknown_template', `there is no template ${JSON.stringify(ref.key)}${ref.version ? ` with version ${ref.version}` : ''}: PUT /v1/templates/${ref.key} creates it`));
+    if (!template)
+      errors.push(
+        at(
+          '/template',
+          'unknown_template',
+          `there is no template ${JSON.stringify(ref.key)}${ref.version ? ` with version ${ref.version}` : ''}: PUT /v1/templates/${ref.key} creates it`,
+        ),
+      );
     else {
       const has = template.channels;
       steps.forEach((s, n) => {
-        if (!has.includes(s.channel)) errors.push(at(`/${m.route ? 'route' : 'channels'}/${n}`, 'no_content', `the template has no ${s.channel} content: it has ${has.join(', ')}`));
+        if (!has.includes(s.channel))
+          errors.push(
+            at(
+              `/${m.route ? 'route' : 'channels'}/${n}`,
+              'no_content',
+              `the template has no ${s.channel} content: it has ${has.join(', ')}`,
+            ),
+          );
       });
       for (const variable of template.variables) {
         const [top = ''] = variable.name.split('.');
         if (variable.required && top !== 'profile' && m.data?.[top] === undefined)
-          errors.push(at(`/data/${top}`, 'missing_variable', `the template needs ${JSON.stringify(top)}: give it in data`));
+          errors.push(
+            at(
+              `/data/${top}`,
+              'missing_variable',
+              `the template needs ${JSON.stringify(top)}: give it in data`,
+            ),
+          );
       }
     }
   } else if (m.content) {
@@ -306,20 +441,47 @@ async function plan(request: SendRequest, now: Date, profile: ResolvedProfile | 
   }
   if (errors.length > 0) return refuse(...errors);
 
-  const lane: Lane = request.source?.kind === 'campaign' ? 'bulk' : request.source?.kind === 'journey' ? 'journey' : m.class === 'marketing' ? 'bulk' : 'transactional';
+  const lane: Lane =
+    request.source?.kind === 'campaign'
+      ? 'bulk'
+      : request.source?.kind === 'journey'
+        ? 'journey'
+        : m.class === 'marketing'
+          ? 'bulk'
+          : 'transactional';
   let waitMs = 0;
   const deliveries = steps.map((step, n) => {
     // Steps of a route share the clock with everything else that waits; whether they are still needed is decided then.
     waitMs += step.after === undefined ? 0 : durationMs(step.after);
     const later = m.route && n > 0;
     const dueAt = later ? new Date((sendAt ?? now).getTime() + waitMs) : sendAt;
-    return { id: newId(now), channel: step.channel, address: address[step.channel], step: n, dueAt, reason: later ? 'fallback' : dueAt ? 'send_later' : null };
+    return {
+      id: newId(now),
+      channel: step.channel,
+      address: address[step.channel],
+      step: n,
+      dueAt,
+      reason: later ? 'fallback' : dueAt ? 'send_later' : null,
+    };
   });
   const accepted: AcceptedMessage = {
     id: newId(now),
-    deliveries: deliveries.map((d) => ({ id: d.id, channel: d.channel, status: d.dueAt ? 'scheduled' : 'queued', reason: d.reason as AcceptedMessage['deliveries'][number]['reason'] })),
+    deliveries: deliveries.map((d) => ({
+      id: d.id,
+      channel: d.channel,
+      status: d.dueAt ? 'scheduled' : 'queued',
+      reason: d.reason as AcceptedMessage['deliveries'][number]['reason'],
+    })),
   };
-  return { request, accepted, profileId: profile && 'id' in profile ? profile.id : null, template, content, lane, deliveries };
+  return {
+    request,
+    accepted,
+    profileId: profile && 'id' in profile ? profile.id : null,
+    template,
+    content,
+    lane,
+    deliveries,
+  };
 }
 
 // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -389,7 +551,14 @@ async function insert(sql: Sql, workspaceId: string, plans: Plan[], now: Date): 
   await sql.execute(
     `INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, reason, detail)
      SELECT $1::date, u.id, $2::uuid, $3::timestamptz, 'accepted', u.reason, u.detail::jsonb FROM unnest($4::uuid[], $5::text[], $6::text[]) AS u(id, reason, detail)`,
-    [day, workspaceId, now, rows.map((r) => r.d.id), rows.map((r) => r.d.reason), rows.map((r) => (r.d.dueAt ? JSON.stringify({ dueAt: r.d.dueAt.toISOString() }) : null))],
+    [
+      day,
+      workspaceId,
+      now,
+      rows.map((r) => r.d.id),
+      rows.map((r) => r.d.reason),
+      rows.map((r) => (r.d.dueAt ? JSON.stringify({ dueAt: r.d.dueAt.toISOString() }) : null)),
+    ],
   );
 }
 

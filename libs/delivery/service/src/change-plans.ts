@@ -12,12 +12,19 @@ const NOT_LEFT = `(d.status IN ('scheduled', 'queued') OR (d.status = 'sending' 
 
 /** The deliveries of a message; null when there is no such message in the workspace. */
 async function deliveriesOf(sql: Sql, workspaceId: string, messageId: string): Promise<string[] | null> {
-  const [row] = await sql.query<{ ids: string[] }>('SELECT delivery_ids AS ids FROM messages WHERE day = $2::date AND id = $3 AND workspace_id = $1', [workspaceId, dayOf(messageId), messageId]);
+  const [row] = await sql.query<{ ids: string[] }>(
+    'SELECT delivery_ids AS ids FROM messages WHERE day = $2::date AND id = $3 AND workspace_id = $1',
+    [workspaceId, dayOf(messageId), messageId],
+  );
   return row?.ids ?? null;
 }
 
 /** @returns null when there is no such message */
-export async function cancelMessage(sql: Sql, workspaceId: string, messageId: string): Promise<{ cancelled: string[]; alreadyLeft: number } | null> {
+export async function cancelMessage(
+  sql: Sql,
+  workspaceId: string,
+  messageId: string,
+): Promise<{ cancelled: string[]; alreadyLeft: number } | null> {
   const ids = await deliveriesOf(sql, workspaceId, messageId);
   if (!ids) return null;
   const rows = await sql.query<Changed>(
@@ -37,7 +44,16 @@ export async function cancelMessage(sql: Sql, workspaceId: string, messageId: st
 }
 
 /** A time in the past means now. @returns null when there is no such message */
-export async function rescheduleMessage(sql: Sql, workspaceId: string, messageId: string, sendAt: Date): Promise<{ rescheduled: (Changed & { now: boolean })[]; alreadyLeft: number; expiresAt: Date | null } | null> {
+export async function rescheduleMessage(
+  sql: Sql,
+  workspaceId: string,
+  messageId: string,
+  sendAt: Date,
+): Promise<{
+  rescheduled: (Changed & { now: boolean })[];
+  alreadyLeft: number;
+  expiresAt: Date | null;
+} | null> {
   const ids = await deliveriesOf(sql, workspaceId, messageId);
   if (!ids) return null;
   const day = dayOf(messageId);
@@ -57,6 +73,9 @@ export async function rescheduleMessage(sql: Sql, workspaceId: string, messageId
      SELECT id, lane, channel, now FROM changed`,
     [workspaceId, day, ids, sendAt, OFFER_AGAIN_SECONDS, messageId],
   );
-  const [message] = await sql.query<{ expiresAt: Date | null }>('UPDATE messages SET send_at = $4 WHERE day = $2::date AND id = $3 AND workspace_id = $1 RETURNING expires_at AS "expiresAt"', [workspaceId, day, messageId, sendAt]);
+  const [message] = await sql.query<{ expiresAt: Date | null }>(
+    'UPDATE messages SET send_at = $4 WHERE day = $2::date AND id = $3 AND workspace_id = $1 RETURNING expires_at AS "expiresAt"',
+    [workspaceId, day, messageId, sendAt],
+  );
   return { rescheduled: rows, alreadyLeft: ids.length - rows.length, expiresAt: message?.expiresAt ?? null };
 }

@@ -1,6 +1,13 @@
 /** Judges inline content when it is accepted: Liquid that cannot be read, or data that certainly lacks something, is refused now. */
 import type { ContentByChannel, ProblemError } from '@carillon/contracts';
-import { isMjml, missingVariables, mjmlToHtml, TemplateError, variablesOf, type TemplateVariable } from '@carillon/content';
+import {
+  isMjml,
+  missingVariables,
+  mjmlToHtml,
+  TemplateError,
+  variablesOf,
+  type TemplateVariable,
+} from '@carillon/content';
 
 /** What every template may use besides `data`. */
 export const GIVEN_VARIABLES: readonly string[] = ['profile', 'unsubscribe_url'];
@@ -10,16 +17,27 @@ const read = new Map<string, TemplateVariable[]>();
 const KEPT_SOURCES = 1000;
 
 /** @returns the content with MJML made into HTML, and what is wrong with it */
-export async function checkContent(content: ContentByChannel, data: Readonly<Record<string, unknown>>): Promise<{ content: ContentByChannel; errors: ProblemError[] }> {
+export async function checkContent(
+  content: ContentByChannel,
+  data: Readonly<Record<string, unknown>>,
+): Promise<{ content: ContentByChannel; errors: ProblemError[] }> {
   const errors: ProblemError[] = [];
   for (const { pointer, text } of liquidIn(content, '/content')) {
     try {
       const needed = variables(text).filter(({ keys }) => !GIVEN_VARIABLES.includes(String(keys[0])));
       for (const { path, pointer: at } of missingVariables(needed, data))
-        errors.push({ pointer: `/data${at}`, code: 'missing_variable', message: `the content at ${pointer} needs ${path}: give it in data, or write {{ ${path} | default: "…" }}` });
+        errors.push({
+          pointer: `/data${at}`,
+          code: 'missing_variable',
+          message: `the content at ${pointer} needs ${path}: give it in data, or write {{ ${path} | default: "…" }}`,
+        });
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error;
-      errors.push({ pointer, code: error.code, message: `${error.message} (line ${error.line}, column ${error.column})` });
+      errors.push({
+        pointer,
+        code: error.code,
+        message: `${error.message} (line ${error.line}, column ${error.column})`,
+      });
     }
   }
   const html = content.email?.html;
@@ -28,7 +46,10 @@ export async function checkContent(content: ContentByChannel, data: Readonly<Rec
     return { content: { ...content, email: { ...content.email, html: await mjmlToHtml(html) } }, errors };
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
-    return { content, errors: [{ pointer: '/content/email/html', code: error.code, message: error.message }] };
+    return {
+      content,
+      errors: [{ pointer: '/content/email/html', code: error.code, message: error.message }],
+    };
   }
 }
 
@@ -46,5 +67,7 @@ function variables(text: string): TemplateVariable[] {
 function liquidIn(value: unknown, pointer: string): { pointer: string; text: string }[] {
   if (typeof value === 'string') return [{ pointer, text: value }];
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => liquidIn(inner, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`));
+  return Object.entries(value).flatMap(([key, inner]) =>
+    liquidIn(inner, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`),
+  );
 }

@@ -22,7 +22,11 @@ const versions = new Map<string, TemplateContent>();
 const KEPT_VERSIONS = 500;
 
 /** Reads the template versions of these deliveries. Returns a look-up. */
-export async function templateContent(sql: Sql, workspaceId: string, refs: readonly Ref[]): Promise<(ref: Ref) => TemplateContent | undefined> {
+export async function templateContent(
+  sql: Sql,
+  workspaceId: string,
+  refs: readonly Ref[],
+): Promise<(ref: Ref) => TemplateContent | undefined> {
   const found = new Map<string, TemplateContent>();
   const missing = new Map<string, { id: string; version: number }>();
   for (const { templateId: id, templateVersion: version } of refs) {
@@ -34,7 +38,12 @@ export async function templateContent(sql: Sql, workspaceId: string, refs: reado
   }
   if (missing.size > 0) {
     const wanted = [...missing.values()];
-    const rows = await sql.query<{ id: string; key: string; version: number; compiled: Pick<TemplateContent, 'content' | 'locales'> }>(
+    const rows = await sql.query<{
+      id: string;
+      key: string;
+      version: number;
+      compiled: Pick<TemplateContent, 'content' | 'locales'>;
+    }>(
       `SELECT t.id, t.key, tv.version, tv.compiled FROM unnest($2::uuid[], $3::int[]) AS u(id, version)
          JOIN template_versions tv ON tv.workspace_id = $1 AND tv.template_id = u.id AND tv.version = u.version
          JOIN templates t ON t.workspace_id = $1 AND t.id = u.id`,
@@ -42,7 +51,12 @@ export async function templateContent(sql: Sql, workspaceId: string, refs: reado
     );
     for (const row of rows) {
       const key = `${workspaceId} ${row.id} ${row.version}`;
-      const value = { key: row.key, version: row.version, content: row.compiled.content, locales: row.compiled.locales };
+      const value = {
+        key: row.key,
+        version: row.version,
+        content: row.compiled.content,
+        locales: row.compiled.locales,
+      };
       if (versions.size >= KEPT_VERSIONS) versions.delete(versions.keys().next().value ?? '');
       versions.set(key, value);
       found.set(key, value);
@@ -55,7 +69,12 @@ export async function templateContent(sql: Sql, workspaceId: string, refs: reado
  * @param inline the message's own content; wins when there is no template
  * @returns the content, and a key under which compiled templates may be kept; null when the template version is gone
  */
-export function contentFor(ref: Ref, inline: ContentByChannel | null, template: TemplateContent | undefined, locale: string | null): { content: ContentByChannel; cacheKey: string } | null {
+export function contentFor(
+  ref: Ref,
+  inline: ContentByChannel | null,
+  template: TemplateContent | undefined,
+  locale: string | null,
+): { content: ContentByChannel; cacheKey: string } | null {
   if (ref.templateId === null) return inline ? { content: inline, cacheKey: contentKey(inline) } : null;
   if (!template) return null;
   const tag = (locale ? localeChain(locale) : []).find((l) => template.locales[l]);
@@ -67,4 +86,5 @@ export function contentFor(ref: Ref, inline: ContentByChannel | null, template: 
 }
 
 /** Equal content shares compiled templates, whichever message brings it. */
-const contentKey = (content: ContentByChannel): string => `inline:${createHash('sha256').update(JSON.stringify(content)).digest('base64url')}`;
+const contentKey = (content: ContentByChannel): string =>
+  `inline:${createHash('sha256').update(JSON.stringify(content)).digest('base64url')}`;

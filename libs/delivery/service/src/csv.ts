@@ -1,7 +1,8 @@
 /** CSV lines (RFC 4180) that no spreadsheet takes for formulas. */
 
 /** A cell that a spreadsheet would compute gets an apostrophe before it (OWASP: CSV injection). A phone number stays as it is. */
-const harmless = (text: string): string => (/^[=@\t\r]/.test(text) || (/^[+-]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text)) ? `'${text}` : text);
+const harmless = (text: string): string =>
+  /^[=@\t\r]/.test(text) || (/^[+-]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text)) ? `'${text}` : text;
 
 export const csvLine = (cells: readonly string[]): string =>
   `${cells

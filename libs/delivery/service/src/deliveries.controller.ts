@@ -2,7 +2,14 @@
 import { DeliveryFilter, type Delivery } from '@carillon/contracts';
 import { Database } from '@carillon/database';
 import { explain, sentenceOf } from '@carillon/delivery-rules';
-import { notFound, Operation, ProblemException, type Call, type Result, type StreamEvent } from '@carillon/server';
+import {
+  notFound,
+  Operation,
+  ProblemException,
+  type Call,
+  type Result,
+  type StreamEvent,
+} from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { csvLine } from './csv.js';
 import { countDeliveries, deliveriesById, listDeliveries, timelineOf } from './list.js';
@@ -10,7 +17,24 @@ import { showContent } from './show-content.js';
 import { HintListener } from './hint-listener.js';
 
 const CSV_PAGE = 200;
-const CSV_COLUMNS = ['id', 'messageId', 'channel', 'class', 'source', 'status', 'reason', 'profile', 'address', 'template', 'provider', 'providerMessageId', 'attempts', 'createdAt', 'sentAt', 'deliveredAt'] as const;
+const CSV_COLUMNS = [
+  'id',
+  'messageId',
+  'channel',
+  'class',
+  'source',
+  'status',
+  'reason',
+  'profile',
+  'address',
+  'template',
+  'provider',
+  'providerMessageId',
+  'attempts',
+  'createdAt',
+  'sentAt',
+  'deliveredAt',
+] as const;
 
 @Controller()
 export class DeliveriesController {
@@ -20,8 +44,13 @@ export class DeliveriesController {
   ) {}
 
   @Operation('listDeliveries')
-  list({ query: { limit, cursor, ...filter }, caller }: Call<'listDeliveries'>): Promise<Result<'listDeliveries'>> {
-    return this.database.inWorkspace(caller.workspaceId, (sql) => listDeliveries(sql, caller.workspaceId, filter, { limit, cursor }));
+  list({
+    query: { limit, cursor, ...filter },
+    caller,
+  }: Call<'listDeliveries'>): Promise<Result<'listDeliveries'>> {
+    return this.database.inWorkspace(caller.workspaceId, (sql) =>
+      listDeliveries(sql, caller.workspaceId, filter, { limit, cursor }),
+    );
   }
 
   @Operation('exportDeliveries')
@@ -31,7 +60,9 @@ export class DeliveriesController {
     let cursor: string | undefined;
     do {
       // A transaction a page: a slow reader must not hold one open.
-      const page = await this.database.inWorkspace(caller.workspaceId, (sql) => listDeliveries(sql, caller.workspaceId, query, { limit: CSV_PAGE, cursor }));
+      const page = await this.database.inWorkspace(caller.workspaceId, (sql) =>
+        listDeliveries(sql, caller.workspaceId, query, { limit: CSV_PAGE, cursor }),
+      );
       for (const d of page.items) yield csvLine(CSV_COLUMNS.map((column) => cell(d, column)));
       cursor = page.nextCursor ?? undefined;
     } while (cursor && !signal.aborted);
@@ -43,15 +74,20 @@ export class DeliveriesController {
     for await (const ids of this.listener.watch(caller.workspaceId, signal)) {
       if (ids === null) yield { event: 'changed', data: {} };
       else {
-        const deliveries = await this.database.inWorkspace(caller.workspaceId, (sql) => deliveriesById(sql, caller.workspaceId, ids));
-        for (const delivery of deliveries.reverse()) if (matches(delivery)) yield { event: 'delivery', id: delivery.id, data: delivery };
+        const deliveries = await this.database.inWorkspace(caller.workspaceId, (sql) =>
+          deliveriesById(sql, caller.workspaceId, ids),
+        );
+        for (const delivery of deliveries.reverse())
+          if (matches(delivery)) yield { event: 'delivery', id: delivery.id, data: delivery };
       }
     }
   }
 
   @Operation('countDeliveries')
   count({ query, caller }: Call<'countDeliveries'>): Promise<Result<'countDeliveries'>> {
-    return this.database.inWorkspace(caller.workspaceId, (sql) => countDeliveries(sql, caller.workspaceId, query));
+    return this.database.inWorkspace(caller.workspaceId, (sql) =>
+      countDeliveries(sql, caller.workspaceId, query),
+    );
   }
 
   @Operation('getDelivery')
@@ -62,9 +98,12 @@ export class DeliveriesController {
 
   @Operation('getDeliveryContent')
   async content({ params, caller }: Call<'getDeliveryContent'>): Promise<Result<'getDeliveryContent'>> {
-    const shown = await this.database.inWorkspace(caller.workspaceId, (sql) => showContent(sql, caller.workspaceId, params.id));
+    const shown = await this.database.inWorkspace(caller.workspaceId, (sql) =>
+      showContent(sql, caller.workspaceId, params.id),
+    );
     if (!shown) throw notFound('delivery');
-    if (!shown.ok) throw new ProblemException('invalid_request', `The content cannot be rendered: ${shown.detail}.`);
+    if (!shown.ok)
+      throw new ProblemException('invalid_request', `The content cannot be rendered: ${shown.detail}.`);
     return shown.content;
   }
 
@@ -84,7 +123,12 @@ export class DeliveriesController {
 }
 
 const cell = (d: Delivery, column: (typeof CSV_COLUMNS)[number]): string => {
-  const value = column === 'profile' ? d.profile?.externalId : column === 'template' ? d.template && `${d.template.key} v${d.template.version}` : d[column];
+  const value =
+    column === 'profile'
+      ? d.profile?.externalId
+      : column === 'template'
+        ? d.template && `${d.template.key} v${d.template.version}`
+        : d[column];
   return value === null || value === undefined ? '' : String(value);
 };
 

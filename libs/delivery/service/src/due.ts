@@ -40,7 +40,12 @@ export interface Taken {
  * @param retry the policy of each channel, for attempts whose worker died
  * @param random in [0, 1)
  */
-export async function takeDue(sql: Sql, limit: number, retry: (channel: Channel) => RetryPolicy, random: () => number): Promise<Taken> {
+export async function takeDue(
+  sql: Sql,
+  limit: number,
+  retry: (channel: Channel) => RetryPolicy,
+  random: () => number,
+): Promise<Taken> {
   const rows = await sql.query<DueRow>(
     `SELECT day::text AS day, id, workspace_id AS "workspaceId", status, channel, lane, class AS "messageClass", attempt, tries, crashes, handed_over_at AS "handedOverAt",
             created_at AS "createdAt", expires_at AS "expiresAt", clock_timestamp() AS now
@@ -80,7 +85,9 @@ export async function takeDue(sql: Sql, limit: number, retry: (channel: Channel)
     ],
   );
   return {
-    offer: changes.filter((c) => c.status === 'queued').map(({ row }) => ({ id: row.id, channel: row.channel, lane: row.lane, workspaceId: row.workspaceId })),
+    offer: changes
+      .filter((c) => c.status === 'queued')
+      .map(({ row }) => ({ id: row.id, channel: row.channel, lane: row.lane, workspaceId: row.workspaceId })),
     changed: told.map(({ row }) => ({ id: row.id, workspaceId: row.workspaceId })),
     taken: rows.length,
   };
@@ -97,30 +104,69 @@ interface Decision {
 }
 
 function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
-  const queued: Decision = { status: 'queued', reason: null, afterMs: OFFER_AGAIN_SECONDS * 1000, duplicate: false, line: null, why: '' };
+  const queued: Decision = {
+    status: 'queued',
+    reason: null,
+    afterMs: OFFER_AGAIN_SECONDS * 1000,
+    duplicate: false,
+    line: null,
+    why: '',
+  };
   if (row.status !== 'sending') {
     // Here as well as in the gate: what nobody works must end too.
-    if (row.expiresAt && row.expiresAt <= row.now) return { status: 'expired', reason: 'expired_before_sending', afterMs: null, duplicate: false, line: 'expired', why: 'its expiry time came first' };
+    if (row.expiresAt && row.expiresAt <= row.now)
+      return {
+        status: 'expired',
+        reason: 'expired_before_sending',
+        afterMs: null,
+        duplicate: false,
+        line: 'expired',
+        why: 'its expiry time came first',
+      };
     return queued;
   }
   if (row.handedOverAt === null) {
-    if (row.crashes + 1 >= POISONOUS_CRASHES) return { status: 'failed', reason: 'poisonous', afterMs: null, duplicate: false, line: 'failed', why: `its worker died ${row.crashes + 1} times` };
+    if (row.crashes + 1 >= POISONOUS_CRASHES)
+      return {
+        status: 'failed',
+        reason: 'poisonous',
+        afterMs: null,
+        duplicate: false,
+        line: 'failed',
+        why: `its worker died ${row.crashes + 1} times`,
+      };
     return { ...queued, line: 'queued', why: 'its worker died before anything left' };
   }
   const next = afterAttempt(
     { kind: 'unknown', answer: {} },
-    { attempt: row.tries, messageClass: row.messageClass, ageMs: row.now.getTime() - row.createdAt.getTime(), expiresInMs: null, otherAccounts: 0 },
+    {
+      attempt: row.tries,
+      messageClass: row.messageClass,
+      ageMs: row.now.getTime() - row.createdAt.getTime(),
+      expiresInMs: null,
+      otherAccounts: 0,
+    },
     policy,
     random,
   );
   const why = 'its worker died after the hand-over: it may have been sent';
-  if (next.kind === 'retry') return { status: 'scheduled', reason: 'retry', afterMs: next.afterMs, duplicate: true, line: 'deferred', why };
+  if (next.kind === 'retry')
+    return {
+      status: 'scheduled',
+      reason: 'retry',
+      afterMs: next.afterMs,
+      duplicate: true,
+      line: 'deferred',
+      why,
+    };
   return { status: 'unknown', reason: 'worker_lost', afterMs: null, duplicate: false, line: 'unknown', why };
 }
 
 /** Forgets idempotency keys past their window and tickets past their time. */
 export async function forgetExpired(sql: Sql): Promise<void> {
-  await sql.execute('DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)', [IDEMPOTENCY_WINDOW_HOURS]);
+  await sql.execute('DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)', [
+    IDEMPOTENCY_WINDOW_HOURS,
+  ]);
   await sql.execute('DELETE FROM used_tickets WHERE expires_at < now()');
   await sql.execute('DELETE FROM sessions WHERE expires_at < now()');
 }

@@ -65,7 +65,8 @@ export class HintListener implements OnApplicationShutdown {
       this.log.warn(`the hint connection broke: ${error.message}`);
       this.client = undefined;
       client.release(true);
-      if (this.watchers.size > 0) setTimeout(() => void this.listen().catch(() => undefined), RECONNECT_MS).unref();
+      if (this.watchers.size > 0)
+        setTimeout(() => void this.listen().catch(() => undefined), RECONNECT_MS).unref();
       // What was missed meanwhile is read from the rows.
       for (const watcher of this.watchers) push(watcher, null);
     });
@@ -75,7 +76,8 @@ export class HintListener implements OnApplicationShutdown {
   private hand(payload: string | undefined): void {
     if (payload === undefined) return;
     const hint = JSON.parse(payload) as DeliveryHint;
-    for (const watcher of this.watchers) if (watcher.workspaceId === hint.workspaceId) push(watcher, hint.ids);
+    for (const watcher of this.watchers)
+      if (watcher.workspaceId === hint.workspaceId) push(watcher, hint.ids);
   }
 }
 

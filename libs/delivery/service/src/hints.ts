@@ -41,10 +41,18 @@ export class DeliveryHints implements OnApplicationShutdown {
 
   private async send(): Promise<void> {
     this.timer = undefined;
-    const hints = [...this.pending].map(([workspaceId, ids]): DeliveryHint => ({ workspaceId, ids: ids.size > NAMED_IDS ? null : [...ids] }));
+    const hints = [...this.pending].map(([workspaceId, ids]): DeliveryHint => ({
+      workspaceId,
+      ids: ids.size > NAMED_IDS ? null : [...ids],
+    }));
     this.pending.clear();
     try {
-      await this.database.acrossWorkspaces((sql) => sql.execute('SELECT pg_notify($1, h) FROM unnest($2::text[]) AS h', [DELIVERY_HINTS, hints.map((h) => JSON.stringify(h))]));
+      await this.database.acrossWorkspaces((sql) =>
+        sql.execute('SELECT pg_notify($1, h) FROM unnest($2::text[]) AS h', [
+          DELIVERY_HINTS,
+          hints.map((h) => JSON.stringify(h)),
+        ]),
+      );
     } catch (error) {
       this.log.debug(`a hint was lost: ${error instanceof Error ? error.message : 'unknown error'}`);
     }

@@ -1,8 +1,18 @@
 /** Reading the delivery log: search, one delivery, counts. Reads only. */
-import type { Counts, Delivery, DeliveryEvent, DeliveryFilter, DeliveryList, Page } from '@carillon/contracts';
+import type {
+  Counts,
+  Delivery,
+  DeliveryEvent,
+  DeliveryFilter,
+  DeliveryList,
+  Page,
+} from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
 
-interface Row extends Omit<Delivery, 'profile' | 'template' | 'createdAt' | 'sentAt' | 'deliveredAt' | 'expiresAt' | 'dueAt'> {
+interface Row extends Omit<
+  Delivery,
+  'profile' | 'template' | 'createdAt' | 'sentAt' | 'deliveredAt' | 'expiresAt' | 'dueAt'
+> {
   profileId: string | null;
   externalId: string | null;
   templateKey: string | null;
@@ -41,7 +51,12 @@ const toDelivery = ({ profileId, externalId, templateKey, templateVersion, ...d 
  * One page, newest first. Day partitions are walked from the newest and the walk stops when the page is full, so that
  * a page costs the same whether the log holds a day or a year.
  */
-export async function listDeliveries(sql: Sql, workspaceId: string, filter: DeliveryFilter, page: { limit: number; cursor?: string | undefined }): Promise<Page<Delivery>> {
+export async function listDeliveries(
+  sql: Sql,
+  workspaceId: string,
+  filter: DeliveryFilter,
+  page: { limit: number; cursor?: string | undefined },
+): Promise<Page<Delivery>> {
   const now = Date.now();
   const to = filter.to ? Date.parse(filter.to) : now + DAY_MS;
   const newest = page.cursor ? Math.min(Date.parse(`${dayOf(page.cursor)}T00:00:00Z`), to) : to;
@@ -50,7 +65,11 @@ export async function listDeliveries(sql: Sql, workspaceId: string, filter: Deli
     `SELECT (SELECT id FROM profiles WHERE workspace_id = $1 AND external_id = $2) AS profile, (SELECT id FROM templates WHERE workspace_id = $1 AND key = $3) AS template`,
     [workspaceId, filter.profile ?? null, filter.template ?? null],
   );
-  if ((filter.profile !== undefined && !scope?.profile) || (filter.template !== undefined && !scope?.template)) return { items: [], nextCursor: null };
+  if (
+    (filter.profile !== undefined && !scope?.profile) ||
+    (filter.template !== undefined && !scope?.template)
+  )
+    return { items: [], nextCursor: null };
 
   const rows = await sql.query<Row>(
     `SELECT ${COLUMNS}
@@ -97,7 +116,11 @@ export async function listDeliveries(sql: Sql, workspaceId: string, filter: Deli
 }
 
 /** Deliveries by id, newest first; unknown ids are left out. */
-export async function deliveriesById(sql: Sql, workspaceId: string, ids: readonly string[]): Promise<Delivery[]> {
+export async function deliveriesById(
+  sql: Sql,
+  workspaceId: string,
+  ids: readonly string[],
+): Promise<Delivery[]> {
   const rows = await sql.query<Row>(
     `SELECT ${COLUMNS} FROM deliveries d ${JOINS} WHERE d.day = ANY($2::date[]) AND d.id = ANY($3::uuid[]) AND d.workspace_id = $1 ORDER BY d.id DESC`,
     [workspaceId, [...new Set(ids.map(dayOf))], ids],
@@ -107,7 +130,9 @@ export async function deliveriesById(sql: Sql, workspaceId: string, ids: readonl
 
 /** The timeline, oldest first. */
 export async function timelineOf(sql: Sql, workspaceId: string, id: string): Promise<DeliveryEvent[]> {
-  const rows = await sql.query<Omit<DeliveryEvent, 'at' | 'detail'> & { at: Date; detail: DeliveryEvent['detail'] | null }>(
+  const rows = await sql.query<
+    Omit<DeliveryEvent, 'at' | 'detail'> & { at: Date; detail: DeliveryEvent['detail'] | null }
+  >(
     `SELECT e.at, e.type, e.attempt, e.reason, a.provider, e.detail FROM delivery_events e
        LEFT JOIN provider_accounts a ON a.workspace_id = e.workspace_id AND a.id = e.provider_account_id
       WHERE e.day = $2::date AND e.delivery_id = $3 AND e.workspace_id = $1 ORDER BY e.at, e.id`,
@@ -117,10 +142,19 @@ export async function timelineOf(sql: Sql, workspaceId: string, id: string): Pro
 }
 
 /** Counts by channel and status, in all and over time, by when the delivery was accepted. */
-export async function countDeliveries(sql: Sql, workspaceId: string, query: { from?: string | undefined; to?: string | undefined; interval: 'hour' | 'day' }): Promise<Counts> {
+export async function countDeliveries(
+  sql: Sql,
+  workspaceId: string,
+  query: { from?: string | undefined; to?: string | undefined; interval: 'hour' | 'day' },
+): Promise<Counts> {
   const to = query.to ? new Date(query.to) : new Date();
   const from = query.from ? new Date(query.from) : new Date(to.getTime() - DAY_MS);
-  const rows = await sql.query<{ at: Date; channel: Delivery['channel']; status: Delivery['status']; count: number }>(
+  const rows = await sql.query<{
+    at: Date;
+    channel: Delivery['channel'];
+    status: Delivery['status'];
+    count: number;
+  }>(
     `SELECT date_trunc($4, created_at, 'UTC') AS at, channel, status, count(*) AS count FROM deliveries
       WHERE workspace_id = $1 AND day BETWEEN ($2::timestamptz AT TIME ZONE 'UTC')::date AND ($3::timestamptz AT TIME ZONE 'UTC')::date AND created_at >= $2 AND created_at < $3
       GROUP BY 1, 2, 3 ORDER BY 1`,
@@ -132,7 +166,12 @@ export async function countDeliveries(sql: Sql, workspaceId: string, query: { fr
     total.count += count;
     totals.set(`${channel} ${status}`, total);
   }
-  return { from: from.toISOString(), to: to.toISOString(), totals: [...totals.values()], series: rows.map((r) => ({ ...r, at: r.at.toISOString() })) };
+  return {
+    from: from.toISOString(),
+    to: to.toISOString(),
+    totals: [...totals.values()],
+    series: rows.map((r) => ({ ...r, at: r.at.toISOString() })),
+  };
 }
 
 export type { DeliveryList };

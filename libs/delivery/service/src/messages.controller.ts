@@ -1,8 +1,25 @@
 /** Sending, cancelling, rescheduling: `operations.*Message*`. */
-import { type AcceptedMessage, type BatchResult, deliverQueue, SendMessage, type Channel, type Lane, type Message, type ProblemError } from '@carillon/contracts';
+import {
+  type AcceptedMessage,
+  type BatchResult,
+  deliverQueue,
+  SendMessage,
+  type Channel,
+  type Lane,
+  type Message,
+  type ProblemError,
+} from '@carillon/contracts';
 import { Database, dayOf } from '@carillon/database';
 import { Queues } from '@carillon/queue';
-import { errorsOf, faultIn, notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
+import {
+  errorsOf,
+  faultIn,
+  notFound,
+  Operation,
+  ProblemException,
+  type Call,
+  type Result,
+} from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { Acceptance, type SendRequest } from './accept.js';
 import { cancelMessage, rescheduleMessage } from './change-plans.js';
@@ -36,9 +53,16 @@ export class MessagesController {
       const parsed = SendMessage.safeParse(given);
       if (parsed.success && !fault) return undefined;
       const errors = fault ? [fault] : parsed.success ? [] : errorsOf(SendMessage, given, parsed.error);
-      return refusal(index, 'invalid_request', `Message ${index} is not valid: ${errors[0]?.pointer || 'it'}: ${errors[0]?.message}.`, errors);
+      return refusal(
+        index,
+        'invalid_request',
+        `Message ${index} is not valid: ${errors[0]?.pointer || 'it'}: ${errors[0]?.message}.`,
+        errors,
+      );
     });
-    const open = body.messages.flatMap((given, index) => (results[index] ? [] : [{ index, message: SendMessage.parse(given) }]));
+    const open = body.messages.flatMap((given, index) =>
+      results[index] ? [] : [{ index, message: SendMessage.parse(given) }],
+    );
     const accepted = await this.acceptance.acceptAll(
       caller.workspaceId,
       open.map(({ message }): SendRequest => ({ message, idempotencyKey: message.idempotencyKey ?? null })),
@@ -46,66 +70,99 @@ export class MessagesController {
     open.forEach(({ index }, n) => {
       const result = accepted[n];
       if (!result) return;
-      results[index] = result.ok ? { index, ...result } : refusal(index, result.code, result.detail, result.errors);
+      results[index] = result.ok
+        ? { index, ...result }
+        : refusal(index, result.code, result.detail, result.errors);
     });
     const all = results.filter((r) => r !== undefined);
     const good = all.filter((r) => r.ok);
-    this.hints.changed(caller.workspaceId, good.flatMap((r) => idsOf(r.message)));
+    this.hints.changed(
+      caller.workspaceId,
+      good.flatMap((r) => idsOf(r.message)),
+    );
     return { accepted: good.length, failed: all.length - good.length, results: all };
   }
 
   @Operation('getMessage')
   async get({ params, caller }: Call<'getMessage'>): Promise<Result<'getMessage'>> {
-    const message = await this.database.inWorkspace(caller.workspaceId, async (sql): Promise<Message | null> => {
-      const [row] = await sql.query<MessageRow>(
-        `SELECT m.id, m.class, m.source, m.topic, t.key, m.template_version AS version, m.send_at AS "sendAt", m.expires_at AS "expiresAt", m.options, m.created_at AS "createdAt", m.delivery_ids AS "deliveryIds"
+    const message = await this.database.inWorkspace(
+      caller.workspaceId,
+      async (sql): Promise<Message | null> => {
+        const [row] = await sql.query<MessageRow>(
+          `SELECT m.id, m.class, m.source, m.topic, t.key, m.template_version AS version, m.send_at AS "sendAt", m.expires_at AS "expiresAt", m.options, m.created_at AS "createdAt", m.delivery_ids AS "deliveryIds"
            FROM messages m LEFT JOIN templates t ON t.workspace_id = m.workspace_id AND t.id = m.template_id WHERE m.day = $2::date AND m.id = $3 AND m.workspace_id = $1`,
-        [caller.workspaceId, dayOf(params.id), params.id],
-      );
-      if (!row) return null;
-      const deliveries = await deliveriesById(sql, caller.workspaceId, row.deliveryIds);
-      return {
-        id: row.id,
-        class: row.class,
-        source: row.source,
-        topic: row.topic,
-        template: row.key && row.version ? { key: row.key, version: row.version } : null,
-        sendAt: row.sendAt?.toISOString() ?? null,
-        expiresAt: row.expiresAt?.toISOString() ?? null,
-        metadata: row.options.metadata ?? {},
-        createdAt: row.createdAt.toISOString(),
-        deliveries: row.deliveryIds.flatMap((id) => deliveries.find((d) => d.id === id) ?? []),
-      };
-    });
+          [caller.workspaceId, dayOf(params.id), params.id],
+        );
+        if (!row) return null;
+        const deliveries = await deliveriesById(sql, caller.workspaceId, row.deliveryIds);
+        return {
+          id: row.id,
+          class: row.class,
+          source: row.source,
+          topic: row.topic,
+          template: row.key && row.version ? { key: row.key, version: row.version } : null,
+          sendAt: row.sendAt?.toISOString() ?? null,
+          expiresAt: row.expiresAt?.toISOString() ?? null,
+          metadata: row.options.metadata ?? {},
+          createdAt: row.createdAt.toISOString(),
+          deliveries: row.deliveryIds.flatMap((id) => deliveries.find((d) => d.id === id) ?? []),
+        };
+      },
+    );
     if (!message) throw notFound('message');
     return message;
   }
 
   @Operation('cancelMessage')
   async cancel({ params, caller }: Call<'cancelMessage'>): Promise<Result<'cancelMessage'>> {
-    const result = await this.database.inWorkspace(caller.workspaceId, (sql) => cancelMessage(sql, caller.workspaceId, params.id));
+    const result = await this.database.inWorkspace(caller.workspaceId, (sql) =>
+      cancelMessage(sql, caller.workspaceId, params.id),
+    );
     if (!result) throw notFound('message');
     this.hints.changed(caller.workspaceId, result.cancelled);
     return { id: params.id, cancelled: result.cancelled.length, alreadyLeft: result.alreadyLeft };
   }
 
   @Operation('rescheduleMessage')
-  async reschedule({ params, body, caller }: Call<'rescheduleMessage'>): Promise<Result<'rescheduleMessage'>> {
+  async reschedule({
+    params,
+    body,
+    caller,
+  }: Call<'rescheduleMessage'>): Promise<Result<'rescheduleMessage'>> {
     const sendAt = new Date(body.sendAt);
     const result = await this.database.inWorkspace(caller.workspaceId, async (sql) => {
       const changed = await rescheduleMessage(sql, caller.workspaceId, params.id, sendAt);
       // Thrown inside the transaction, so that nothing changes.
       if (changed?.expiresAt && changed.expiresAt <= sendAt)
         throw new ProblemException('invalid_request', 'The message expires before that time.', {
-          errors: [{ pointer: '/sendAt', code: 'after_expiry', message: `must be earlier than the message's expiresAt, ${changed.expiresAt.toISOString()}` }],
+          errors: [
+            {
+              pointer: '/sendAt',
+              code: 'after_expiry',
+              message: `must be earlier than the message's expiresAt, ${changed.expiresAt.toISOString()}`,
+            },
+          ],
         });
       return changed;
     });
     if (!result) throw notFound('message');
-    if (result.rescheduled.length === 0) throw new ProblemException('already_left', 'Every delivery of this message has left or ended: send a new message.');
-    for (const d of result.rescheduled) if (d.now) void this.queues.offer(deliverQueue(d.channel as Channel, d.lane as Lane), [d.id]);
-    this.hints.changed(caller.workspaceId, result.rescheduled.map((d) => d.id));
-    return { id: params.id, rescheduled: result.rescheduled.length, alreadyLeft: result.alreadyLeft, sendAt: sendAt.toISOString() };
+    if (result.rescheduled.length === 0)
+      throw new ProblemException(
+        'already_left',
+        'Every delivery of this message has left or ended: send a new message.',
+      );
+    for (const d of result.rescheduled)
+      if (d.now) void this.queues.offer(deliverQueue(d.channel as Channel, d.lane as Lane), [d.id]);
+    this.hints.changed(
+      caller.workspaceId,
+      result.rescheduled.map((d) => d.id),
+    );
+    return {
+      id: params.id,
+      rescheduled: result.rescheduled.length,
+      alreadyLeft: result.alreadyLeft,
+      sendAt: sendAt.toISOString(),
+    };
   }
 }
 
@@ -124,13 +181,22 @@ interface MessageRow {
 }
 
 const idsOf = (message: AcceptedMessage) => message.deliveries.map((d) => d.id);
-const refusal = (index: number, code: string, detail: string, errors: ProblemError[]): BatchResult['results'][number] => ({ index, ok: false, code, detail, errors });
+const refusal = (
+  index: number,
+  code: string,
+  detail: string,
+  errors: ProblemError[],
+): BatchResult['results'][number] => ({ index, ok: false, code, detail, errors });
 
 /** Header and body mean the same key; two different ones are a mistake that must not be guessed about. */
 function keyOf(body: SendMessage, header: string | null): string | null {
   const key = header ?? body.idempotencyKey ?? null;
-  const wrong = (message: string) => new ProblemException('invalid_request', `The idempotency key is not valid: ${message}.`, { errors: [{ pointer: '/idempotencyKey', code: 'invalid', message }] });
-  if (header !== null && body.idempotencyKey !== undefined && header !== body.idempotencyKey) throw wrong('the Idempotency-Key header and idempotencyKey in the body differ: give one of them');
+  const wrong = (message: string) =>
+    new ProblemException('invalid_request', `The idempotency key is not valid: ${message}.`, {
+      errors: [{ pointer: '/idempotencyKey', code: 'invalid', message }],
+    });
+  if (header !== null && body.idempotencyKey !== undefined && header !== body.idempotencyKey)
+    throw wrong('the Idempotency-Key header and idempotencyKey in the body differ: give one of them');
   if (key !== null && (key.length === 0 || key.length > 255)) throw wrong('write 1 to 255 characters');
   return key;
 }

@@ -18,14 +18,23 @@ export interface SendingAccount {
 }
 
 /** The keys of this process, newest first. */
-export const masterKeys = (): MasterKeys => [config().secrets.masterKey, ...config().secrets.previousMasterKeys];
+export const masterKeys = (): MasterKeys => [
+  config().secrets.masterKey,
+  ...config().secrets.previousMasterKeys,
+];
 
 const opened = new Map<string, Readonly<Record<string, unknown>>>();
 const KEPT_ACCOUNTS = 1000;
 
 /** All accounts of a channel, in the order they are to be tried. */
-export async function usableAccounts(sql: Sql, workspaceId: string, channel: Channel): Promise<SendingAccount[]> {
-  const rows = await sql.query<Omit<SendingAccount, 'operatorEndpoint'> & { secrets: Record<string, Envelope> }>(
+export async function usableAccounts(
+  sql: Sql,
+  workspaceId: string,
+  channel: Channel,
+): Promise<SendingAccount[]> {
+  const rows = await sql.query<
+    Omit<SendingAccount, 'operatorEndpoint'> & { secrets: Record<string, Envelope> }
+  >(
     `SELECT id, workspace_id AS "workspaceId", channel, provider, name, revision, paused_at IS NOT NULL AS paused, settings, secrets
        FROM provider_accounts WHERE workspace_id = $1 AND channel = $2 AND deleted_at IS NULL ORDER BY position, id`,
     [workspaceId, channel],
@@ -38,12 +47,20 @@ export async function usableAccounts(sql: Sql, workspaceId: string, channel: Cha
 }
 
 /** Settings with their secrets. Kept by revision: opening is cheap, but not for every batch. */
-export function openSettings(account: { id: string; workspaceId: string; revision: number; settings: Readonly<Record<string, unknown>> }, secrets: Record<string, Envelope>): Readonly<Record<string, unknown>> {
+export function openSettings(
+  account: { id: string; workspaceId: string; revision: number; settings: Readonly<Record<string, unknown>> },
+  secrets: Record<string, Envelope>,
+): Readonly<Record<string, unknown>> {
   const key = `${account.id} ${account.revision}`;
   const kept = opened.get(key);
   if (kept) return kept;
   const settings = { ...account.settings };
-  for (const [field, envelope] of Object.entries(secrets)) settings[field] = open(masterKeys(), { workspaceId: account.workspaceId, accountId: account.id, field }, envelope);
+  for (const [field, envelope] of Object.entries(secrets))
+    settings[field] = open(
+      masterKeys(),
+      { workspaceId: account.workspaceId, accountId: account.id, field },
+      envelope,
+    );
   if (opened.size >= KEPT_ACCOUNTS) opened.clear();
   opened.set(key, settings);
   return settings;

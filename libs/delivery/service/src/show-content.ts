@@ -21,10 +21,23 @@ interface Row {
 }
 /** Stands where the real link was: a person who looks at a message must not be able to unsubscribe its recipient. */
 const NO_LINK = 'https://unsubscribe.invalid/';
-export const nobody: Recipient = { profileId: null, externalId: null, email: null, phone: null, locale: null, timezone: null, attributes: {}, devices: [] };
+export const nobody: Recipient = {
+  profileId: null,
+  externalId: null,
+  email: null,
+  phone: null,
+  locale: null,
+  timezone: null,
+  attributes: {},
+  devices: [],
+};
 
 /** @returns null when there is no such delivery in the workspace */
-export async function showContent(sql: Sql, workspaceId: string, id: string): Promise<{ ok: true; content: RenderedContent } | { ok: false; detail: string } | null> {
+export async function showContent(
+  sql: Sql,
+  workspaceId: string,
+  id: string,
+): Promise<{ ok: true; content: RenderedContent } | { ok: false; detail: string } | null> {
   const [row] = await sql.query<Row>(
     `SELECT d.id, d.message_id AS "messageId", d.channel, d.class AS "messageClass", d.profile_id AS "profileId", d.address, d.template_id AS "templateId",
             d.template_version AS "templateVersion", m.content, m.data, m.options
@@ -33,7 +46,11 @@ export async function showContent(sql: Sql, workspaceId: string, id: string): Pr
   );
   if (!row) return null;
   const [profile] = row.profileId ? await recipientsByIds(sql, workspaceId, [row.profileId]) : [];
-  const recipient = profile ?? { ...nobody, email: row.channel === 'email' ? row.address : null, phone: row.channel === 'sms' ? row.address : null };
+  const recipient = profile ?? {
+    ...nobody,
+    email: row.channel === 'email' ? row.address : null,
+    phone: row.channel === 'sms' ? row.address : null,
+  };
   const templates = await templateContent(sql, workspaceId, [row]);
   const chosen = contentFor(row, row.content, templates(row), recipient.locale);
   if (!chosen) return { ok: false, detail: 'its template version is missing' };
@@ -48,5 +65,7 @@ export async function showContent(sql: Sql, workspaceId: string, id: string): Pr
     attachments: row.options.attachments ?? [],
     unsubscribeUrl: NO_LINK,
   });
-  return result.ok ? { ok: true, content: channel.show(result.rendered, row.address) } : { ok: false, detail: result.detail };
+  return result.ok
+    ? { ok: true, content: channel.show(result.rendered, row.address) }
+    : { ok: false, detail: result.detail };
 }

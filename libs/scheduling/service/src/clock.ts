@@ -7,7 +7,13 @@ import { deliverQueue } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
 import { channelShapes, DeliveryHints, forgetExpired, groupBy, takeDue } from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
-import { Inject, Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type BeforeApplicationShutdown,
+} from '@nestjs/common';
 
 const TICK_MS = 250;
 /** After a tick that failed: the database is away or overloaded. */
@@ -42,10 +48,20 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
   /** Takes everything that is due now. @returns how many rows */
   async tick(): Promise<number> {
     let all = 0;
-    for (let full = true; full && !this.stopped; ) {
-      const { offer, changed, taken } = await this.database.acrossWorkspaces((sql) => takeDue(sql, SLICE, (channel) => channelShapes[channel].retry, Math.random));
-      for (const [queue, ids] of groupBy(offer, (d) => deliverQueue(d.channel, d.lane))) void this.queues.offer(queue, ids.map((d) => d.id));
-      for (const [workspaceId, rows] of groupBy(changed, (d) => d.workspaceId)) this.hints.changed(workspaceId, rows.map((d) => d.id));
+    for (let full = true; full && !this.stopped;) {
+      const { offer, changed, taken } = await this.database.acrossWorkspaces((sql) =>
+        takeDue(sql, SLICE, (channel) => channelShapes[channel].retry, Math.random),
+      );
+      for (const [queue, ids] of groupBy(offer, (d) => deliverQueue(d.channel, d.lane)))
+        void this.queues.offer(
+          queue,
+          ids.map((d) => d.id),
+        );
+      for (const [workspaceId, rows] of groupBy(changed, (d) => d.workspaceId))
+        this.hints.changed(
+          workspaceId,
+          rows.map((d) => d.id),
+        );
       all += taken;
       full = taken === SLICE;
     }

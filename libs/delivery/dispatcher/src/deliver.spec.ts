@@ -1,0 +1,431 @@
+/** The runtime on a real PostgreSQL, with a provider whose answers the test decides. Providers themselves: channels/*. */
+import { loadConfig, useConfig } from '@carillon/config';
+import { SendMessage, type MessageClass } from '@carillon/contracts';
+import { Database, ensurePartitions, newId } from '@carillon/database';
+import { defineChannel, type Channel, type Outcome, type Outgoing } from '@carillon/delivery-rules';
+import { Acceptance, DeliveryHints, links, takeDue } from '@carillon/delivery-service';
+import type { Queues } from '@carillon/queue';
+import { freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { claim, judge } from './claim.js';
+import { Deliverer } from './deliver.js';
+import { markHandedOver } from './hand-over.js';
+import { Leases } from './leases.js';
+import { recordAttempts } from './record.js';
+import { SendContexts } from './send-context.js';
+
+let fresh: FreshDatabase;
+let owner: pg.Client;
+let database: Database;
+let acceptance: Acceptance;
+let deliverer: Deliverer;
+let contexts: SendContexts;
+let offered: string[];
+let sent: Outgoing<string>[];
+let answer: (message: Outgoing<string>) => Outcome | Promise<Outcome>;
+const workspaceId = newId();
+const accountId = newId();
+const { signal } = new AbortController();
+
+const retry = { attempts: 3, windowMs: 3_600_000, backoffMs: 1000, maxBackoffMs: 1000 };
+const channel = defineChannel<string>({
+  channel: 'email',
+  addresses: (r) => (r.email ? [{ address: r.email }] : []),
+  render: ({ content }) =>
+    content.email?.text === 'unrenderable'
+      ? { ok: false, reason: 'template_error', detail: 'cannot', pointer: '/email/text' }
+      : { ok: true, rendered: content.email?.text ?? '', warnings: [] },
+  show: () => ({ channel: 'email' }),
+  providers: [
+    {
+      name: 'scripted',
+      title: 'Scripted',
+      docs: 'https://carillon.example',
+      settings: {} as never,
+      send: async (batch) => {
+        sent.push(...batch);
+        return Promise.all(batch.map((m) => answer(m)));
+      },
+    },
+  ],
+  retry,
+  batchSize: 3,
+});
+const accepted: Outcome = { kind: 'accepted', providerMessageId: 'p-1', answer: { code: 250 } };
+
+beforeAll(async () => {
+  useConfig(loadConfig({ NODE_ENV: 'test' }));
+  fresh = await freshDatabase();
+  owner = new pg.Client({ connectionString: fresh.ownerUrl });
+  await owner.connect();
+  database = new Database({ url: fresh.appUrl, max: 6 });
+  const queues = {
+    offer: (_: string, ids: readonly string[]) => (offered.push(...ids), Promise.resolve(true)),
+  } as unknown as Queues;
+  acceptance = new Acceptance(database, queues);
+  contexts = new SendContexts({
+    links: links(),
+    inboxFor: () => ({ store: () => Promise.resolve([]) }),
+    allowPrivateNetworks: false,
+  });
+  const hints = new DeliveryHints(database);
+  deliverer = new Deliverer(
+    channel as Channel,
+    database,
+    queues,
+    new Leases(database),
+    contexts,
+    hints,
+    () => 0,
+  );
+  await ensurePartitions(database);
+  await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
+  await owner.query(
+    `INSERT INTO provider_accounts (id, workspace_id, channel, provider, name) VALUES ($1, $2, 'email', 'scripted', 'First')`,
+    [accountId, workspaceId],
+  );
+});
+beforeEach(async () => {
+  offered = [];
+  sent = [];
+  answer = () => accepted;
+  await owner.query('UPDATE provider_accounts SET paused_at = NULL');
+});
+afterAll(async () => {
+  await contexts.close();
+  await database.close();
+  await owner.end();
+  await fresh.drop();
+});
+
+const accept = async (
+  to: string,
+  more: { class?: MessageClass; text?: string; expiresAt?: string } = {},
+): Promise<{ id: string; messageId: string }> => {
+  const { text = 'Hello', ...rest } = more;
+  const result = await acceptance.accept(workspaceId, {
+    message: SendMessage.parse({
+      to: { email: to },
+      channels: ['email'],
+      content: { email: { subject: 's', text } },
+      ...rest,
+    }),
+    idempotencyKey: null,
+  });
+  if (!result.ok) throw new Error(result.detail);
+  return { id: result.message.deliveries[0]?.id ?? '', messageId: result.message.id };
+};
+const row = async (id: string) =>
+  (
+    await owner.query(
+      `SELECT status, reason, attempt, tries, crashes, due_at, possible_duplicate, provider_message_id FROM deliveries WHERE id = $1`,
+      [id],
+    )
+  ).rows[0] as Record<string, unknown>;
+const timeline = async (id: string) =>
+  (
+    await owner.query<{ type: string }>(
+      'SELECT type FROM delivery_events WHERE delivery_id = $1 ORDER BY at, id',
+      [id],
+    )
+  ).rows.map((r) => r.type);
+/** As if that much time had passed for what waits or is leased. */
+const passTime = (id: string) =>
+  owner.query(
+    `UPDATE deliveries SET due_at = now() - interval '1 second' WHERE id = $1 AND due_at IS NOT NULL`,
+    [id],
+  );
+const tick = () =>
+  database.acrossWorkspaces((sql) =>
+    takeDue(
+      sql,
+      100,
+      () => retry,
+      () => 0,
+    ),
+  );
+/** A worker as far as its claim, and no further. */
+const claimOnly = async (id: string) => {
+  const claimed = await database.acrossWorkspaces((sql) => claim(sql, [id]));
+  return database.inWorkspace(workspaceId, (sql) => judge(sql, channel as Channel, workspaceId, claimed));
+};
+
+describe('a delivery', () => {
+  it('is claimed, handed over once and recorded, and a second job for it does nothing', async () => {
+    const { id } = await accept('ada@example.com');
+    await Promise.all([
+      deliverer.deliver([id], signal),
+      deliverer.deliver([id], signal),
+      deliverer.deliver([id], signal),
+    ]);
+    await deliverer.deliver([id], signal);
+    expect(sent).toHaveLength(1);
+    expect(await row(id)).toMatchObject({
+      status: 'sent',
+      attempt: 1,
+      tries: 1,
+      due_at: null,
+      provider_message_id: 'p-1',
+    });
+    expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'sent']);
+  });
+
+  it('goes its way beside others of its batch that go another', async () => {
+    const to = [
+      'ok-1@example.com',
+      'no@example.com',
+      'ok-2@example.com',
+      'later@example.com',
+      'ok-3@example.com',
+    ];
+    const ids = await Promise.all(to.map((address) => accept(address).then((a) => a.id)));
+    ids.push((await accept('x@example.com', { text: 'unrenderable' })).id);
+    answer = ({ address }) =>
+      address.startsWith('no')
+        ? { kind: 'rejected', reason: 'recipient_unknown', answer: { code: 550 } }
+        : address.startsWith('later')
+          ? { kind: 'deferred', answer: { code: 451 } }
+          : accepted;
+    await deliverer.deliver(ids, signal);
+    const rows = await Promise.all(ids.map(row));
+    expect(rows.map((r) => `${String(r['status'])} ${String(r['reason'])}`)).toEqual([
+      'sent null',
+      'failed recipient_unknown',
+      'sent null',
+      'scheduled retry',
+      'sent null',
+      'failed template_error',
+    ]);
+  });
+
+  it('is tried again by the clock, until it gives up', async () => {
+    const { id } = await accept('later@example.com');
+    answer = () => ({ kind: 'deferred', answer: { code: 451 } });
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await deliverer.deliver([id], signal);
+      await passTime(id);
+      await tick();
+    }
+    expect(await row(id)).toMatchObject({
+      status: 'failed',
+      reason: 'retries_exhausted',
+      tries: 3,
+      due_at: null,
+    });
+    expect(sent).toHaveLength(3);
+  });
+
+  it('does not leave when its credentials are refused, and loses no try by it', async () => {
+    const { id } = await accept('ada@example.com');
+    answer = () => ({ kind: 'misconfigured', answer: { code: 535, message: 'bad password' } });
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'queued', tries: 0 });
+    expect(offered.filter((o) => o === id)).toHaveLength(2);
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'scheduled', reason: 'account_paused', tries: 0 });
+    const { rows } = await owner.query<{ paused_reason: string }>(
+      'SELECT paused_reason FROM provider_accounts WHERE paused_at IS NOT NULL',
+    );
+    expect(rows).toEqual([
+      {
+        paused_reason:
+          'The provider refused the credentials or settings: 535 bad password. Correct them, then resume.',
+      },
+    ]);
+    await owner.query('UPDATE provider_accounts SET paused_at = NULL');
+    answer = () => accepted;
+    await passTime(id);
+    await tick();
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'sent', tries: 1 });
+  });
+
+  it('fails over to another account when it is tried again', async () => {
+    const second = newId();
+    await owner.query(
+      `INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position) VALUES ($1, $2, 'email', 'scripted', 'Second', 1)`,
+      [second, workspaceId],
+    );
+    const { id } = await accept('ada@example.com');
+    answer = () => ({ kind: 'deferred', answer: {} });
+    await deliverer.deliver([id], signal);
+    answer = () => accepted;
+    await passTime(id);
+    await tick();
+    await deliverer.deliver([id], signal);
+    const { rows } = await owner.query<{ provider_account_id: string }>(
+      'SELECT provider_account_id FROM deliveries WHERE id = $1',
+      [id],
+    );
+    expect(rows).toEqual([{ provider_account_id: second }]);
+    await owner.query('DELETE FROM provider_accounts WHERE id = $1', [second]);
+  });
+
+  it('is unknown, not failed, when the provider code throws after the hand-over', async () => {
+    const { id } = await accept('ada@example.com', { class: 'marketing' });
+    answer = () => Promise.reject(new Error('bug'));
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'unknown', reason: 'no_answer', due_at: null });
+  });
+});
+
+describe('a worker that dies', () => {
+  it('before the hand-over mark costs a lease, nothing else', async () => {
+    const { id } = await accept('ada@example.com');
+    await claimOnly(id);
+    await tick();
+    expect(await row(id)).toMatchObject({ status: 'sending' });
+    await passTime(id);
+    expect((await tick()).offer).toEqual([expect.objectContaining({ id })]);
+    await deliverer.deliver([id], signal);
+    expect(sent).toHaveLength(1);
+    expect(await row(id)).toMatchObject({
+      status: 'sent',
+      attempt: 2,
+      tries: 1,
+      crashes: 1,
+      possible_duplicate: false,
+    });
+  });
+
+  it.each<[MessageClass, object]>([
+    ['transactional', { status: 'scheduled', reason: 'retry', possible_duplicate: true }],
+    ['marketing', { status: 'unknown', reason: 'worker_lost', due_at: null }],
+  ])('after the mark leaves a %s message in doubt, and says so', async (messageClass, expected) => {
+    const { id } = await accept('ada@example.com', { class: messageClass });
+    const { ready } = await claimOnly(id);
+    await database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, ready));
+    await passTime(id);
+    await tick();
+    expect(await row(id)).toMatchObject(expected);
+    expect((await timeline(id)).at(-1)).toBe(messageClass === 'marketing' ? 'unknown' : 'deferred');
+  });
+
+  it('again and again on the same delivery is not let near it any more', async () => {
+    const { id } = await accept('ada@example.com');
+    for (let i = 0; i < 5; i++) {
+      await claimOnly(id);
+      await passTime(id);
+      await tick();
+    }
+    expect(await row(id)).toMatchObject({ status: 'failed', reason: 'poisonous' });
+  });
+
+  it('but comes back cannot write over the one that took over', async () => {
+    const { id } = await accept('ada@example.com');
+    const { ready } = await claimOnly(id);
+    const [stale] = ready;
+    if (!stale) throw new Error('it was ready');
+    await passTime(id);
+    await tick();
+    const taken = await claimOnly(id);
+    const attempt = {
+      delivery: stale.delivery,
+      account: { id: accountId, provider: 'scripted' },
+      handedOverAt: new Date(),
+      attempts: [],
+      outcome: accepted,
+      next: { kind: 'giveUp' as const, reason: 'rejected' as const },
+      nextStepId: null,
+    };
+    await database.inWorkspace(workspaceId, (sql) => recordAttempts(sql, workspaceId, [attempt]));
+    expect(await row(id)).toMatchObject({ status: 'sending', attempt: 2 });
+    expect(await timeline(id)).not.toContain('failed');
+    expect(await database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, taken.ready))).toEqual(
+      new Set([id]),
+    );
+    expect(await database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, ready))).toEqual(new Set());
+  });
+});
+
+describe('between claim and hand-over', () => {
+  const changes: [string, (id: string, messageId: string) => Promise<unknown>, object][] = [
+    [
+      'an opt-out',
+      () =>
+        owner.query(
+          `INSERT INTO consents (workspace_id, channel, address, profile_id, topic, word, source) VALUES ($1, 'email', 'late@example.com', $2, '', 'out', 'test')`,
+          [workspaceId, '00000000-0000-0000-0000-000000000000'],
+        ),
+      { status: 'suppressed', reason: 'unsubscribed' },
+    ],
+    [
+      'a suppression',
+      () =>
+        owner.query(
+          `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES ($1, 'email', 'late@example.com', 'complained', 'test')`,
+          [workspaceId],
+        ),
+      { status: 'suppressed', reason: 'complained' },
+    ],
+    [
+      'a cancellation',
+      (id) =>
+        owner.query(
+          `UPDATE deliveries SET status = 'cancelled', reason = 'cancelled_by_request', due_at = NULL WHERE id = $1`,
+          [id],
+        ),
+      { status: 'cancelled' },
+    ],
+    [
+      'its expiry',
+      (id) => owner.query(`UPDATE deliveries SET expires_at = now() WHERE id = $1`, [id]),
+      { status: 'expired' },
+    ],
+  ];
+  it.each(changes)('%s still stops it', async (_, change, expected) => {
+    await owner.query('DELETE FROM consents');
+    await owner.query('DELETE FROM suppressions');
+    const { id, messageId } = await accept('late@example.com');
+    const { ready } = await claimOnly(id);
+    expect(ready).toHaveLength(1);
+    await change(id, messageId);
+    expect(await database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, ready))).toEqual(new Set());
+    await deliverer.deliver([id], signal);
+    expect(sent).toEqual([]);
+    expect(await row(id)).toMatchObject(expected);
+    await owner.query('DELETE FROM consents');
+    await owner.query('DELETE FROM suppressions');
+  });
+});
+
+describe('a receipt that overtakes our own record', () => {
+  it('keeps its higher status, and the record only adds what it knows', async () => {
+    const { id } = await accept('ada@example.com');
+    answer = async () => {
+      await owner.query(
+        `UPDATE deliveries SET status = 'delivered', delivered_at = now(), due_at = NULL WHERE id = $1`,
+        [id],
+      );
+      return accepted;
+    };
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'delivered', due_at: null, provider_message_id: 'p-1' });
+    expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'sent']);
+  });
+});
+
+describe('a lost job', () => {
+  it('is offered again by the clock, on rows alone', async () => {
+    const { id } = await accept('ada@example.com');
+    expect((await tick()).offer.map((o) => o.id)).not.toContain(id);
+    await passTime(id);
+    expect((await tick()).offer.map((o) => o.id)).toEqual([id]);
+    expect((await tick()).offer).toEqual([]);
+  });
+
+  it('whose time is over ends instead', async () => {
+    const { id } = await accept('ada@example.com', {
+      expiresAt: new Date(Date.now() + 60_000).toISOString(),
+    });
+    await owner.query(`UPDATE deliveries SET expires_at = now() WHERE id = $1`, [id]);
+    await passTime(id);
+    await tick();
+    expect(await row(id)).toMatchObject({
+      status: 'expired',
+      reason: 'expired_before_sending',
+      due_at: null,
+    });
+  });
+});
