@@ -3,6 +3,7 @@
  * Knows BullMQ's two backends and how many connections each needs; knows nothing of payloads and handlers.
  * Made once per process and handed to `Queues` (sends) and `BullServer` (works).
  */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueueName } from '@carillon/contracts';
 import {
@@ -20,8 +21,6 @@ import pg from 'pg';
 
 /** Connections besides the one that every worker listens on. Too few is a silent deadlock, see {@link PostgresQueues}. */
 const SHARED_CONNECTIONS = 6;
-/** A store that does not answer is reported to the caller instead of holding him. Milliseconds. */
-const DEADLINE_MS = 10_000;
 /** Pause after a failed fetch: a store that refuses (a full Redis) would else be asked thousands of times a second. */
 const FETCH_PAUSE_MS = 250;
 
@@ -31,6 +30,8 @@ export interface QueueBackendOptions {
   databaseUrl: string;
   /** The role that connections to PostgreSQL act as. */
   role?: string;
+  /** A store that does not answer within this is an error for the caller. Milliseconds. */
+  deadlineMs?: number;
 }
 
 export interface ConsumerOptions {
@@ -41,8 +42,11 @@ export interface ConsumerOptions {
 
 /** As much of BullMQ's queue and worker as we use, the same on either store. */
 export type JobQueue = Pick<Queue, 'add' | 'getJobCounts' | 'close'> & ReportsErrors;
-export type JobWorker = Pick<Worker, 'isRunning' | 'closing' | 'close' | 'disconnect' | 'waitUntilReady'> &
-  ReportsErrors;
+export type JobWorker = Pick<Worker, 'isRunning' | 'closing' | 'close' | 'waitUntilReady'> &
+  ReportsErrors & {
+    /** Ends its connections at once, also those that hang or were never made; `close` alone would wait for them. */
+    discard(): void;
+  };
 interface ReportsErrors {
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
@@ -50,6 +54,8 @@ interface ReportsErrors {
 /** BullMQ's objects for this process. Used inside this library only. */
 export interface QueueBackend {
   readonly kind: 'postgres' | 'redis';
+  /** Resolves when the store can be asked. @throws soon when it is away */
+  reachable(): Promise<void>;
   producer(queue: QueueName): JobQueue;
   consumer(queue: QueueName, process: Processor, options: ConsumerOptions): JobWorker;
   /** Ends what is shared. The queues and workers made here are closed by who made them, before. */
@@ -57,10 +63,13 @@ export interface QueueBackend {
 }
 
 /** Chooses by `queueUrl`. Connects lazily: a store that is away does not stop the start. */
-export function queueBackend(options: QueueBackendOptions): QueueBackend {
-  return options.queueUrl
-    ? new RedisQueues(options.queueUrl)
-    : new PostgresQueues(options.databaseUrl, options.role ?? 'carillon_app');
+export function queueBackend({
+  queueUrl,
+  databaseUrl,
+  role = 'carillon_app',
+  deadlineMs = 10_000,
+}: QueueBackendOptions): QueueBackend {
+  return queueUrl ? new RedisQueues(queueUrl, deadlineMs) : new PostgresQueues(databaseUrl, role, deadlineMs);
 }
 
 const producerOptions = {
@@ -117,7 +126,7 @@ class PostgresQueues implements QueueBackend {
   readonly kind = 'postgres';
   private readonly pool: pg.Pool;
 
-  constructor(databaseUrl: string, role: string) {
+  constructor(databaseUrl: string, role: string, deadlineMs: number) {
     const url = new URL(databaseUrl);
     const given = url.searchParams.get('options');
     url.searchParams.delete('options');
@@ -131,10 +140,18 @@ class PostgresQueues implements QueueBackend {
       application_name: 'carillon queues',
       max: SHARED_CONNECTIONS,
       keepAlive: true,
-      connectionTimeoutMillis: DEADLINE_MS,
-      query_timeout: DEADLINE_MS,
+      connectionTimeoutMillis: deadlineMs,
+      query_timeout: deadlineMs,
     });
     this.pool.setMaxListeners(0);
+    // BullMQ uses some clients without listening for their errors, and one that dies then would end the process.
+    // Whoever uses a dead client is told by his query.
+    this.pool.on('connect', (client) => client.on('error', () => {}));
+  }
+
+  /** A pool connects when it is asked, and fails at once when nobody answers. */
+  reachable(): Promise<void> {
+    return Promise.resolve();
   }
 
   producer(queue: QueueName): JobQueue {
@@ -145,7 +162,7 @@ class PostgresQueues implements QueueBackend {
     this.pool.options.max += 1;
     const worker = consume(queue, process, this.pool, createPostgresBackend, options);
     worker.once('closed', () => (this.pool.options.max -= 1));
-    return worker;
+    return Object.assign(worker, { discard: () => void worker.disconnect() });
   }
 
   close(): Promise<void> {
@@ -157,13 +174,25 @@ class RedisQueues implements QueueBackend {
   readonly kind = 'redis';
   private readonly producers: Redis;
 
-  constructor(private readonly url: string) {
-    // Producers fail fast: what could not be offered lies in rows.
+  constructor(
+    private readonly url: string,
+    private readonly deadlineMs: number,
+  ) {
     this.producers = new Redis(url, {
       maxRetriesPerRequest: 1,
-      commandTimeout: DEADLINE_MS,
-      connectTimeout: DEADLINE_MS,
+      commandTimeout: deadlineMs,
+      connectTimeout: deadlineMs,
       connectionName: 'carillon queues',
+    });
+    this.producers.on('error', () => {}); // Told to whoever sends, by `reachable`.
+  }
+
+  /** BullMQ would wait for a connection without end; what could not be offered lies in rows, so give up soon. */
+  async reachable(): Promise<void> {
+    if (this.producers.status === 'ready') return;
+    const waiting = AbortSignal.timeout(Math.min(this.deadlineMs, 1_000));
+    await once(this.producers, 'ready', { signal: waiting }).catch((error: unknown) => {
+      throw new Error(`no connection to the queues' Redis (${this.producers.status})`, { cause: error });
     });
   }
 
@@ -173,8 +202,18 @@ class RedisQueues implements QueueBackend {
 
   /** Two connections per worker, so that replacing a worker also replaces a connection that hangs. */
   consumer(queue: QueueName, process: Processor, options: ConsumerOptions): JobWorker {
-    const connection = { url: this.url, maxRetriesPerRequest: null, connectTimeout: DEADLINE_MS };
-    return consume(queue, process, connection, createRedisBackend, options);
+    const client = new Redis(this.url, { maxRetriesPerRequest: null, connectTimeout: this.deadlineMs });
+    const clients = [client];
+    const duplicate = client.duplicate.bind(client);
+    client.duplicate = (...args) => {
+      const copy = duplicate(...args);
+      clients.push(copy);
+      return copy;
+    };
+    const worker = consume(queue, process, client, createRedisBackend, options);
+    const discard = () => clients.forEach((one) => one.disconnect());
+    worker.once('closed', discard);
+    return Object.assign(worker, { discard });
   }
 
   close(): Promise<void> {

@@ -22,7 +22,7 @@ export interface BullServerOptions {
 }
 
 /** A store that is away does not stop the start: its workers connect when it is back. */
-const READY_WITHIN_MS = 10_000;
+const READY_WITHIN_MS = 3_000;
 
 export class BullServer extends Server implements CustomTransportStrategy {
   /** Failures reach us, and are logged within bounds: Nest must not log each. */

@@ -25,6 +25,8 @@ export class QueueWorker {
   private worker: JobWorker;
   private active = 0;
   private silentLooks = 0;
+  /** The worker that could not connect, which BullMQ never tries again. */
+  private unconnected: JobWorker | undefined;
   private closing = false;
   private readonly concurrency: number;
   private readonly stop = new AbortController();
@@ -62,7 +64,7 @@ export class QueueWorker {
       `queue ${this.queue}: ${this.active} at work did not end within ${graceMs} ms; their rows are taken up again when the lease runs out`,
     );
     this.stop.abort();
-    await this.worker.disconnect();
+    this.worker.discard();
   }
 
   private open(): JobWorker {
@@ -76,6 +78,7 @@ export class QueueWorker {
       // After the grace a handler that ends late finds its connection closed, as it was told.
       if (!this.stop.signal.aborted) this.trouble.error('the worker is in trouble', error);
     });
+    worker.waitUntilReady().catch(() => (this.unconnected = worker));
     return worker;
   }
 
@@ -103,13 +106,16 @@ export class QueueWorker {
 
   /** A worker that is full does not fetch, and is not silent for it. */
   private look(): void {
-    const dead = !this.worker.isRunning() || this.worker.closing !== undefined;
+    const stopped = !this.worker.isRunning() || this.worker.closing !== undefined;
+    const dead = stopped || this.unconnected === this.worker;
     this.silentLooks = this.active < this.concurrency ? this.silentLooks + 1 : 0;
     if (this.closing || (!dead && this.silentLooks < this.dog.strikes)) return;
     const seconds = Math.round((this.dog.everyMs * this.dog.strikes) / 1000);
     this.trouble.error(
       'the worker is replaced',
-      new Error(dead ? 'it had stopped' : `no sign of life for ${seconds} s`),
+      new Error(
+        stopped ? 'it had stopped' : dead ? 'it could not connect' : `no sign of life for ${seconds} s`,
+      ),
     );
     this.silentLooks = 0;
     const old = this.worker;

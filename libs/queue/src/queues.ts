@@ -49,7 +49,8 @@ export class Queues {
     options: { jobId?: string } = {},
   ): Promise<void> {
     // Always an id of our own: for its own numbering BullMQ would create sequences, which the app's role may not.
-    await this.queue(queue).add(queue, stamp(queue, payload), { jobId: options.jobId ?? randomUUID() });
+    const job = stamp(queue, payload);
+    await this.ask(queue, (store) => store.add(queue, job, { jobId: options.jobId ?? randomUUID() }));
   }
 
   /**
@@ -66,7 +67,8 @@ export class Queues {
   async depths(): Promise<Record<QueueName, QueueDepth>> {
     const depths = await Promise.all(
       queueNames.map(async (name) => {
-        const { waiting = 0, active = 0 } = await this.queue(name).getJobCounts('waiting', 'active');
+        const count = (store: JobQueue) => store.getJobCounts('waiting', 'active');
+        const { waiting = 0, active = 0 } = await this.ask(name, count);
         return [name, { waiting, active }] as const;
       }),
     );
@@ -79,13 +81,23 @@ export class Queues {
     await Promise.all([...this.open.values()].map((queue) => queue.close()));
   }
 
-  private queue(name: QueueName): JobQueue {
-    let queue = this.open.get(name);
-    if (!queue) {
-      queue = this.backend.producer(name);
-      queue.on('error', (error) => this.trouble.error('the store of the queues is in trouble', error));
-      this.open.set(name, queue);
+  /** A queue that failed is opened anew the next time: BullMQ remembers a connection that could not be made for ever. */
+  private async ask<T>(name: QueueName, question: (queue: JobQueue) => Promise<T>): Promise<T> {
+    await this.backend.reachable();
+    const queue = this.open.get(name) ?? this.start(name);
+    try {
+      return await question(queue);
+    } catch (error) {
+      if (this.open.get(name) === queue) this.open.delete(name);
+      void queue.close().catch((why: unknown) => this.trouble.error('a queue could not be closed', why));
+      throw error;
     }
+  }
+
+  private start(name: QueueName): JobQueue {
+    const queue = this.backend.producer(name);
+    queue.on('error', (error) => this.trouble.error('the store of the queues is in trouble', error));
+    this.open.set(name, queue);
     return queue;
   }
 
