@@ -15,6 +15,7 @@ import { csvLine } from './csv.js';
 import { countDeliveries, deliveriesById, listDeliveries, timelineOf } from './list.js';
 import { showContent } from './show-content.js';
 import { HintListener } from './hint-listener.js';
+import { DELIVERY_HINTS } from './hints.js';
 
 const CSV_PAGE = 200;
 const CSV_COLUMNS = [
@@ -71,7 +72,8 @@ export class DeliveriesController {
   @Operation('streamDeliveries')
   async *stream({ query, caller, signal }: Call<'streamDeliveries'>): AsyncGenerator<StreamEvent> {
     const matches = matcher(query);
-    for await (const ids of this.listener.watch(caller.workspaceId, signal)) {
+    const watched = { channel: DELIVERY_HINTS, workspaceId: caller.workspaceId } as const;
+    for await (const ids of this.listener.watch(watched, signal)) {
       if (ids === null) yield { event: 'changed', data: {} };
       else {
         const deliveries = await this.database.inWorkspace(caller.workspaceId, (sql) =>

@@ -1,30 +1,38 @@
 /**
- * Hints that deliveries changed, for whoever watches (dashboard, `carillon tail`). Sent outside the hot transactions and
- * at most every 100 ms, because NOTIFY takes a lock that all commits share. Rows are the truth: a lost hint costs a
- * refresh, nothing else.
+ * Hints that rows changed, for whoever watches (dashboard, `carillon tail`, inboxes in browsers). Sent outside the hot
+ * transactions and at most every 100 ms, because NOTIFY takes a lock that all commits share. Rows are the truth: a lost
+ * hint costs a refresh, nothing else. hint-listener.ts hears them.
  */
 import { Database } from '@carillon/database';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 
+/** Named by the ids of deliveries. */
 export const DELIVERY_HINTS = 'carillon_deliveries';
+/** Named by the ids of profiles. */
+export const INBOX_HINTS = 'carillon_inboxes';
+export type HintChannel = typeof DELIVERY_HINTS | typeof INBOX_HINTS;
+
 const EVERY_MS = 100;
-/** More ids than this are not worth naming: the watcher reads the list again. */
+/** More ids than this are not worth naming: the watcher reads again. */
 const NAMED_IDS = 100;
 
-export interface DeliveryHint {
+export interface Hint {
   workspaceId: string;
   /** Null: many. */
   ids: string[] | null;
 }
 
-@Injectable()
-export class DeliveryHints implements OnApplicationShutdown {
-  private readonly log = new Logger('DeliveryHints');
+export class Hints {
+  private readonly log = new Logger('Hints');
   private readonly pending = new Map<string, Set<string>>();
   private timer: NodeJS.Timeout | undefined;
+  private sentAt = -EVERY_MS;
 
-  constructor(@Inject(Database) private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly channel: HintChannel,
+  ) {}
 
   changed(workspaceId: string, ids: readonly string[]): void {
     if (ids.length === 0) return;
@@ -32,16 +40,21 @@ export class DeliveryHints implements OnApplicationShutdown {
     // One more than named is enough to know that they are many.
     for (const id of ids) if (set.size <= NAMED_IDS) set.add(id);
     this.pending.set(workspaceId, set);
-    this.timer ??= setTimeout(() => void this.send(), EVERY_MS).unref();
+    this.plan();
   }
 
-  onApplicationShutdown(): void {
+  stop(): void {
     clearTimeout(this.timer);
   }
 
+  /** The first change after a pause goes out at once; those behind it travel together. */
+  private plan(): void {
+    const waitMs = Math.max(0, this.sentAt + EVERY_MS - performance.now());
+    this.timer ??= setTimeout(() => void this.send(), waitMs).unref();
+  }
+
   private async send(): Promise<void> {
-    this.timer = undefined;
-    const hints = [...this.pending].map(([workspaceId, ids]): DeliveryHint => ({
+    const hints = [...this.pending].map(([workspaceId, ids]): Hint => ({
       workspaceId,
       ids: ids.size > NAMED_IDS ? null : [...ids],
     }));
@@ -49,12 +62,34 @@ export class DeliveryHints implements OnApplicationShutdown {
     try {
       await this.database.acrossWorkspaces((sql) =>
         sql.execute('SELECT pg_notify($1, h) FROM unnest($2::text[]) AS h', [
-          DELIVERY_HINTS,
+          this.channel,
           hints.map((h) => JSON.stringify(h)),
         ]),
       );
     } catch (error) {
       this.log.debug(`a hint was lost: ${error instanceof Error ? error.message : 'unknown error'}`);
     }
+    this.sentAt = performance.now();
+    this.timer = undefined;
+    if (this.pending.size > 0) this.plan();
   }
+}
+
+@Injectable()
+export class DeliveryHints extends Hints implements OnApplicationShutdown {
+  constructor(@Inject(Database) database: Database) {
+    super(database, DELIVERY_HINTS);
+  }
+
+  onApplicationShutdown(): void {
+    this.stop();
+  }
+}
+
+const inboxes = new WeakMap<Database, Hints>();
+/** One per process: a provider stores items through a port that knows the database alone. */
+export function inboxHints(database: Database): Hints {
+  const hints = inboxes.get(database) ?? new Hints(database, INBOX_HINTS);
+  inboxes.set(database, hints);
+  return hints;
 }

@@ -5,7 +5,7 @@
  */
 import { newId, type Database, type Sql } from '@carillon/database';
 import type { InboxPort } from '@carillon/delivery-rules';
-import { inboxHints } from './inbox-hints.js';
+import { inboxHints } from './hints.js';
 
 type Items = Parameters<InboxPort['store']>[0];
 
