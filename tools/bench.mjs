@@ -1,30 +1,20 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- <name>`: a measurement (apps/cli/src/bench) on a fresh instance in a temporary folder, with a
- * database as durable as in production. It may also use that database directly, to measure what lies beneath.
+ * `npm run bench -- <name>`: a measurement (tools/bench) on a fresh instance in a temporary folder, with a database as
+ * durable as in production. It may also use that database directly, to measure what lies beneath.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { Problem, root } from './data-folder.mjs';
-import { onStandalone, runCommand, runProgram } from './stack.mjs';
+import { onStandalone, runCommand } from './stack.mjs';
 
-const [name, ...rest] = process.argv.slice(2);
+const [name] = process.argv.slice(2);
 
 await runCommand(async (until) => {
-  const folder = path.join(root, 'apps/cli/src/bench');
-  const known = fs.existsSync(folder)
-    ? fs.readdirSync(folder).filter((file) => /^[\w-]+\.ts$/.test(file))
-    : [];
-  const names = known.filter((file) => !/\.spec\.ts$/.test(file)).map((file) => file.slice(0, -3));
-  if (!names.includes(name))
-    throw new Problem(`Say which: npm run bench -- ${names.join(' | ') || '<name>'}`);
+  const names = fs.readdirSync(path.join(root, 'tools/bench')).map((file) => path.basename(file, '.mjs'));
+  if (!names.includes(name)) throw new Problem(`Say which: npm run bench -- ${names.join(' | ')}`);
   const { urls, apiKey, databases } = await onStandalone(until);
-  const env = {
-    CARILLON_API_URL: urls.dashboard,
-    CARILLON_API_KEY: apiKey,
-    CARILLON_SANDBOX_URL: urls.sandbox,
-    DATABASE_URL: databases.appUrl,
-    DATABASE_OWNER_URL: databases.ownerUrl,
-  };
-  process.exitCode = await runProgram(`apps/cli/dist/bench/${name}.js`, rest, env);
+  // After the packages are there, because it uses them.
+  const { default: measure } = await import(`./bench/${name}.mjs`);
+  await measure({ url: urls.dashboard, apiKey, ...databases, queueUrl: process.env.QUEUE_URL });
 });

@@ -9,3 +9,4 @@ export { BullClient } from './bull-client.js';
 export { QueueModule } from './queue.module.js';
 export { checkHandlers } from './check-handlers.js';
 export type { Watchdog } from './queue-worker.js';
+export { queueFloor, type QueueFloor } from './floor.js';
