@@ -6,26 +6,39 @@ import {
   type DeliveryEvent,
   type DeliveryEventType,
 } from '@carillon/contracts';
-import { type Cell, channelTitles, clock, type Style, type Terminal } from './terminal.js';
+import {
+  type Cell,
+  channelTitles,
+  clock,
+  printable,
+  shortTime,
+  type Style,
+  type Terminal,
+} from './terminal.js';
 
 /** Who it goes to, as far as known: the profile, else the address. */
 export const recipient = (delivery: Delivery) => delivery.profile?.externalId ?? delivery.address ?? '';
 
+/** In a window of 80 columns the reason has to wait for `explain`; the id never goes. */
 export function deliveriesTable(terminal: Terminal, deliveries: readonly Delivery[]): void {
+  const roomy = terminal.width >= 110;
   terminal.table(
     [
       { title: 'TIME' },
-      { title: 'CHANNEL' },
+      { title: 'BY' },
       { title: 'STATUS' },
-      { title: 'REASON', shrinks: true },
-      { title: 'TO', shrinks: true },
+      ...(roomy ? [{ title: 'REASON' }] : []),
+      { title: 'TO', narrow: 'cut' as const },
       { title: 'DELIVERY' },
     ],
     deliveries.map((delivery) => [
-      { text: clock(delivery.createdAt).replace(/\.\d+$/, ''), style: 'dim' },
+      {
+        text: roomy ? clock(delivery.createdAt).replace(/\.\d+$/, '') : shortTime(delivery.createdAt),
+        style: 'dim',
+      },
       channelTitles[delivery.channel],
       terminal.status(delivery.status),
-      delivery.reason ?? '',
+      ...(roomy ? [delivery.reason ?? ''] : []),
       recipient(delivery),
       delivery.id,
     ]),
@@ -38,7 +51,7 @@ export function deliveryLine(terminal: Terminal, delivery: Delivery, at: string)
   const why = delivery.reason ? terminal.style('dim', ` (${delivery.reason})`) : '';
   terminal.say(
     `${terminal.style('dim', clock(at))}  ${channelTitles[delivery.channel].padEnd(6)}  ` +
-      `${terminal.style(style, text.padEnd(9))}  ${delivery.id}  ${recipient(delivery)}${why}`,
+      `${terminal.style(style, text.padEnd(9))}  ${delivery.id}  ${printable(recipient(delivery))}${why}`,
   );
 }
 
@@ -49,7 +62,7 @@ export const lastChange = (delivery: Delivery): string =>
   (delivery.status === 'scheduled' ? delivery.createdAt : new Date().toISOString());
 
 export function showDelivery(terminal: Terminal, delivery: DeliveryDetail): void {
-  terminal.say(terminal.style('bold', delivery.sentence));
+  terminal.say(terminal.style('bold', terminal.wrap(printable(delivery.sentence))));
   terminal.facts([
     ['delivery', delivery.id],
     ['message', delivery.messageId],
@@ -88,7 +101,12 @@ export function timeline(terminal: Terminal, events: readonly DeliveryEvent[]): 
     ];
   });
   terminal.table(
-    [{ title: 'TIME' }, { title: '', align: 'right' }, { title: 'WHAT' }, { title: 'DETAIL', shrinks: true }],
+    [
+      { title: 'TIME' },
+      { title: '', align: 'right' },
+      { title: 'WHAT' },
+      { title: 'DETAIL', narrow: 'break' },
+    ],
     rows,
     '  ',
   );

@@ -24,7 +24,7 @@ import { tail } from './commands/tail.js';
 import { templates } from './commands/templates.js';
 import { types } from './commands/types.js';
 import { UsageError } from './settings.js';
-import { type Env, type Output, Terminal } from './terminal.js';
+import { type Env, type Output, printable, Terminal } from './terminal.js';
 
 export interface Surroundings {
   out?: Output;
@@ -43,7 +43,9 @@ export async function main(argv: readonly string[], env: Env, around: Surroundin
   const stop = around.stop ?? interrupted();
   const context = new Context(terminal, env, around.folder ?? process.cwd(), stop);
   try {
-    await program(context).parseAsync(argv, { from: 'user' });
+    const root = program(context);
+    if (argv.length === 0) root.outputHelp();
+    else await root.parseAsync(argv, { from: 'user' });
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -93,8 +95,7 @@ function program(context: Context): Command {
   ]).addHelpText('after', '\nEvery command explains itself: carillon send --help');
   for (const add of [send, tail, explain, deliveries, profiles, templates, types, keys, doctor, demo])
     add(root, context);
-  for (const command of everyCommand(root))
-    command.showHelpAfterError(`  See: ${path(command)} --help`).copyInheritedSettings(root);
+  for (const command of everyCommand(root)) command.showHelpAfterError(`  See: ${path(command)} --help`);
   return root;
 }
 
@@ -117,8 +118,8 @@ function report(error: unknown, context: Context): void {
     terminal.complain(JSON.stringify({ error: { message, ...facts, next } }));
     return;
   }
-  terminal.complain(`${terminal.style('red', '✗')} ${message}`);
-  if (next) terminal.complain(`  ${next}`);
+  terminal.complain(terminal.wrap(`${terminal.style('red', '✗')} ${printable(message, true)}`, '  '));
+  if (next) terminal.complain(terminal.wrap(`  ${next}`, '  '));
   if (error instanceof ApiProblem && error.requestId && error.status >= 500)
     terminal.complain(
       terminal.style('dim', `  Request ${error.requestId}: the operator finds it in the log.`),
@@ -154,8 +155,9 @@ function inWords(error: unknown, context: Context): { message: string; next?: st
         .replaceAll('baseUrl', '--url')
         .replace('set allowHttp: true', 'give --allow-http'),
     };
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT' && 'path' in error)
-    return { message: `There is no file ${String(error.path)}.` };
+  // By its code alone: an error of Node itself may be of another realm.
+  const { code, path: file } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && file !== undefined) return { message: `There is no file ${file}.` };
   return { message: error instanceof Error ? error.message : String(error) };
 }
 

@@ -230,7 +230,7 @@ function judge(cells: readonly string[], line: number, columns: readonly string[
     const cell = cells[i] ?? '';
     // An empty cell says nothing: it does not erase what is known.
     if (cell === '' || target === undefined || 'ignored' in target) continue;
-    if ('field' in target) profile[target.field] = cell;
+    if ('field' in target) profile[target.field] = cell.trim();
     else {
       const value = typed(cell, target.type);
       if (value === undefined) return { line, cells, reason: `${column}: "${cell}" is not a ${target.type}` };
@@ -275,7 +275,8 @@ async function* decoded(input: AsyncIterable<Buffer | string>): AsyncGenerator<s
     const rest = decoder?.decode();
     if (rest) yield rest;
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw error;
     throw new UsageError(
       'The file is neither UTF-8 nor UTF-16.',
       'Save it again as "CSV UTF-8" and import that.',

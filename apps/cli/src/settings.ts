@@ -37,7 +37,8 @@ export function readSettings(options: { url?: string; key?: string }, env: Env, 
       : here
         ? [running.apiKey, running.file]
         : [undefined, ''];
-  return { url, key, keyFrom, sandboxUrl: here ? running.sandboxUrl : undefined };
+  const sandboxUrl = (env['CARILLON_SANDBOX_URL'] || undefined) ?? (here ? running.sandboxUrl : undefined);
+  return { url, key, keyFrom, sandboxUrl };
 }
 
 interface Running {

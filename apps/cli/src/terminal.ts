@@ -27,8 +27,11 @@ export type Style = keyof typeof codes;
 export interface Column {
   title: string;
   align?: 'right';
-  /** May be cut with … when the window is narrow. Others never are: an id that is cut is of no use. */
-  shrinks?: true;
+  /**
+   * What happens when the window is narrow: cut with …, or broken into lines. Others stay whole: an id that is cut is of
+   * no use.
+   */
+  narrow?: 'cut' | 'break';
 }
 /** A cell is text, or text with a style. */
 export type Cell = string | { text: string; style: Style };
@@ -71,43 +74,45 @@ export class Terminal {
 
   style(style: Style, text: string): string {
     const [on, off] = codes[style];
-    return this.#colour ? `\x1b[${on}m${text}\x1b[${off}m` : text;
+    return this.#colour && text !== '' ? `\x1b[${on}m${text}\x1b[${off}m` : text;
   }
 
   json(value: unknown): void {
     this.say(JSON.stringify(value, null, this.#out.isTTY ? 2 : 0));
   }
 
-  /** Rows under titles; the columns that may shrink share what the window lacks. */
+  /** Rows under titles; the columns that may be narrow share what the window lacks. */
   table(columns: readonly Column[], rows: readonly (readonly Cell[])[], indent = ''): void {
     const text = (cell: Cell | undefined) => printable(typeof cell === 'object' ? cell.text : (cell ?? ''));
-    const widths = columns.map((column, i) =>
+    const wanted = columns.map((column, i) =>
       Math.max(stringWidth(column.title), ...rows.map((row) => stringWidth(text(row[i])))),
     );
-    const gaps = 2 * (columns.length - 1) + indent.length;
-    for (;;) {
-      const over = widths.reduce((sum, width) => sum + width, gaps) - this.width;
-      const widest = columns.reduce(
-        (best, column, i) =>
-          column.shrinks && (widths[i] ?? 0) > (best < 0 ? 8 : (widths[best] ?? 0)) ? i : best,
-        -1,
-      );
-      if (over <= 0 || widest < 0) break;
-      widths[widest] = (widths[widest] ?? 0) - 1;
-    }
-    const line = (cells: readonly Cell[]) =>
-      columns
-        .map((column, i) => {
+    const widths = narrowed(columns, wanted, this.width - 2 * (columns.length - 1) - indent.length);
+    const write = (cells: readonly Cell[]) => {
+      const broken = columns.map(({ narrow }, i) => {
+        const width = widths[i] ?? 0;
+        return narrow === 'break' ? lines(text(cells[i]), width) : [fit(text(cells[i]), width)];
+      });
+      for (let n = 0; n < Math.max(...broken.map(({ length }) => length)); n += 1) {
+        const line = columns.map(({ align }, i) => {
+          const part = broken[i]?.[n] ?? '';
           const cell = cells[i];
-          const fitted = fit(text(cell), widths[i] ?? 0);
-          const styled = typeof cell === 'object' ? this.style(cell.style, fitted) : fitted;
-          const padding = ' '.repeat(Math.max(0, (widths[i] ?? 0) - stringWidth(fitted)));
-          return column.align === 'right' ? padding + styled : styled + padding;
-        })
-        .join('  ')
-        .replace(/ +$/, '');
-    this.say(indent + line(columns.map(({ title }) => ({ text: title, style: 'dim' }))));
-    for (const row of rows) this.say(indent + line(row));
+          const styled = typeof cell === 'object' ? this.style(cell.style, part) : part;
+          const padding = ' '.repeat(Math.max(0, (widths[i] ?? 0) - stringWidth(part)));
+          return align === 'right' ? padding + styled : styled + padding;
+        });
+        this.say((indent + line.join('  ')).replace(/ +$/, ''));
+      }
+    };
+    write(columns.map(({ title }) => ({ text: title, style: 'dim' })));
+    rows.forEach(write);
+  }
+
+  /** Breaks sentences to the width of the window; lines after the first begin with `indent`. */
+  wrap(text: string, indent = ''): string {
+    const width = Math.min(this.width, 100) - indent.length;
+    const broken = text.split('\n').map((paragraph) => lines(paragraph, width));
+    return broken.map((part) => part.join(`\n${indent}`)).join('\n');
   }
 
   /** Names and values, aligned. Empty values are left out. */
@@ -188,10 +193,14 @@ export const channelTitles: Record<Channel, string> = {
   'in-app': 'in-app',
 };
 
-/** What somebody else wrote must not move the cursor or colour the window: control characters are shown as ·. */
-function printable(text: string): string {
+/**
+ * What somebody else wrote must not move the cursor, colour the window or turn its direction: such signs are shown as ·.
+ * Line breaks stay when `multiline` is given.
+ */
+export function printable(text: string, multiline = false): string {
   // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '·');
+  const control = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+  return text.replace(control, (sign) => (multiline && (sign === '\n' || sign === '\t') ? sign : '·'));
 }
 
 /** Cuts to a width in columns, counting wide letters as two. */
@@ -220,10 +229,17 @@ export function duration(seconds: number): string {
 /** `12:04:31.208` when it is today, else with the date; in the machine's time zone. */
 export function clock(time: string, now = new Date()): string {
   const at = new Date(time);
-  const two = (n: number) => String(n).padStart(2, '0');
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  const hours = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  return at.toDateString() === now.toDateString()
-    ? `${hours}.${String(at.getMilliseconds()).padStart(3, '0')}`
-    : `${day} ${hours}`;
+  const iso = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString();
+  const [day = '', hours = ''] = iso.replace('Z', '').split('T');
+  return at.toDateString() === now.toDateString() ? hours : `${day} ${hours.slice(0, 8)}`;
+}
+
+/** `12:04:31` today, `31 Jan` in the last months, else `2027-01`: where there is little room. */
+export function shortTime(time: string, now = new Date()): string {
+  const at = new Date(time);
+  if (at.toDateString() === now.toDateString()) return clock(time, now).slice(0, 8);
+  const recent = Math.abs(now.getTime() - at.getTime()) < 300 * 86_400_000;
+  return recent
+    ? at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
+    : clock(time, now).slice(0, 7);
 }

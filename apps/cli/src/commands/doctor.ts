@@ -37,8 +37,8 @@ export function doctor(root: Command, context: Context): void {
           failure: terminal.style('red', '✗'),
           skipped: terminal.style('dim', '–'),
         }[finding.verdict];
-        terminal.say(`${mark} ${finding.sentence}`);
-        if (finding.todo) terminal.say(`    ${finding.todo}`);
+        terminal.say(terminal.wrap(`${mark} ${finding.sentence}`, '  '));
+        if (finding.todo) terminal.say(terminal.wrap(`  → ${finding.todo}`, '    '));
       }
       const failed = findings.filter(({ verdict }) => verdict === 'failure').length;
       if (failed) context.exitCode = 1;

@@ -3,7 +3,7 @@ import { NotFoundProblem } from '@carillon/sdk';
 import type { Command } from 'commander';
 import { type Context, examples } from '../command.js';
 import { timeline } from '../deliveries-view.js';
-import { channelTitles } from '../terminal.js';
+import { channelTitles, printable } from '../terminal.js';
 
 export function explain(root: Command, context: Context): void {
   const command = root
@@ -24,9 +24,10 @@ export function explain(root: Command, context: Context): void {
         if (context.json) continue;
         if (told.length > 1) terminal.say();
         const where = terminal.style('dim', ` ${channelTitles[delivery.channel]}, ${one}`);
-        terminal.say(`${terminal.style('bold', explanation.verdict)}${where}`);
-        for (const because of explanation.because) terminal.say(`  • ${because}`);
-        if (explanation.next) terminal.say(`  → ${explanation.next}`);
+        terminal.say(`${terminal.style('bold', printable(explanation.verdict))}${where}`);
+        for (const because of explanation.because)
+          terminal.say(terminal.wrap(`  • ${printable(because)}`, '    '));
+        if (explanation.next) terminal.say(terminal.wrap(`  → ${printable(explanation.next)}`, '    '));
         terminal.say();
         timeline(terminal, delivery.timeline);
       }

@@ -24,7 +24,7 @@ export function keys(root: Command, context: Context): void {
         const day = (at: string | null, otherwise: string) => (at ? clock(at).slice(0, 10) : otherwise);
         context.terminal.table(
           [
-            { title: 'NAME', shrinks: true },
+            { title: 'NAME', narrow: 'cut' },
             { title: 'PREFIX' },
             { title: 'LAST USED' },
             { title: 'STATE' },

@@ -138,7 +138,7 @@ async function runImport(context: Context, given: string, options: ImportOptions
   const { terminal } = context;
   const file = given === '-' ? '-' : path.resolve(context.folder, given);
   const source = await openProfiles(file, options.map ?? []);
-  if (!context.json) showMapping(terminal, source.mapping);
+  if (!context.json) showMapping(terminal, source.columns, source.mapping);
 
   // Asked for before the first row, so that a missing key is not found out in the middle.
   const carillon = options.dryRun ? undefined : context.carillon;
@@ -180,19 +180,22 @@ async function runImport(context: Context, given: string, options: ImportOptions
   if (badFile) terminal.say(`  The bad rows are in ${badFile}: mend them there and import that file.`);
 }
 
-function showMapping(terminal: Terminal, mapping: Mapping): void {
-  const rows = [...mapping].map(([column, target]) => [
-    column,
-    'field' in target
-      ? target.field
-      : 'attribute' in target
-        ? `attributes.${target.attribute}${target.type === 'text' ? '' : `:${target.type}`}`
-        : { text: 'left out', style: 'dim' as const },
-  ]);
+function showMapping(terminal: Terminal, columns: readonly string[], mapping: Mapping): void {
+  const rows = columns.map((column) => {
+    const target = mapping.get(column) ?? { ignored: true };
+    return [
+      column,
+      'field' in target
+        ? target.field
+        : 'attribute' in target
+          ? `attributes.${target.attribute}${target.type === 'text' ? '' : `:${target.type}`}`
+          : { text: 'left out', style: 'dim' as const },
+    ];
+  });
   terminal.table(
     [
-      { title: 'COLUMN', shrinks: true },
-      { title: 'BECOMES', shrinks: true },
+      { title: 'COLUMN', narrow: 'cut' },
+      { title: 'BECOMES', narrow: 'cut' },
     ],
     rows,
     '  ',
@@ -205,7 +208,7 @@ export function showBadRows(terminal: Terminal, bad: readonly BadRow[]): void {
   if (bad.length === 0) return;
   terminal.say(terminal.style('yellow', plural(bad.length, 'bad row')));
   for (const { line, reason } of bad.slice(0, SHOWN))
-    terminal.say(`  line ${String(line).padStart(5)}  ${reason}`);
+    terminal.say(terminal.wrap(`  line ${String(line).padStart(5)}  ${reason}`, ' '.repeat(14)));
   if (bad.length > SHOWN) terminal.say(`  … and ${number(bad.length - SHOWN)} more`);
   terminal.say();
 }

@@ -74,8 +74,8 @@ export function send(root: Command, context: Context): void {
     .option('--file <file>', 'the whole message as JSON (- for standard input); options add to it')
     .option('--wait', 'wait until it has ended and show the timeline')
     .action(async (options: SendOptions) => {
-      const { terminal, carillon } = context;
       const message = compose(options, context.folder);
+      const { terminal, carillon } = context;
       const accepted = await carillon.messages.send(message, { signal: context.stop });
       if (context.json && !options.wait) return terminal.json(accepted);
       if (!context.json) showAccepted(context, accepted);
@@ -215,7 +215,7 @@ function contentFrom(
 function showAccepted({ terminal }: Context, accepted: AcceptedMessage): void {
   terminal.say(`${terminal.style('green', '✓')} Accepted. Message ${accepted.id}`);
   terminal.table(
-    [{ title: 'CHANNEL' }, { title: 'STATUS' }, { title: 'REASON', shrinks: true }, { title: 'DELIVERY' }],
+    [{ title: 'CHANNEL' }, { title: 'STATUS' }, { title: 'REASON', narrow: 'cut' }, { title: 'DELIVERY' }],
     accepted.deliveries.map((d) => [
       channelTitles[d.channel],
       terminal.status(d.status),

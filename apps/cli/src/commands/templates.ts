@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Context, examples, pairs, repeated, wholeNumber } from '../command.js';
 import { UsageError } from '../settings.js';
-import { channelTitles, clock, type Terminal } from '../terminal.js';
+import { channelTitles, clock, printable, type Terminal } from '../terminal.js';
 
 export function templates(root: Command, context: Context): void {
   const group = root
@@ -33,7 +33,7 @@ export function templates(root: Command, context: Context): void {
             { title: 'KEY' },
             { title: 'VERSION', align: 'right' },
             { title: 'CHANNELS' },
-            { title: 'VARIABLES', shrinks: true },
+            { title: 'VARIABLES', narrow: 'cut' },
             { title: 'CHANGED' },
           ],
           found.map((template) => [
@@ -176,10 +176,10 @@ function show(terminal: Terminal, rendered: RenderedContent, html: boolean): voi
       '',
     );
     terminal.say();
-    terminal.say(email.text);
+    terminal.say(printable(email.text, true));
   }
   if (sms) {
-    terminal.say(sms.body);
+    terminal.say(printable(sms.body, true));
     terminal.say(
       terminal.style(
         'dim',
@@ -189,8 +189,8 @@ function show(terminal: Terminal, rendered: RenderedContent, html: boolean): voi
   }
   const card = rendered.push ?? rendered['in-app'];
   if (card) {
-    terminal.say(terminal.style('bold', card.title));
-    terminal.say(card.body);
-    if (card.url) terminal.say(terminal.style('cyan', card.url));
+    terminal.say(terminal.style('bold', printable(card.title)));
+    terminal.say(printable(card.body, true));
+    if (card.url) terminal.say(terminal.style('cyan', printable(card.url)));
   }
 }
