@@ -1,4 +1,5 @@
 import http from 'node:http';
+import https from 'node:https';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -376,8 +377,24 @@ describe('agents and sockets', () => {
     expect(status).toBe(200);
   });
 
+  it('agents and sockets check what a name resolves to', async () => {
+    const guarded = untrusted(says('127.0.0.1'));
+    const url = `http://inside.test:${port}/`;
+    const agent = guarded.agentFor(url);
+    const asked = new Promise((resolve, reject) => http.get(url, { agent }, resolve).on('error', reject));
+    expect(await failure(asked)).toMatchObject({ reason: 'address' });
+    expect(await failure(guarded.guardedSocket({ host: 'inside.test', port }))).toMatchObject({
+      reason: 'address',
+    });
+    const pinned = guarded.agentTo(url);
+    const sent = new Promise((resolve, reject) =>
+      https.get('https://public.test/', { agent: pinned }, resolve).on('error', reject),
+    );
+    expect(await failure(sent)).toMatchObject({ reason: 'address' });
+    expect(connections).toBe(0);
+  });
+
   it('an agent to an endpoint carries https requests for another host there', async () => {
-    const { default: https } = await import('node:https');
     answer = (request, response) => response.end(`${request.headers.host}${request.url}`);
     const agent = out({}).agentTo(`http://127.0.0.1:${port}`);
     const text = await new Promise((resolve, reject) =>
