@@ -110,7 +110,7 @@ export class Terminal {
 
   /** Breaks sentences to the width of the window; lines after the first begin with `indent`. */
   wrap(text: string, indent = ''): string {
-    const width = Math.min(this.width, 100) - indent.length;
+    const width = Math.max(20, Math.min(this.width, 100) - indent.length);
     const broken = text.split('\n').map((paragraph) => lines(paragraph, width));
     return broken.map((part) => part.join(`\n${indent}`)).join('\n');
   }
@@ -201,6 +201,38 @@ export function printable(text: string, multiline = false): string {
   // eslint-disable-next-line no-control-regex
   const control = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
   return text.replace(control, (sign) => (multiline && (sign === '\n' || sign === '\t') ? sign : '·'));
+}
+
+/** Takes from the widest of the columns that allow it, down to 8, until all fit. */
+function narrowed(columns: readonly Column[], wanted: readonly number[], room: number): number[] {
+  const widths = [...wanted];
+  const widest = () =>
+    columns.reduce(
+      (best, { narrow }, i) => (narrow && (widths[i] ?? 0) > (widths[best] ?? 8) ? i : best),
+      -1,
+    );
+  for (let over = widths.reduce((sum, width) => sum + width, -room); over > 0 && widest() >= 0; over -= 1)
+    widths[widest()] = (widths[widest()] ?? 0) - 1;
+  return widths;
+}
+
+/** Breaks at spaces, and inside words that are longer than a line. Always at least one line. */
+function lines(text: string, width: number): string[] {
+  const done: string[] = [];
+  let line = '';
+  for (const word of text.split(/(?<=\S) /)) {
+    if (line !== '' && stringWidth(`${line} ${word}`) <= width) {
+      line += ` ${word}`;
+      continue;
+    }
+    if (line !== '') done.push(line);
+    line = word;
+    while (stringWidth(line) > width) {
+      done.push(line.slice(0, width));
+      line = line.slice(width);
+    }
+  }
+  return [...done, line];
 }
 
 /** Cuts to a width in columns, counting wide letters as two. */
