@@ -49,7 +49,7 @@ class DashboardController {
   }
 
   /** The dashboard routes in the browser: every address without an answer of its own is its page. */
-  @Get('*path')
+  @Get('*')
   any(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): string {
     const wantsPage = (request.headers.accept ?? '').includes('text/html');
     if (!wantsPage || /^\/(v1|health|metrics|docs|openapi|assets|u)([/.?]|$)/.test(request.url))

@@ -3,6 +3,7 @@
  * would exhaust the stack are refused with a pointer, before any schema sees them (S15).
  */
 import type { ProblemError } from '@carillon/contracts';
+import { isUtf8 } from 'node:buffer';
 import { ProblemException } from './problem.js';
 
 const MAX_DEPTH = 64;
@@ -16,9 +17,10 @@ export const pointerSegment = (key: string | number): string =>
 
 /** @throws ProblemException malformed_json (400) or invalid_request (422) */
 export function parseJson(bytes: Uint8Array): unknown {
+  if (!isUtf8(bytes)) throw new ProblemException('malformed_json', 'The body is not UTF-8.');
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
     throw new ProblemException('malformed_json', malformed(error), { cause: error });
   }
@@ -32,7 +34,6 @@ function malformed(error: unknown): string {
   const place = /position (\d+)(?: \(line (\d+) column (\d+)\))?/.exec(
     error instanceof Error ? error.message : '',
   );
-  if (error instanceof TypeError) return 'The body is not UTF-8.';
   if (!place) return 'The body is not complete JSON.';
   return `The body is not JSON: it goes wrong at ${place[2] ? `line ${place[2]}, column ${place[3]}` : `character ${place[1]}`}.`;
 }

@@ -22,7 +22,12 @@ const valueAt = (root: unknown, path: Path): unknown =>
  * @param error what it found
  * @param base pointer that is put before each, for a row of a batch: `/messages/3`
  */
-export function errorsOf(schema: z.ZodType, input: unknown, error: z.ZodError, base = ''): ProblemError[] {
+export function errorsOf(
+  schema: z.ZodType,
+  input: unknown,
+  error: { readonly issues: readonly Issue[] },
+  base = '',
+): ProblemError[] {
   return error.issues
     .flatMap((issue) => explain(issue, issue.path, schema, input))
     .map((e) => ({ ...e, pointer: `${base}${e.pointer}` }));

@@ -21,6 +21,7 @@ import { healthDoor } from './health-door.js';
 import { Health } from './health.js';
 import { httpAdapter, openDoor, prepareDoor } from './http-door.js';
 import { KeysController } from './keys.controller.js';
+import { MailFrameController } from './mail-frame.controller.js';
 import { ServiceLogger } from './log.js';
 import { RateLimit } from './rate-limit.js';
 import { SessionController } from './session.controller.js';
@@ -58,7 +59,7 @@ class PlatformModule {}
 /** Credentials, and the operations that belong to no service. */
 @Global()
 @Module({
-  controllers: [SessionController, KeysController, HealthController, DocsController],
+  controllers: [SessionController, KeysController, HealthController, DocsController, MailFrameController],
   providers: [ApiKeys, Sessions, RateLimit, Doorkeeper],
   exports: [ApiKeys, Sessions, RateLimit, Doorkeeper],
 })

@@ -4,7 +4,7 @@ export { upsertProfiles } from './upsert-profiles.js';
 export type { UpsertResult } from './upsert-profiles.js';
 export { recipientsByIds } from './recipients.js';
 export type { AudienceRecipient } from './recipients.js';
-export { removeDevices } from './devices.js';
+export { removeDevices, upsertDevice } from './devices.js';
 export { consentsOf, recordConsents, suppressAddresses, suppressionsOf } from './consent.js';
 export type { ConsentWord, NewConsent, NewSuppression } from './consent.js';
 export { readUnsubscribeToken, unsubscribeUrl } from './unsubscribe-token.js';

@@ -1,0 +1,12 @@
+/** The only HTTP door, as the standalone process mounts it too: every service's HTTP side, and the dashboard. */
+import { AudienceHttpModule } from '@carillon/audience-service';
+import { DeliveryHttpModule } from '@carillon/delivery-service';
+import type { ApiOptions } from '@carillon/server';
+import { fileURLToPath } from 'node:url';
+
+export const api = {
+  name: 'api',
+  modules: [AudienceHttpModule, DeliveryHttpModule],
+  services: ['api'],
+  dashboard: fileURLToPath(new URL('../../dashboard/dist', import.meta.url)),
+} as const satisfies ApiOptions;

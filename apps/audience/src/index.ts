@@ -1,0 +1,2 @@
+/** What the standalone process mounts of this service. */
+export { AudienceWorkerModule } from '@carillon/audience-service';
