@@ -6,7 +6,6 @@ import { pointerOf } from './errors.js';
 
 /** A header field must stay one line: CR, LF and NUL would start another one (RFC 5322 section 2.2). */
 export function isHeaderSafe(value: string): boolean {
-  // eslint-disable-next-line no-control-regex
   return !/[\r\n\u0000]/.test(value);
 }
 

@@ -19,7 +19,6 @@ const INLINE_IMAGE = /^data:image\/(png|gif|jpe?g|webp|avif)[;,]/i;
  * Control characters and blanks are dropped before reading the scheme, as browsers do (WHATWG URL, basic parser).
  */
 export function isSafeUrl(url: string): boolean {
-  // eslint-disable-next-line no-control-regex
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(
     url.replace(/[\u0000-\u0020\u007f-\u00a0\u2028\u2029\ufeff]/g, ''),
   );

@@ -22,7 +22,6 @@ export function normalizeEmail(text: string): Checked<string> {
   if (!trimmed) return refuse('empty', 'Write an address such as ana@example.com.');
   if (trimmed.length > 4 * MAX.whole)
     return refuse('too_long', `An address has at most ${MAX.whole} characters.`);
-  // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(trimmed)) {
     return refuse('control_character', 'An address has no line breaks or control characters.');
   }

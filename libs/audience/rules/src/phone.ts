@@ -19,7 +19,6 @@ export function normalizePhone(
   const trimmed = text.normalize('NFKC').trim().replace(/^tel:/i, '');
   if (!trimmed) return refuse('empty', 'Write a number such as +442071838750.');
   if (trimmed.length > 60) return refuse('too_long', 'A phone number has at most 15 digits.');
-  // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f-\u009f]/.test(trimmed)) {
     return refuse('control_character', 'A phone number has no line breaks or control characters.');
   }
