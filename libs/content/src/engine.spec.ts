@@ -153,6 +153,7 @@ describe('URLs in HTML', () => {
     const error = refusal(() => compileTemplate(source, { html: true }));
     expect(error).toMatchObject({ code: 'template_unsafe', line: source.split('\n').length });
     expect(error.sentence).toMatch(sentence);
+    expect(refusal(() => variablesOf(source, { html: true })).code).toBe('template_unsafe');
     expect(() => compileTemplate(source, { html: false })).not.toThrow();
   });
 

@@ -54,11 +54,14 @@ export function compileTemplate(source: string, { html }: { html: boolean }): Co
 }
 
 /**
- * What a template reads from its data, for generated types, preview forms and early checks.
- * @throws TemplateError `template_syntax` or `template_limit`
+ * What a template reads from its data, for generated types, preview forms and checks before anything is sent. Finds all
+ * that `compileTemplate` would refuse.
+ * @throws TemplateError `template_syntax`, `template_limit` or `template_unsafe`
  */
-export function variablesOf(source: string): TemplateVariable[] {
-  return readVariables(parse(engines.text, source));
+export function variablesOf(source: string, { html = false }: { html?: boolean } = {}): TemplateVariable[] {
+  const templates = parse(html ? engines.html : engines.text, source);
+  if (html) refuseUnsafePlaces(source);
+  return readVariables(templates);
 }
 
 function createEngine(html: boolean): Liquid {
