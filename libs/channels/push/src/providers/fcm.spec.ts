@@ -143,7 +143,7 @@ describe('what Google is asked and answers', () => {
     });
   });
 
-  const fcmError = (status: number, errorCode: string, more: object[] = []): Answer => ({
+  const fcmError = (status: number, errorCode: string): Answer => ({
     status,
     headers: { 'retry-after': '7' },
     body: {
@@ -151,13 +151,47 @@ describe('what Google is asked and answers', () => {
         code: status,
         message: `no: ${message.address}`,
         status: 'SOME_STATUS',
-        details: [{ '@type': 'type.googleapis.com/google.firebase.fcm.v1.FcmError', errorCode }, ...more],
+        details: [{ '@type': 'type.googleapis.com/google.firebase.fcm.v1.FcmError', errorCode }],
       },
     },
   });
-  const violation = {
-    '@type': 'type.googleapis.com/google.rpc.BadRequest',
-    fieldViolations: [{ field: 'message.token', description: 'Invalid registration token' }],
+  // The two examples of https://firebase.google.com/docs/cloud-messaging/error-codes
+  const badValue: Answer = {
+    status: 400,
+    body: {
+      error: {
+        code: 400,
+        message: "Invalid value at 'message.data[0].value' (TYPE_STRING), 12",
+        status: 'INVALID_ARGUMENT',
+        details: [
+          {
+            '@type': 'type.googleapis.com/google.rpc.BadRequest',
+            fieldViolations: [
+              {
+                field: 'message.data[0].value',
+                description: "Invalid value at 'message.data[0].value' (TYPE_STRING), 12",
+              },
+            ],
+          },
+        ],
+      },
+    },
+  };
+  const badToken: Answer = {
+    status: 400,
+    body: {
+      error: {
+        code: 400,
+        message: 'The registration token is not a valid FCM registration token',
+        status: 'INVALID_ARGUMENT',
+        details: [
+          {
+            '@type': 'type.googleapis.com/google.firebase.fcm.v1.FcmError',
+            errorCode: 'INVALID_ARGUMENT',
+          },
+        ],
+      },
+    },
   };
   const googleError = (status: number, word: string): Answer => ({
     status,
@@ -166,8 +200,8 @@ describe('what Google is asked and answers', () => {
   });
   it.each<[Answer, object]>([
     [fcmError(404, 'UNREGISTERED'), { kind: 'rejected', reason: 'device_unregistered' }],
-    [fcmError(400, 'INVALID_ARGUMENT', [violation]), { kind: 'rejected', reason: 'recipient_unknown' }],
-    [fcmError(400, 'INVALID_ARGUMENT'), { kind: 'rejected', reason: 'rejected' }],
+    [badToken, { kind: 'rejected', reason: 'recipient_unknown' }],
+    [badValue, { kind: 'rejected', reason: 'content_refused' }],
     // One stray token must not stop everybody's pushes.
     [fcmError(403, 'SENDER_ID_MISMATCH'), { kind: 'rejected', reason: 'recipient_unreachable' }],
     [fcmError(429, 'QUOTA_EXCEEDED'), { kind: 'rateLimited', retryAfterMs: 7000 }],

@@ -59,9 +59,11 @@ function readKey(text: string): ServiceAccount | undefined {
 /** FCM's own error codes, https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode */
 const errors: Record<string, (answer: ProviderAnswer, hint: { retryAfterMs?: number }) => Outcome> = {
   UNREGISTERED: (answer) => ({ kind: 'rejected', reason: 'device_unregistered', answer }),
+  // With a field named, that field is wrong; without one it is the token
+  // (https://firebase.google.com/docs/cloud-messaging/error-codes, examples 1 and 2).
   INVALID_ARGUMENT: (answer) => ({
     kind: 'rejected',
-    reason: answer.field === 'message.token' ? 'recipient_unknown' : 'rejected',
+    reason: (answer.field ?? 'message.token') === 'message.token' ? 'recipient_unknown' : 'content_refused',
     answer,
   }),
   // The token belongs to another project. Tokens come from apps, so that one stray token must not pause the account.
@@ -124,7 +126,7 @@ function outcomeOf(error: unknown, address: string, tokens: TokenSource): Outcom
     ...(field && { field: field.slice(0, 100) }),
     message: impersonal(error.message, address),
   };
-  const known = errors[code ?? ''];
+  const known = errors[code ?? (field ? 'INVALID_ARGUMENT' : '')];
   if (known) return known(answer, hint);
   // No code of FCM's own: Google's front says it.
   if (status === 401) return { kind: tokens.forget() ? 'deferred' : 'misconfigured', answer };

@@ -133,6 +133,7 @@ describe('what Twilio is asked and answers', () => {
     [400, refusal(21408), { kind: 'rejected', reason: 'recipient_unreachable' }],
     [400, refusal(21617), { kind: 'rejected', reason: 'too_large' }],
     [400, refusal(21606), { kind: 'misconfigured' }],
+    [400, refusal(21659), { kind: 'misconfigured' }],
     [400, refusal(21611), { kind: 'rateLimited' }],
     [400, refusal(99999), { kind: 'rejected', reason: 'rejected' }],
     [401, refusal(20003), { kind: 'misconfigured' }],
@@ -163,6 +164,13 @@ describe('what Twilio is asked and answers', () => {
       expect(asked).toHaveLength(0);
     },
   );
+
+  it('does not blame a short code for one message abroad', async () => {
+    const abroad = await start(400, refusal(21659), {}, { from: '72975' });
+    expect(await twilio.send([message], abroad)).toMatchObject([
+      { kind: 'rejected', reason: 'recipient_unreachable' },
+    ]);
+  });
 
   it('keeps to the segments that the account pays for', async () => {
     const context = await start(201, taken, {}, { maxSegments: 2 });

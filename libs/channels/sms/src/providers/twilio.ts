@@ -97,8 +97,7 @@ const codes: Record<number, ReasonName | 'misconfigured' | 'rateLimited'> = {
   20429: 'rateLimited',
   21211: 'recipient_unknown', // invalid To
   21212: 'misconfigured', // invalid From
-  21214: 'recipient_unreachable', // To cannot be reached
-  21217: 'recipient_unknown', // To does not appear to be valid
+  21219: 'recipient_unreachable', // trial accounts: To not verified
   21265: 'recipient_unreachable', // To is a short code
   21266: 'recipient_unreachable', // To is our own From
   21408: 'recipient_unreachable', // the country is not enabled: says nothing about the others
@@ -114,8 +113,9 @@ const codes: Record<number, ReasonName | 'misconfigured' | 'rateLimited'> = {
   21614: 'recipient_unknown', // not a mobile number
   21617: 'too_large', // over 1,600 characters
   21635: 'recipient_unreachable', // a landline
-  21659: 'misconfigured', // From is not one of the account's
+  21659: 'misconfigured', // From is not Twilio's; for a short code see `outcomeOf`
   21660: 'misconfigured', // From belongs to another account
+  21661: 'misconfigured', // From cannot send SMS
   21701: 'misconfigured', // no such messaging service
   21703: 'misconfigured', // the messaging service has no sender
   21705: 'misconfigured', // messaging service SID not valid
@@ -128,6 +128,7 @@ const codes: Record<number, ReasonName | 'misconfigured' | 'rateLimited'> = {
   30007: 'carrier_blocked', // filtered
   30008: 'rejected', // no reason given
   30010: 'rejected', // dearer than the price limit
+  30032: 'carrier_blocked', // toll-free number not verified
   30034: 'carrier_blocked', // US number without registered campaign
 };
 
@@ -207,12 +208,14 @@ const clientOf = (context: Context): Promise<Twilio> =>
   );
 
 /** The outcome of a call that threw; what is not expected stays an exception. */
-function outcomeOf(error: unknown, address: string): Outcome {
+function outcomeOf(error: unknown, address: string, from: string | undefined): Outcome {
   if (error instanceof HttpOutError) return unanswered(error);
   if (!(error instanceof Refusal)) throw error;
   const { status, code, hint } = error;
   const answer = { code: code ?? status, status, message: impersonal(error.message, address) };
-  const known = code === undefined ? undefined : codes[code];
+  // Short codes work in one country: 21659 is then about where this message goes.
+  const abroad = code === 21659 && from !== undefined && !from.startsWith('+');
+  const known = abroad ? 'recipient_unreachable' : codes[code ?? 0];
   if (known === 'misconfigured') return { kind: known, answer };
   if (known === 'rateLimited' || status === 429) return { kind: 'rateLimited', ...hint, answer };
   if (known) return { kind: 'rejected', reason: known, answer };
@@ -253,7 +256,7 @@ async function sendOne(client: Twilio, message: Outgoing<RenderedSms>, context: 
       answer: { code: 201, status: taken.status, segments: Number(taken.numSegments) },
     };
   } catch (error) {
-    return outcomeOf(error, message.address);
+    return outcomeOf(error, message.address, settings.from);
   }
 }
 
@@ -270,7 +273,7 @@ async function test(context: Context): Promise<{ ok: boolean; sentence: string }
     await client.messages.list({ limit: 1 });
     return { ok: true, sentence: 'Twilio takes the credentials.' };
   } catch (error) {
-    const { message = 'no words', code = '' } = outcomeOf(error, '').answer;
+    const { message = 'no words', code = '' } = outcomeOf(error, '', context.settings.from).answer;
     return { ok: false, sentence: `Twilio does not let us in: ${message} (${code})` };
   }
 }
