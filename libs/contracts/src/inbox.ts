@@ -24,6 +24,7 @@ export const InboxItem = z
   .meta({ id: 'InboxItem' });
 export type InboxItem = z.infer<typeof InboxItem>;
 export const InboxList = PageQuery.extend({ filter: z.enum(['all', 'unread', 'archived']).default('all') });
+export type InboxList = z.infer<typeof InboxList>;
 export const InboxPage = z
   .object({
     items: z.array(InboxItem),
@@ -39,6 +40,7 @@ export const InboxMark = z
     as: z.enum(['seen', 'read', 'unread', 'archived', 'unarchived']),
   })
   .meta({ id: 'InboxMark' });
+export type InboxMark = z.infer<typeof InboxMark>;
 export const InboxMarked = z
   .object({ changed: z.number(), unread: z.number(), unseen: z.number() })
   .meta({ id: 'InboxMarked' });

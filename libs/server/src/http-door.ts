@@ -14,6 +14,7 @@ import { accessLog } from './access-log.js';
 import { serveFiles } from './dashboard.js';
 import { Doorkeeper } from './doorkeeper.js';
 import { Health } from './health.js';
+import { inboxOrigins } from './inbox-origins.js';
 import { problemBody } from './problem.js';
 import { ProblemFilter } from './problem-filter.js';
 import { endOpenCalls } from './request-state.js';
@@ -45,6 +46,7 @@ export async function prepareDoor(app: NestFastifyApplication, dashboard: string
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   securityHeaders(fastify);
   accessLog(fastify, app.get(Health));
+  inboxOrigins(fastify);
   fastify.addHook('preClose', (done) => {
     endOpenCalls(fastify.server);
     done();

@@ -3,6 +3,7 @@ import { Acceptance } from './accept.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { HintListener } from './hint-listener.js';
 import { DeliveryHints } from './hints.js';
+import { InboxController } from './inbox.controller.js';
 import { MessagesController } from './messages.controller.js';
 
 /** What every process that changes deliveries needs. */
@@ -12,7 +13,7 @@ export class DeliveryCoreModule {}
 /** The delivery service's HTTP side: mounted by the API. */
 @Module({
   imports: [DeliveryCoreModule],
-  controllers: [MessagesController, DeliveriesController],
+  controllers: [MessagesController, DeliveriesController, InboxController],
   providers: [Acceptance, HintListener],
   exports: [Acceptance],
 })

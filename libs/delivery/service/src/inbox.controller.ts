@@ -1,0 +1,174 @@
+/**
+ * The in-app inbox over HTTP: tokens for servers, and lists, marks and a stream for the browsers that hold one. The
+ * profile is always the token's: no address names it. Origins are judged by the door (libs/server).
+ */
+import { Database } from '@carillon/database';
+import {
+  mintInboxToken,
+  Operation,
+  ProblemException,
+  type Call,
+  type Result,
+  type StreamEvent,
+} from '@carillon/server';
+import type { InboxItem, InboxStreamEvent } from '@carillon/contracts';
+import { Controller, Inject } from '@nestjs/common';
+import { HintListener } from './hint-listener.js';
+import { DeliveryHints, INBOX_HINTS, inboxHints } from './hints.js';
+import { countItems, itemsAfter, lastSeq, listItems, markItems, type Counts } from './inbox-items.js';
+import { claimTicket, mintTicket, readTicket, type Ticket } from './inbox-ticket.js';
+
+/** Per profile and process: more tabs than anyone reads, fewer than hurt. */
+const MOST_STREAMS = 10;
+/** Items read from the database at once when a stream catches up; the next ones wait until the reader took these. */
+const READ_AT_ONCE = 50;
+/** A reader that does not take the end of its stream is cut off this long after it. */
+const CUT_OFF_MS = 4000;
+
+@Controller()
+export class InboxController {
+  /** Open streams by profile. */
+  private readonly open = new Map<string, number>();
+
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(HintListener) private readonly listener: HintListener,
+    @Inject(DeliveryHints) private readonly deliveryHints: DeliveryHints,
+  ) {}
+
+  @Operation('mintInboxToken')
+  async mint({ body, caller }: Call<'mintInboxToken'>): Promise<Result<'mintInboxToken'>> {
+    const { workspaceId } = caller;
+    const [profile] = await this.database.inWorkspace(workspaceId, (sql) =>
+      sql.query<{ id: string }>('SELECT id FROM profiles WHERE workspace_id = $1 AND external_id = $2', [
+        workspaceId,
+        body.profile,
+      ]),
+    );
+    if (!profile) {
+      const message = `there is no profile ${JSON.stringify(body.profile)}: create it with PUT /v1/profiles/${encodeURIComponent(body.profile)}`;
+      throw new ProblemException('invalid_request', `The body is not valid: /profile: ${message}`, {
+        errors: [{ pointer: '/profile', code: 'unknown_profile', message }],
+      });
+    }
+    const { ttlSeconds } = body;
+    const { token, expiresAt } = await mintInboxToken({ workspaceId, profileId: profile.id, ttlSeconds });
+    return { token, expiresAt: expiresAt.toISOString() };
+  }
+
+  @Operation('listInbox')
+  list({ query, caller }: Call<'listInbox'>): Promise<Result<'listInbox'>> {
+    const before = query.cursor === undefined ? null : seqOf(query.cursor);
+    if (before === undefined) {
+      const message = 'is not a cursor of this list: give nextCursor of the page before, or leave it out';
+      throw new ProblemException('invalid_request', `The query is not valid: ?cursor: ${message}`, {
+        errors: [{ pointer: '?cursor', code: 'invalid', message }],
+      });
+    }
+    return this.database.inWorkspace(caller.workspaceId, (sql) =>
+      listItems(sql, caller, query.filter, { limit: query.limit, before }),
+    );
+  }
+
+  @Operation('markInbox')
+  async mark({ body, caller }: Call<'markInbox'>): Promise<Result<'markInbox'>> {
+    const { deliveryIds, counts } = await this.database.inWorkspace(caller.workspaceId, async (sql) => ({
+      deliveryIds: await markItems(sql, caller, body),
+      counts: await countItems(sql, caller),
+    }));
+    if (deliveryIds.length > 0) inboxHints(this.database).changed(caller.workspaceId, [caller.profileId]);
+    this.deliveryHints.changed(caller.workspaceId, deliveryIds);
+    return { changed: deliveryIds.length, ...counts };
+  }
+
+  @Operation('inboxTicket')
+  async ticket({ caller }: Call<'inboxTicket'>): Promise<Result<'inboxTicket'>> {
+    const { ticket, expiresAt } = await mintTicket(caller);
+    return { ticket, expiresAt: expiresAt.toISOString() };
+  }
+
+  @Operation('streamInbox')
+  async stream({ query, request, reply, signal }: Call<'streamInbox'>): Promise<Result<'streamInbox'>> {
+    const ticket = await readTicket(query.ticket);
+    const claimed =
+      ticket && (await this.database.inWorkspace(ticket.workspaceId, (sql) => claimTicket(sql, ticket)));
+    if (!claimed)
+      throw new ProblemException(
+        'unauthenticated',
+        'This ticket was used, has expired, or is not one: get another from POST /v1/inbox/ticket.',
+      );
+    this.occupy(ticket.profileId, signal);
+    const msLeft = Math.max(0, ticket.until.getTime() - Date.now());
+    const cutOff = setTimeout(() => reply.raw.destroy(), msLeft + CUT_OFF_MS);
+    signal.addEventListener('abort', () => clearTimeout(cutOff), { once: true });
+    const lastEventId = request.headers['last-event-id'];
+    const after = typeof lastEventId === 'string' ? seqOf(lastEventId) : undefined;
+    return this.events(ticket, after, AbortSignal.any([signal, AbortSignal.timeout(msLeft)]));
+  }
+
+  /**
+   * What came after `after`, or from now on, then what comes; and the counts whenever items were marked.
+   * Hints only say when to look: the rows say what there is.
+   */
+  private async *events(
+    inbox: Ticket,
+    after: number | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamEvent> {
+    const { workspaceId, profileId } = inbox;
+    let told: Counts | undefined;
+    for await (const _hint of this.listener.watch(
+      { channel: INBOX_HINTS, workspaceId, id: profileId },
+      signal,
+    )) {
+      for (let more = true; more && !signal.aborted;) {
+        const { seq, items, counts } = await this.database.inWorkspace(workspaceId, async (sql) => {
+          const seq = after ?? (await lastSeq(sql, inbox));
+          return { seq, ...(await itemsAfter(sql, inbox, seq, READ_AT_ONCE)) };
+        });
+        after = items.at(-1)?.seq ?? seq;
+        more = items.length === READ_AT_ONCE;
+        for (const item of items) yield streamed({ type: 'item', item, ...counts }, item.seq);
+        // Without an item the hint was about marks; with some, their own numbers tell whether it was about marks too.
+        if (items.length === 0 || !addUp(told, items, counts))
+          yield streamed({ type: 'change', ...counts }, after);
+        told = counts;
+      }
+    }
+  }
+
+  /** @throws ProblemException rate_limited */
+  private occupy(profileId: string, signal: AbortSignal): void {
+    const streams = this.open.get(profileId) ?? 0;
+    if (streams >= MOST_STREAMS)
+      throw new ProblemException(
+        'rate_limited',
+        `This profile has ${MOST_STREAMS} open streams: close one, or try again later.`,
+        { headers: { 'retry-after': '30' } },
+      );
+    if (signal.aborted) return;
+    this.open.set(profileId, streams + 1);
+    signal.addEventListener('abort', () => this.leave(profileId), { once: true });
+  }
+
+  private leave(profileId: string): void {
+    const left = (this.open.get(profileId) ?? 1) - 1;
+    if (left > 0) this.open.set(profileId, left);
+    else this.open.delete(profileId);
+  }
+}
+
+/** Whether new items alone explain the counts. */
+const addUp = (before: Counts | undefined, items: readonly InboxItem[], after: Counts): boolean =>
+  before !== undefined &&
+  before.unread + items.filter((item) => !item.archivedAt && !item.readAt).length === after.unread &&
+  before.unseen + items.filter((item) => !item.archivedAt && !item.seenAt).length === after.unseen;
+
+const streamed = (data: InboxStreamEvent, seq: number): StreamEvent => ({
+  event: data.type,
+  id: String(seq),
+  data,
+});
+
+/** A place in a feed, as cursors and event ids write it; undefined when it is none. */
+const seqOf = (text: string): number | undefined => (/^\d{1,15}$/.test(text) ? Number(text) : undefined);
