@@ -196,7 +196,9 @@ async function carillon(
 }
 
 describe('send', () => {
-  beforeEach(() => (handlers['sendMessage'] = answer(accepted)));
+  beforeEach(() => {
+    handlers['sendMessage'] = answer(accepted);
+  });
 
   it('guesses the kind of recipient and says what to do next', async () => {
     const { code, out } = await carillon([

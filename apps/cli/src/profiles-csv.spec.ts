@@ -6,7 +6,9 @@ import path from 'node:path';
 import { csvLine, isBad, mapColumns, openProfiles, type Row } from './profiles-csv.js';
 
 let folder = '';
-beforeAll(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'carillon-csv-'))));
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'carillon-csv-'));
+});
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
 async function read(content: string | Buffer, map: string[] = []) {

@@ -184,7 +184,7 @@ console.log(typeof Carillon, error instanceof CarillonError, error.name);`;
       setTimeout,
       clearTimeout,
       TextDecoder,
-      crypto: { getRandomValues: (bytes: Uint8Array) => crypto.getRandomValues(bytes) },
+      crypto: { getRandomValues: (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes) },
       fetch: (url: string, init: { headers: Record<string, string> }) => {
         calls.push({ url, headers: init.headers });
         return Promise.resolve(Response.json({ id: 'm1', deliveries: [] }, { status: 202 }));
