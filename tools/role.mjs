@@ -45,8 +45,8 @@ function run(file) {
  */
 function init(folder) {
   fs.mkdirSync(folder, { recursive: true });
-  const host = process.env.POSTGRES_HOST || 'postgres';
-  const valkey = process.env.VALKEY_HOST || 'valkey';
+  const postgres = process.env.POSTGRES_ADDRESS || 'postgres:5432';
+  const valkey = process.env.VALKEY_ADDRESS || 'valkey:6379';
   const secret = (name, make) => {
     const file = path.join(folder, name);
     if (!fs.existsSync(file)) {
@@ -61,9 +61,9 @@ function init(folder) {
   const queue = secret('valkey-password', password);
   secret('master-key', () => randomBytes(32).toString('base64'));
   secret('signing-key', () => randomBytes(32).toString('base64'));
-  secret('database-owner-url', () => `postgresql://carillon:${owner}@${host}:5432/carillon`);
-  secret('database-url', () => `postgresql://carillon_app:${app}@${host}:5432/carillon`);
-  secret('queue-url', () => `redis://:${queue}@${valkey}:6379`);
+  secret('database-owner-url', () => `postgresql://carillon:${owner}@${postgres}/carillon`);
+  secret('database-url', () => `postgresql://carillon_app:${app}@${postgres}/carillon`);
+  secret('queue-url', () => `redis://:${queue}@${valkey}`);
   secret(
     'valkey.conf',
     () => `requirepass ${queue}\nappendonly yes\nappendfsync everysec\nmaxmemory-policy noeviction\n`,

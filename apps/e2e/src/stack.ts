@@ -65,7 +65,7 @@ export async function startStack({
   const running = await eventually(() => {
     if (over) throw new Error(`the command ended:\n${output}`);
     const facts = readJson(path.join(folder, 'running.json')) as Running | null;
-    return facts?.pid === child.pid && facts.urls ? facts : undefined;
+    return facts !== null && facts.pid === child.pid && 'urls' in facts ? facts : undefined;
   }, START_WITHIN_MS).catch((error: unknown) => {
     child.kill('SIGKILL');
     throw new Error(`it did not start: ${String(error)}\n${output}`);

@@ -80,11 +80,10 @@ function wayOut(level: 'operator' | 'untrusted', allowPrivate: boolean): Way {
   const out = createHttpOut({ level, allowPrivate, connections: 100 });
   return {
     out,
-    http: { request: (options) => out.request({ ...options, method: options.method as 'GET' }) },
+    http: { request: (options) => out.request(options) },
     net: {
       connect: (options) => out.guardedSocket(options),
       agentFor: (url) => out.agentFor(url),
-      agentTo: (endpoint: string) => out.agentTo(endpoint),
-    } as NetPort,
+    },
   };
 }

@@ -24,7 +24,7 @@ export async function checkContent(
   const errors: ProblemError[] = [];
   for (const { pointer, text } of liquidIn(content, '/content')) {
     try {
-      const needed = variables(text).filter(({ keys }) => !GIVEN_VARIABLES.includes(String(keys[0])));
+      const needed = variables(text, pointer === '/content/email/html').filter(({ keys }) => !GIVEN_VARIABLES.includes(String(keys[0])));
       for (const { path, pointer: at } of missingVariables(needed, data))
         errors.push({
           pointer: `/data${at}`,
@@ -53,13 +53,14 @@ export async function checkContent(
   }
 }
 
-function variables(text: string): TemplateVariable[] {
-  if (!text.includes('{{') && !text.includes('{%')) return [];
-  const kept = read.get(text);
+function variables(text: string, html: boolean): TemplateVariable[] {
+  if (!html && !text.includes('{{') && !text.includes('{%')) return [];
+  const key = `${html} ${text}`;
+  const kept = read.get(key);
   if (kept) return kept;
-  const found = variablesOf(text);
+  const found = variablesOf(text, { html });
   if (read.size >= KEPT_SOURCES) read.clear();
-  read.set(text, found);
+  read.set(key, found);
   return found;
 }
 
