@@ -118,6 +118,16 @@ function consume<B extends IQueueBackend, C>(
   return new Worker(queue, process, { ...consumerOptions, concurrency, connection }, watched);
 }
 
+/** Its jobs' locks are renewed no longer, so that another process may take them. */
+function abandon<B extends IQueueBackend, C>(
+  worker: Worker<unknown, unknown, string, B, JobProgress, C>,
+  disconnect: () => void,
+): void {
+  // Protected, and the only way: `close` waits for the handlers before it stops the renewal.
+  void worker['lockManager'].close();
+  disconnect();
+}
+
 /**
  * All queues of the process on one pool. Every worker keeps one connection of it for LISTEN, so a pool of a fixed size
  * deadlocks without a word once there are as many workers as connections: it grows with each worker instead.
@@ -162,7 +172,7 @@ class PostgresQueues implements QueueBackend {
     this.pool.options.max += 1;
     const worker = consume(queue, process, this.pool, createPostgresBackend, options);
     worker.once('closed', () => (this.pool.options.max -= 1));
-    return Object.assign(worker, { discard: () => void worker.disconnect() });
+    return Object.assign(worker, { discard: () => abandon(worker, () => void worker.disconnect()) });
   }
 
   close(): Promise<void> {
@@ -211,9 +221,9 @@ class RedisQueues implements QueueBackend {
       return copy;
     };
     const worker = consume(queue, process, client, createRedisBackend, options);
-    const discard = () => clients.forEach((one) => one.disconnect());
-    worker.once('closed', discard);
-    return Object.assign(worker, { discard });
+    const disconnect = () => clients.forEach((one) => one.disconnect());
+    worker.once('closed', disconnect);
+    return Object.assign(worker, { discard: () => abandon(worker, disconnect) });
   }
 
   close(): Promise<void> {
