@@ -49,7 +49,10 @@ export async function main(argv: readonly string[], env: Env, around: Surroundin
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (stop.aborted) return 130;
+    if (stop.aborted) {
+      terminal.complain('Stopped.');
+      return 130;
+    }
     report(error, context);
     return error instanceof UsageError ? 2 : 1;
   }
