@@ -17,6 +17,7 @@ import { map, type Observable } from 'rxjs';
 import { Doorkeeper } from './doorkeeper.js';
 import { eventStream } from './event-stream.js';
 import { OPERATION } from './metadata.js';
+import { endCall } from './request-state.js';
 import { errorsOf } from './sentences.js';
 
 /** A handler returned what its contract does not describe. */
@@ -48,7 +49,11 @@ export class AnswerInterceptor implements NestInterceptor {
         reply.header('cache-control', 'no-store').header('x-accel-buffering', 'no');
         const chunks =
           operation.produces === 'text/event-stream'
-            ? eventStream(answer, () => this.doorkeeper.stillWelcome(operation, request))
+            ? eventStream(
+                answer,
+                () => this.doorkeeper.stillWelcome(operation, request),
+                () => endCall(request),
+              )
             : (answer as AsyncIterable<string>);
         return new StreamableFile(Readable.from(chunks, { objectMode: false }), {
           type: `${operation.produces}; charset=utf-8`,

@@ -18,8 +18,8 @@ let workspaceId: string;
 beforeAll(async () => {
   door = await openDoor();
   workspaceId = await door.workspace('acme');
-});
-afterAll(() => door.close());
+}, 60_000);
+afterAll(() => door.close(), 30_000);
 
 const ask = (operation: Operation, headers: Record<string, string>, body = '{}') =>
   door.call(addressOf(operation), {

@@ -3,16 +3,18 @@ import type { StreamEvent } from './operation.js';
 
 /** Proxies close what is silent for longer; a client that left is noticed by the write. */
 const HEARTBEAT_MS = 15_000;
-/** A revoked key or an ended session loses its stream within 5 seconds. */
-const CHECK_MS = 4_000;
+/** With what is remembered of a look-up (short-memory.ts), a revoked key loses its stream within 5 seconds. */
+const CHECK_MS = 2_000;
 
 /**
  * @param events must end when the call's signal aborts
  * @param stillWelcome asked every few seconds; false ends the stream
+ * @param end aborts the call's signal
  */
 export async function* eventStream(
   events: AsyncIterable<unknown>,
   stillWelcome: () => Promise<boolean>,
+  end: () => void,
 ): AsyncGenerator<string> {
   // Sends the headers now, so that the client knows the stream is open before the first event.
   yield ': open\n\n';
@@ -39,6 +41,8 @@ export async function* eventStream(
     }
   } finally {
     ticker.stop();
+    // First, or a source that waits for its next event would never hear of it.
+    end();
     await iterator.return?.();
   }
 }

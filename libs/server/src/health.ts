@@ -50,12 +50,11 @@ export class Health {
     return { ready: Object.values(checks).every((check) => check === 'ok'), checks };
   }
 
-  /** Today's partition exists only when the migrations ran and the log can be written. */
   private async look(): Promise<'migrated' | 'behind'> {
-    const { rows } = await this.database.pool.query<{ today: string | null }>(
-      `SELECT to_regclass('deliveries_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD'))::text AS today`,
+    const { rows } = await this.database.pool.query<{ log: string | null }>(
+      `SELECT to_regclass('deliveries')::text AS log`,
     );
-    return rows[0]?.today ? 'migrated' : 'behind';
+    return rows[0]?.log ? 'migrated' : 'behind';
   }
 
   private gauges(): void {

@@ -6,7 +6,7 @@ import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { config } from '@carillon/config';
 import { newId } from '@carillon/database';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -18,7 +18,7 @@ import { inboxOrigins } from './inbox-origins.js';
 import { problemBody } from './problem.js';
 import { ProblemFilter } from './problem-filter.js';
 import { endOpenCalls } from './request-state.js';
-import { securityHeaders } from './security-headers.js';
+import { headersOfEveryAnswer, securityHeaders } from './security-headers.js';
 
 /** Fastify with the limits of a door to the internet (S42). */
 export function httpAdapter(): FastifyAdapter {
@@ -34,6 +34,8 @@ export function httpAdapter(): FastifyAdapter {
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 16_384 },
     routerOptions: { maxParamLength: 4_096, ignoreTrailingSlash: false },
     clientErrorHandler: refuseConnection,
+    // The router's own refusals come before any hook: a broken escape, a segment that is too long.
+    frameworkErrors: refuseAddress,
     forceCloseConnections: 'idle',
     return503OnClosing: true,
   });
@@ -73,6 +75,16 @@ const faults: Readonly<Record<string, { status: string; detail: string }>> = {
   },
   ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', detail: 'The request took too long to arrive.' },
 };
+
+function refuseAddress(_error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  const detail = 'The address is not well-formed: check its escapes and its length.';
+  const body = problemBody('malformed_request', detail, request.id);
+  void reply
+    .status(body.status)
+    .headers(headersOfEveryAnswer())
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .send(JSON.stringify(body));
+}
 
 /** What never becomes a request is answered on the socket. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {

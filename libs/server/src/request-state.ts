@@ -8,22 +8,30 @@ export const setCaller = (request: FastifyRequest, caller: Caller): void => void
 /** Who called, or null where the operation asks for no credentials. */
 export const callerOf = (request: FastifyRequest): Caller | null => callers.get(request) ?? null;
 
+/** Calls whose handler asked for the signal, by request and by server. */
+const calls = new WeakMap<FastifyRequest, AbortController>();
 const open = new WeakMap<FastifyInstance['server'], Set<AbortController>>();
 
-/** Aborts when the connection is gone or the server stops. */
+/** Aborts when the connection is gone, the caller is no longer welcome, or the server stops. */
 export function callSignal(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const known = calls.get(request);
+  if (known) return known.signal;
   const { server } = request.server;
-  const calls = open.get(server) ?? new Set();
-  open.set(server, calls);
+  const all = open.get(server) ?? new Set();
+  open.set(server, all);
   const call = new AbortController();
-  calls.add(call);
+  calls.set(request, call);
+  all.add(call);
   reply.raw.once('close', () => {
-    calls.delete(call);
+    all.delete(call);
     call.abort();
   });
   if (reply.raw.closed) call.abort();
   return call.signal;
 }
+
+/** Ends one call. */
+export const endCall = (request: FastifyRequest): void => calls.get(request)?.abort();
 
 /** Ends what would run for as long as the client stays: streams. */
 export const endOpenCalls = (server: FastifyInstance['server']): void =>

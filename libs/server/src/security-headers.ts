@@ -5,18 +5,22 @@ import { randomBytes } from 'node:crypto';
 
 const nothing = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+export const headersOfEveryAnswer = (): Record<string, string> => ({
+  'content-security-policy': nothing,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+  ...(config().api.publicUrl.startsWith('https:')
+    ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }
+    : {}),
+});
+
 export function securityHeaders(fastify: FastifyInstance): void {
-  const https = config().api.publicUrl.startsWith('https:');
+  const headers = headersOfEveryAnswer();
   fastify.addHook('onRequest', (_request, reply, done) => {
-    reply.headers({
-      'content-security-policy': nothing,
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'same-origin',
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-resource-policy': 'same-origin',
-      'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
-      ...(https ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } : {}),
-    });
+    reply.headers(headers);
     done();
   });
 }

@@ -1,6 +1,6 @@
 /** Remembers what a look-up found for a few seconds, and lets look-ups that come together share one. */
 
-const KEEP_MS = 4_000;
+const KEEP_MS = 2_000;
 const MOST = 10_000;
 
 export class ShortMemory<Value> {
