@@ -13,10 +13,10 @@ const controls = /[\u0000-\u001f\u007f]/;
 /** May the text stand in a header line? */
 export const headerSafe = (text: string): boolean => !controls.test(text);
 
-/** `local@domain` without quotes, comments, lists or routes (the `Mailbox` of RFC 5321 section 4.1.2, dot-strings only). */
-const plainAddress = /^[^\s@<>()[\]\\,;:"]{1,64}@[^\s@<>()[\]\\,;:"]{1,255}$/;
+/** `local@domain` of RFC 5321 section 4.1.2 without quotes, comments, lists, routes and address literals; RFC 6531 letters. */
+const plainAddress = /^[^\s@<>()[\]\\,;:"]{1,64}@[\p{L}\p{M}\p{N}-]{1,63}(\.[\p{L}\p{M}\p{N}-]{1,63})*$/u;
 export const isAddress = (text: string): boolean =>
-  text.length <= 320 && headerSafe(text) && plainAddress.test(text) && !/^\.|\.\.|\.@|@\.|\.$/.test(text);
+  text.length <= 320 && headerSafe(text) && plainAddress.test(text) && !/^\.|\.\.|\.@/.test(text);
 
 /** Reads `address`, `<address>`, `Name <address>` or `"Name" <address>`; undefined for anything else. */
 export function parseMailbox(text: string): Mailbox | undefined {

@@ -2,10 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Outcome, Outgoing } from '@carillon/delivery-rules';
 import { startSandbox, type SandboxHandle } from '@carillon/sandbox';
 import { describeProvider, sendContext, type TestContext } from '@carillon/testing';
+import fc from 'fast-check';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import type { RenderedEmail } from '../render.js';
+import { isAddress } from '../mailbox.js';
+import { render, type RenderedEmail } from '../render.js';
 import { smtp } from './smtp.js';
 
 const rendered: RenderedEmail = {
@@ -15,6 +17,16 @@ const rendered: RenderedEmail = {
   html: '<p>It should arrive on Thursday.</p>',
   text: 'It should arrive on Thursday.',
   attachments: [],
+};
+const recipient = {
+  profileId: null,
+  externalId: null,
+  email: null,
+  phone: null,
+  locale: null,
+  timezone: null,
+  attributes: {},
+  devices: [],
 };
 const settingsAt = (port: number, more = {}) => ({
   endpoint: `smtp://127.0.0.1:${port}`,
@@ -144,6 +156,86 @@ describe('the mail that arrives', () => {
     expect(outcomes.every((o) => o.kind === 'accepted')).toBe(true);
     expect((await sandbox.received('email')).map((m) => m.to).sort()).toEqual([...to].sort());
   });
+});
+
+describe('whatever an address, name or subject holds', () => {
+  // The characters that SMTP and mail headers are made of, and some that are not.
+  const awkward = fc.string({ unit: fc.constantFrom(...'aé%+=?_-'), minLength: 1, maxLength: 20 });
+  const odd = fc.string({ unit: fc.constantFrom(...'aé.@<>,;:"()[]\\ %+=?_-'), maxLength: 20 });
+  const hostile = fc.string({
+    unit: fc.constantFrom(
+      ...'a@<>,;" \t\r\n\0',
+      'RCPT TO:<eve@evil.test>',
+      '\r\nBcc: eve@evil.test',
+      '=?utf-8?Q?=0D=0A?=',
+    ),
+    maxLength: 10,
+  });
+  const local = fc.oneof(awkward, odd, hostile);
+  const domain = fc.oneof(fc.constant('@example.test'), fc.constant(''), hostile);
+  const header = fc.oneof(odd, odd, odd, hostile);
+
+  it('the envelope is what was meant, and no header appears that was not (300 batches of 5)', async () => {
+    const sandbox = await startSandbox({ port: 0, smtpPort: 0 });
+    try {
+      const context = contextFor(settingsAt(sandbox.smtpPort));
+      let taken = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.tuple(local, domain, header, header), { minLength: 5, maxLength: 5 }),
+          async (drawn) => {
+            sandbox.clear();
+            const batch = drawn.map(([start, end, name, subject]) => ({
+              to: start + end,
+              name,
+              subject,
+            }));
+            const intended: string[] = [];
+            const messages = batch.flatMap(({ to, name, subject }) => {
+              const result = render({
+                content: {
+                  email: { subject: 'x{{ subject }}', text: 'x', from: '{{ name }} <hello@acme.test>' },
+                },
+                data: { subject, name },
+                recipient,
+                messageClass: 'transactional',
+                replyTo: null,
+                attachments: [],
+                cacheKey: 'fuzz',
+                unsubscribeUrl: 'https://carillon.test/u/1',
+              });
+              if (!result.ok) return [];
+              if (isAddress(to)) intended.push(to);
+              return [outgoing(to, { rendered: result.rendered })];
+            });
+            await smtp.send(messages, context);
+            taken += intended.length;
+            const arrived = await sandbox.list({ channel: 'email', refused: true });
+            expect(arrived.map((mail) => mail.to).sort()).toEqual(intended.sort());
+            for (const mail of arrived) {
+              if (mail.channel !== 'email') throw new Error('Only mail was sent.');
+              expect(mail.from).toBe('hello@acme.test');
+              expect(Object.keys(mail.header).sort()).toEqual([
+                'content-transfer-encoding',
+                'content-type',
+                'date',
+                'from',
+                'message-id',
+                'mime-version',
+                'subject',
+                'to',
+              ]);
+            }
+          },
+        ),
+        { numRuns: 300 },
+      );
+      // Enough of them were good enough to be sent.
+      expect(taken).toBeGreaterThan(50);
+    } finally {
+      await sandbox.close();
+    }
+  }, 60_000);
 });
 
 /** What a server does at a stage: a reply, or nothing at all, or a broken connection. */
