@@ -9,6 +9,9 @@ import { Problem, root } from './data-folder.mjs';
 import { onStandalone, runCommand } from './stack.mjs';
 
 const [name] = process.argv.slice(2);
+// What is measured is not the limit that keeps one caller from crowding out the others.
+process.env.RATE_LIMIT_PER_SECOND ??= '100000';
+process.env.RATE_LIMIT_BURST ??= '1000000';
 
 await runCommand(async (until) => {
   const names = fs.readdirSync(path.join(root, 'tools/bench')).map((file) => path.basename(file, '.mjs'));

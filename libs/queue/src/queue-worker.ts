@@ -2,6 +2,7 @@
  * One queue's worker in this process: judges payloads, runs the handler, keeps errors from flooding the log, replaces
  * a BullMQ worker that died, and drains. Retries nothing: rows decide what is due again. Made by `BullServer`.
  */
+import { setMaxListeners } from 'node:events';
 import { queues, type QueueName } from '@carillon/contracts';
 import type { LoggerService } from '@nestjs/common';
 import { UnrecoverableError, type Job } from 'bullmq';
@@ -41,6 +42,8 @@ export class QueueWorker {
     private readonly dog: Watchdog = watchdog,
   ) {
     this.concurrency = queues[queue].concurrency;
+    // Every message in hand may listen to it; that is no leak.
+    setMaxListeners(0, this.stop.signal);
     this.trouble = new BoundedLog(log, `queue ${queue}`);
     this.worker = this.open();
     this.watch = setInterval(() => this.look(), dog.everyMs).unref();
