@@ -17,7 +17,9 @@ beforeEach(() => {
   lines = [];
   jest.spyOn(console, 'info').mockImplementation((line: string) => void lines.push(line));
 });
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 describeProvider(log, {
   channel: null,
