@@ -1,6 +1,5 @@
 /** The API's description: /openapi.json for machines, /docs for people (Swagger UI, served from here, no CDN). */
 import { Controller, Get, Res } from '@nestjs/common';
-import { config } from '@carillon/config';
 import type { FastifyReply } from 'fastify';
 import { openApi, type OpenApiDocument } from './openapi.js';
 import { Public } from './operation.js';
@@ -13,7 +12,7 @@ export class DocsController {
 
   @Get('openapi.json')
   openapi(): OpenApiDocument {
-    return (this.document ??= openApi(config().api.publicUrl));
+    return (this.document ??= openApi());
   }
 
   @Get('docs')

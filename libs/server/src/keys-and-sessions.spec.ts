@@ -250,6 +250,32 @@ describe('sessions', () => {
   });
 });
 
+describe('the frame that shows mail', () => {
+  const show = (headers: Record<string, string>) =>
+    door.call('/mail-frame', {
+      method: 'POST',
+      headers,
+      body: new URLSearchParams({ html: '<h1 style="color:red">Hi</h1>' }),
+    });
+
+  it('gives HTML back without scripts, origin or remote pictures', async () => {
+    await door.user(workspaceId, 'hal@acme.example', 'viewer');
+    const { cookie } = await signIn('hal@acme.example');
+    const answer = await show({ cookie, origin: door.url });
+    expect([answer.status, await answer.text()]).toEqual([200, '<h1 style="color:red">Hi</h1>']);
+    const policy = answer.headers.get('content-security-policy') ?? '';
+    expect(policy).toMatch(/^sandbox allow-popups; default-src 'none'/);
+    expect(policy).toContain('img-src data:;');
+    expect(policy).not.toContain('script-src');
+  });
+  it('is for people who are signed in, from our own pages', async () => {
+    const { cookie } = await signIn('hal@acme.example');
+    expect((await show({})).status).toBe(401);
+    expect((await show({ cookie, origin: 'https://evil.example' })).status).toBe(403);
+    expect((await show({ cookie, 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+  });
+});
+
 describe('requests forged by another site', () => {
   it('are refused: no token, another token, another origin, or the browser says so', async () => {
     await door.user(workspaceId, 'gil@acme.example', 'owner');

@@ -16,8 +16,7 @@ export interface OpenApiDocument {
   components: { schemas: Record<string, Json>; responses: Record<string, Json>; securitySchemes: Json };
 }
 
-/** @param publicUrl where this installation is reached */
-export function openApi(publicUrl: string): OpenApiDocument {
+export function openApi(): OpenApiDocument {
   const schemas = new Components();
   const paths: OpenApiDocument['paths'] = {};
   const table: [string, Operation][] = Object.entries(operations);
@@ -36,7 +35,8 @@ export function openApi(publicUrl: string): OpenApiDocument {
         'Errors are problem+json (RFC 9457) with a stable `code`, a JSON pointer per fault, and a sentence that says what to write instead.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: publicUrl }],
+    // Relative: whoever reads this document has the address it came from.
+    servers: [{ url: '/' }],
     tags: [...new Set(table.map(([, operation]) => operation.tag))].map((name) => ({ name })),
     paths,
     components: {
