@@ -199,6 +199,16 @@ describe('a delivery', () => {
     ]);
   });
 
+  it('is suppressed, not failed, when the provider knows of an opt-out, and the audience service is told', async () => {
+    const { id } = await accept('stop@example.com');
+    answer = () => ({ kind: 'rejected', reason: 'unsubscribed', answer: { code: 21610 } });
+    offered = [];
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'suppressed', reason: 'unsubscribed' });
+    expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'unsubscribed', 'suppressed']);
+    expect(offered).toEqual([expect.stringMatching(new RegExp(`^${id}:\\d+$`))]);
+  });
+
   it('is tried again by the clock, until it gives up', async () => {
     const { id } = await accept('later@example.com');
     answer = () => ({ kind: 'deferred', answer: { code: 451 } });

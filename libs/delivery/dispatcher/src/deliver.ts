@@ -244,7 +244,9 @@ export class Deliverer {
         answer: { message: `this installation has no provider ${account.provider}` },
       }));
     try {
-      return await provider.send(outgoing, this.contexts.for(account, signal));
+      // What has no answer by then is unknown; SMTP alone would wait ten minutes for its final dot.
+      const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+      return await provider.send(outgoing, this.contexts.for(account, patience));
     } catch (error) {
       // Providers report outcomes as values. A throw is a bug, and bytes may have left.
       this.log.error(`provider ${account.provider} threw`, error instanceof Error ? error.stack : undefined);
@@ -256,6 +258,9 @@ export class Deliverer {
     void this.queues.offer('route-event', recorded.eventIds);
   }
 }
+
+/** How long a batch may be at its provider. */
+const PATIENCE_MS = 120_000;
 
 const unknown = (message: string): Outcome => ({ kind: 'unknown', answer: { message } });
 

@@ -3,7 +3,7 @@
  * so that a stale worker cannot write. A receipt that overtook us keeps its higher status.
  */
 import { removeDevices } from '@carillon/audience-service';
-import type { DeliveryEventType, ReasonName, Status } from '@carillon/contracts';
+import { reasons, type DeliveryEventType, type ReasonName, type Status } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import type { Next, Outcome, ProviderAnswer } from '@carillon/delivery-rules';
 import type { Claimed, Stopped } from './claim.js';
@@ -44,7 +44,10 @@ interface Line {
   detail: ProviderAnswer | null;
 }
 
-/** What failed, for the audience service: `<delivery id>:<event id>`. */
+/** Lines that the audience service learns from. */
+const telling: readonly string[] = ['failed', 'unsubscribed'] satisfies DeliveryEventType[];
+
+/** Those written: `<delivery id>:<event id>`. */
 export interface Recorded {
   eventIds: string[];
 }
@@ -187,7 +190,8 @@ function changeOf({ delivery, account, attempts, next }: Attempted): Change {
       // Back to the gate at once: it finds another account, or waits for this one.
       return { ...change, status: 'queued', afterMs: 0, triesDelta: -1 };
     case 'giveUp':
-      return { ...change, status: 'failed', reason: next.reason };
+      // Most refusals are failures; a person who has opted out at the provider is not.
+      return { ...change, status: reasons[next.reason].ends, reason: next.reason };
     case 'unknown':
       return { ...change, status: 'unknown', reason: next.reason };
   }
@@ -219,9 +223,13 @@ function linesOf({ delivery, account, handedOverAt, attempts, outcome, next }: A
     ...(next.kind === 'retry' ? { retryInMs: next.afterMs } : {}),
     provider: account.provider,
   };
+  const optedOut = next.kind === 'giveUp' && next.reason === 'unsubscribed';
+  // A line of its own, because the audience service learns from it.
+  if (optedOut) lines.push({ ...base, type: 'unsubscribed', detail });
+  const arrived = next.kind === 'done' && next.status === 'delivered';
   lines.push({
     ...base,
-    type: next.kind === 'done' && next.status === 'delivered' ? 'delivered' : type[next.kind],
+    type: arrived ? 'delivered' : optedOut ? 'suppressed' : type[next.kind],
     reason,
     detail,
   });
@@ -293,5 +301,5 @@ async function write(
       kept.map((l) => (l.detail ? JSON.stringify(l.detail) : null)),
     ],
   );
-  return { eventIds: events.filter((e) => e.type === 'failed').map((e) => `${e.delivery_id}:${e.id}`) };
+  return { eventIds: events.filter((e) => telling.includes(e.type)).map((e) => `${e.delivery_id}:${e.id}`) };
 }
