@@ -84,7 +84,8 @@ const rootReferences = () =>
   JSON.parse(fs.readFileSync(path.join(root, 'tsconfig.json'), 'utf8')).references.map(
     ({ path: folder }) => folder,
   );
-const isCompiled = (project) => rootReferences().includes(project.folder);
+const isCompiled = ({ folder }) =>
+  rootReferences().includes(folder) && sourceFiles(`${folder}/src`).length > 0;
 const isCompiledOnly = (project) => /typescript-7\/bin\/tsc -b$/.test(project.manifest.scripts?.build ?? '');
 
 function withDependencies(project, all, seen = new Set()) {

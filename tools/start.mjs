@@ -33,7 +33,7 @@ await runCommand(async ({ onStop, stopping }) => {
     onLine: (line) => (kept ? kept.push(line) : say(line)),
   });
   onStop(async () => {
-    say('Stopping.');
+    if (!kept) say('Stopping.');
     await service.stop();
   });
   instance.note({ children: [service.pid] });
