@@ -14,12 +14,14 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
     rolldownOptions: {
+      // Of the contracts only the closed lists are used here. Declaring a schema has no effect, so the schemas go, and
+      // with them zod, which would also try `eval` at each start and be reported by the content policy.
+      treeshake: { moduleSideEffects: [{ test: /libs\/contracts\//, sideEffects: false }] },
       output: {
         codeSplitting: {
           groups: [
             { name: 'react', test: /node_modules\/(react|react-dom|scheduler)\// },
             { name: 'tanstack', test: /node_modules\/@tanstack\// },
-            { name: 'contracts', test: /node_modules\/zod\/|libs\/contracts\// },
             {
               name: 'charts',
               test: /node_modules\/(recharts|d3-|victory|@mantine\/charts|@reduxjs|redux|immer|reselect|es-toolkit|decimal)/,

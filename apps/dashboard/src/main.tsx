@@ -10,18 +10,19 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiProblem } from './api.js';
 import { makeRouter } from './router.js';
+import { meQuery } from './session.js';
 import { cssVariables, theme } from './theme.js';
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
 // The scroll lock under Mantine's modals writes a <style> of its own and looks for the nonce here.
 Object.assign(globalThis, { __webpack_nonce__: nonce });
 
-/** A session that ended elsewhere: check who we are again, which leads to the sign-in page and back. */
+/** A session that ended while somebody was signed in: ask again who we are, which leads to the sign-in page and back. */
 const onError = (error: Error) => {
-  if (error instanceof ApiProblem && error.code === 'unauthenticated' && location.pathname !== '/sign-in') {
-    queryClient.removeQueries({ queryKey: ['me'] });
-    void router.invalidate();
-  }
+  const ended = error instanceof ApiProblem && error.code === 'unauthenticated';
+  if (!ended || queryClient.getQueryData(meQuery.queryKey) === undefined) return;
+  queryClient.removeQueries({ queryKey: meQuery.queryKey });
+  void router.invalidate();
 };
 const queryClient = new QueryClient({
   queryCache: new QueryCache({ onError }),
@@ -34,6 +35,13 @@ const queryClient = new QueryClient({
   },
 });
 const router = makeRouter(queryClient);
+
+/** A newer version was installed while this page was open, so its old files are gone: load the new page, but not for ever. */
+addEventListener('vite:preloadError', () => {
+  if (Date.now() - Number(sessionStorage.getItem('reloaded-at')) < 30_000) return;
+  sessionStorage.setItem('reloaded-at', String(Date.now()));
+  location.reload();
+});
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no #root');

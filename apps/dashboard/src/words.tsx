@@ -105,10 +105,15 @@ export const statusLooks: Record<Status, Look & { means: string }> = {
   },
 };
 export const channelLooks: Record<Channel, Look & { address: string }> = {
-  email: { label: 'Email', icon: IconMail, color: 'var(--channel-email)', address: 'email address' },
-  sms: { label: 'SMS', icon: IconMessage, color: 'var(--channel-sms)', address: 'phone number' },
-  push: { label: 'Push', icon: IconDeviceMobile, color: 'var(--channel-push)', address: 'device token' },
-  'in-app': { label: 'In-app', icon: IconInbox, color: 'var(--channel-in-app)', address: 'profile' },
+  email: { label: 'Email', icon: IconMail, color: 'var(--channel-email)', address: 'an email address' },
+  sms: { label: 'SMS', icon: IconMessage, color: 'var(--channel-sms)', address: 'a phone number' },
+  push: { label: 'Push', icon: IconDeviceMobile, color: 'var(--channel-push)', address: 'a device token' },
+  'in-app': {
+    label: 'In-app',
+    icon: IconInbox,
+    color: 'var(--channel-in-app)',
+    address: 'the external id of a profile',
+  },
 };
 export const sourceLabels: Record<Source, string> = {
   api: 'API',

@@ -556,7 +556,7 @@ export const startFixtureServer = async ({
     '.html': 'text/html; charset=utf-8',
   };
   const serveFile = async (response: ServerResponse, url: URL) => {
-    const name = path.extname(url.pathname)
+    const name = /\.(js|css|svg)$/.test(url.pathname)
       ? path.join(dist, path.normalize(url.pathname))
       : path.join(dist, 'index.html');
     const file = await readFile(name).catch(() => refuse('not_found', 'No such file.'));
@@ -577,9 +577,17 @@ export const startFixtureServer = async ({
             violations.push(text);
             response.writeHead(204).end();
           })()
-        : url.pathname.startsWith('/v1/')
-          ? answer(request, response, url)
-          : serveFile(response, url);
+        : url.pathname === '/mail-frame'
+          ? (async () => {
+              let text = '';
+              for await (const chunk of request) text += String(chunk);
+              const form = new URLSearchParams(text);
+              response.setHeader('content-security-policy', mailPolicy(form.get('images') === '1'));
+              response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(form.get('html'));
+            })()
+          : url.pathname.startsWith('/v1/')
+            ? answer(request, response, url)
+            : serveFile(response, url);
     work.catch((error: unknown) => {
       const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
       const { status, title } = problems[refusal.code];
@@ -606,7 +614,7 @@ export const startFixtureServer = async ({
     arrive: (delivery) => {
       deliveries.unshift(delivery);
       for (const stream of streams)
-        stream.write(`data: ${JSON.stringify({ id: delivery.id, status: delivery.status })}\n\n`);
+        stream.write(`event: delivery\nid: ${delivery.id}\ndata: ${JSON.stringify(delivery)}\n\n`);
     },
     close: () =>
       new Promise((closed) => {
@@ -617,19 +625,22 @@ export const startFixtureServer = async ({
   };
 };
 
-/** As `apps/api` sends it, plus a report address. See docs/decisions on the dashboard's content policy. */
+/** As the API sends it for its pages, plus an address for reports. */
 export const dashboardPolicy = (nonce: string): string =>
   [
     "default-src 'none'",
-    "script-src 'self'",
+    `script-src 'self' 'nonce-${nonce}'`,
     `style-src 'self' 'nonce-${nonce}'`,
-    "style-src-attr 'unsafe-inline'",
-    "img-src 'self' data: https: http:",
-    "font-src 'self' data:",
+    "img-src 'self' data:",
+    "font-src 'self'",
     "connect-src 'self'",
+    "frame-src 'self'",
     "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'self'",
     "frame-ancestors 'none'",
     'report-uri /csp',
   ].join('; ');
+/** As the API sends it for mail. */
+const mailPolicy = (pictures: boolean): string =>
+  `sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:${pictures ? ' https: http:' : ''}; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`;

@@ -1,13 +1,13 @@
 /** Signing in. Nothing else is reachable without it. */
-import { Alert, Button, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Button, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDocumentTitle } from '@mantine/hooks';
-import { IconAlertTriangle } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { api } from '../api.js';
 import { Bell } from '../parts/Bell.js';
 import { messageOf } from '../parts/Confirm.js';
+import { Notice } from '../parts/Notice.js';
 import { meQuery } from '../session.js';
 import classes from './SignIn.module.css';
 
@@ -53,9 +53,9 @@ export const SignIn = () => {
               </Text>
             )}
             {signIn.error && (
-              <Alert color="red" variant="light" icon={<IconAlertTriangle size={17} />} role="alert">
+              <Notice tone="bad" alert>
                 {messageOf(signIn.error)}
-              </Alert>
+              </Notice>
             )}
             <TextInput
               label="Email"

@@ -1,7 +1,7 @@
 /**
  * What a message says, as the person would see it: mail in a frame, a phone's bubble, a push card, an inbox card.
- * Everything shown comes from outside. Mail HTML lives only in a sandboxed frame: no scripts, an origin of its own, and
- * a content policy that keeps remote pictures out until somebody asks for them (a picture tells the sender).
+ * Everything shown comes from outside. Mail HTML lives only in a sandboxed frame (see MailFrame), and its remote
+ * pictures stay out until somebody asks for them: a picture tells the sender that it was looked at.
  */
 import { Button, Group, SegmentedControl, Text } from '@mantine/core';
 import type { RenderedContent } from '@carillon/contracts';
@@ -9,6 +9,7 @@ import { IconDeviceDesktop, IconDeviceMobile, IconLink, IconPhotoOff } from '@ta
 import { useState } from 'react';
 import { Bell } from './Bell.js';
 import classes from './Content.module.css';
+import { MailFrame } from './MailFrame.js';
 
 export const Content = ({ content }: { content: RenderedContent }) => {
   if (content.email) return <EmailContent email={content.email} />;
@@ -18,22 +19,6 @@ export const Content = ({ content }: { content: RenderedContent }) => {
   return <Text c="dimmed">There is nothing to show for this channel.</Text>;
 };
 
-/** The page's nonce, under which mail may bring `<style>`: a srcdoc frame inherits the page's content policy. */
-const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
-/** Mail as a document for the frame. Parsed, never run: DOMParser's document executes nothing and loads nothing. */
-export const frameDocument = (html: string, images: boolean): string => {
-  const mail = new DOMParser().parseFromString(html, 'text/html');
-  for (const style of mail.querySelectorAll('style')) style.setAttribute('nonce', nonce);
-  for (const refresh of mail.querySelectorAll('meta[http-equiv], base')) refresh.remove();
-  const policy = mail.createElement('meta');
-  policy.httpEquiv = 'Content-Security-Policy';
-  policy.content = `default-src 'none'; style-src 'unsafe-inline'; img-src data:${images ? ' https: http:' : ''}; font-src data:`;
-  const base = mail.createElement('base');
-  // A click opens a new tab, which the sandbox refuses: nothing in here leads anywhere.
-  base.target = '_blank';
-  mail.head.prepend(policy, base);
-  return `<!doctype html>${mail.documentElement.outerHTML}`;
-};
 const remoteImage = /<img[^>]+src\s*=\s*["']?\s*(https?:)?\/\//i;
 
 const EmailContent = ({ email }: { email: NonNullable<RenderedContent['email']> }) => {
@@ -87,13 +72,12 @@ const EmailContent = ({ email }: { email: NonNullable<RenderedContent['email']> 
         </pre>
       ) : (
         <div className={classes.desk}>
-          <iframe
+          <MailFrame
             title={`Email: ${email.subject}`}
-            sandbox=""
-            referrerPolicy="no-referrer"
-            srcDoc={frameDocument(email.html ?? '', images)}
+            html={email.html ?? ''}
+            images={images}
             className={classes.mail}
-            data-view={shown}
+            view={shown}
           />
         </div>
       )}

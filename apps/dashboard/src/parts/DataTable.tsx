@@ -53,7 +53,7 @@ export function DataTable<Row>({
     void navigate({ to, params } as Parameters<typeof navigate>[0]);
   };
   return (
-    <Table.ScrollContainer minWidth={640}>
+    <Table.ScrollContainer type="native" minWidth={640}>
       <Table className="grid-table" aria-label={label}>
         <Table.Thead>
           {table.getHeaderGroups().map((group) => (

@@ -1,7 +1,7 @@
 /** Title row of every page: where we are, what it is, and the page's actions at the right. */
-import { Box, Group, Text, Title } from '@mantine/core';
+import { Group, Text, Title } from '@mantine/core';
 import { useDocumentTitle } from '@mantine/hooks';
-import { IconChevronRight } from '@tabler/icons-react';
+import { IconArrowLeft } from '@tabler/icons-react';
 import type { LinkProps } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { TextLink } from './links.js';
@@ -19,14 +19,11 @@ export const PageHeader = ({ title, beside, lead, parent, actions }: PageHeaderP
   useDocumentTitle(`${title} · Carillon`);
   return (
     <header className={classes.header}>
-      <Box style={{ minWidth: 0, flex: 1 }}>
+      <div className={classes.text}>
         {parent && (
-          <Group gap={4} mb={6} component="nav" aria-label="Breadcrumb">
-            <TextLink to={parent.to} size="sm" c="dimmed">
-              {parent.label}
-            </TextLink>
-            <IconChevronRight size={13} color="var(--ink-soft)" aria-hidden />
-          </Group>
+          <TextLink to={parent.to} size="sm" c="dimmed" className={classes.parent}>
+            <IconArrowLeft size={14} aria-hidden /> {parent.label}
+          </TextLink>
         )}
         <Group gap="sm" wrap="wrap">
           <Title order={1} className="break">
@@ -35,11 +32,11 @@ export const PageHeader = ({ title, beside, lead, parent, actions }: PageHeaderP
           {beside}
         </Group>
         {lead && (
-          <Text c="dimmed" mt={4} maw={720} component="div">
+          <Text c="dimmed" mt={4} maw={860} component="div">
             {lead}
           </Text>
         )}
-      </Box>
+      </div>
       {actions && <div className={classes.actions}>{actions}</div>}
     </header>
   );

@@ -10,7 +10,6 @@ import {
 } from '@tabler/icons-react';
 import { useRouter, type ErrorComponentProps } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { problems } from '@carillon/contracts';
 import { ApiProblem, ConnectionError, TimeoutError } from '../api.js';
 import { TextLink } from './links.js';
 
@@ -63,31 +62,36 @@ const tell = (error: unknown): Told => {
       detail: error instanceof Error ? error.message : String(error),
       icon: IconAlertTriangle,
     };
-  const title =
-    error.code === 'unexpected_answer' ? 'This was not answered by Carillon' : problems[error.code].title;
-  const told = (advice: string, icon: Icon): Told => ({
+  const told = (title: string, advice: string, icon: Icon): Told => ({
     title,
     detail: `${error.detail} ${advice}`.trim(),
     icon,
   });
   switch (error.code) {
     case 'forbidden':
-      return told('Ask an owner of this workspace for the role that may do this.', IconLock);
+      return told('You may not see this', 'Ask an owner of this workspace for the role that may.', IconLock);
     case 'unauthenticated':
-      return told('Sign in again.', IconLock);
+      return told('You are not signed in', 'Sign in again.', IconLock);
     case 'not_found':
-      return told('It may have been deleted, or it belongs to another workspace.', IconMapPinOff);
+      return told(
+        'There is no such thing',
+        'It may have been deleted, or it belongs to another workspace.',
+        IconMapPinOff,
+      );
     case 'rate_limited':
-      return told('Wait a moment, then try again.', IconCloudOff);
+      return told('Too many requests', 'Wait a moment, then try again.', IconCloudOff);
     case 'unavailable':
-      return told('Try again in a moment.', IconCloudOff);
+      return told('Not available right now', 'Try again in a moment.', IconCloudOff);
     case 'internal':
       return told(
+        'Something went wrong on the server',
         'Try again; if it stays, give the request id below to whoever runs this server.',
         IconAlertTriangle,
       );
+    case 'unexpected_answer':
+      return told('This was not answered by Carillon', '', IconAlertTriangle);
     default:
-      return told('', IconAlertTriangle);
+      return told('That did not work', '', IconAlertTriangle);
   }
 };
 

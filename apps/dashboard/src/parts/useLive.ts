@@ -41,7 +41,7 @@ export const useLive = (query: DeliveryQuery, key: QueryKey, on = true): Livenes
       polling = undefined;
       setLiveness('live');
     };
-    for (const name of ['message', 'delivery', 'change']) stream.addEventListener(name, hint);
+    for (const name of ['delivery', 'changed']) stream.addEventListener(name, hint);
     // The browser reconnects by itself unless the answer was an error; polling covers both.
     stream.onerror = poll;
     return () => {

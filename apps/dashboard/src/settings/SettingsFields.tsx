@@ -13,6 +13,7 @@ import {
 } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
 import type { Field, Typed } from './fields.js';
+import classes from './SettingsFields.module.css';
 
 interface SettingsFieldsProps {
   fields: Field[];
@@ -25,7 +26,23 @@ interface SettingsFieldsProps {
   onClear: (name: string, clear: boolean) => void;
   disabled?: boolean;
 }
-export const SettingsFields = ({
+export const SettingsFields = ({ fields, ...rest }: SettingsFieldsProps) => {
+  const operator = fields.filter((field) => field.operator);
+  const used = operator.some(({ name }) => rest.errors[name] !== undefined || rest.typed[name]);
+  return (
+    <Stack gap="md">
+      <Inputs {...rest} fields={fields.filter((field) => !field.operator)} />
+      {operator.length > 0 && (
+        <details open={used} className={classes.operator}>
+          <summary>For whoever runs this installation</summary>
+          <Inputs {...rest} fields={operator} />
+        </details>
+      )}
+    </Stack>
+  );
+};
+
+const Inputs = ({
   fields,
   typed,
   errors,
@@ -55,7 +72,9 @@ export const SettingsFields = ({
           const placeholder = clear
             ? 'Will be taken away'
             : isSet
-              ? 'Set — leave empty to keep'
+              ? disabled
+                ? 'Set'
+                : 'Set — leave empty to keep'
               : field.placeholder;
           const input = {
             ...shared,
@@ -116,8 +135,8 @@ export const SettingsFields = ({
               data={field.choices}
               value={text || null}
               placeholder="Choose"
-              allowDeselect={!field.required}
-              clearable={!field.required}
+              allowDeselect={!field.required && field.initial === undefined}
+              clearable={!field.required && field.initial === undefined}
               onChange={(choice) => onChange(name, choice ?? '')}
             />
           );

@@ -18,6 +18,8 @@ export interface Field {
   integer: boolean;
   /** A secret of several lines: a key file. */
   long: boolean;
+  /** For whoever runs the installation: a proxy, a sandbox. */
+  operator: boolean;
   choices: { value: string; label: string }[];
   initial: unknown;
   min?: number;
@@ -110,7 +112,8 @@ export const fieldsOf = (settings: Json): Field[] => {
         required: required.has(name) && !nullable && schema.default === undefined,
         nullable,
         integer: schema.type === 'integer',
-        long: secret && (numberOf(schema.maxLength) ?? Infinity) > 1000,
+        long: secret && (numberOf(schema.maxLength) ?? 0) > 2000,
+        operator: given.operatorOnly === true || schema.operatorOnly === true,
         choices: ('const' in schema ? [schema.const] : list(schema.enum)).map((value) => ({
           value: JSON.stringify(value),
           label: String(value),
@@ -122,7 +125,10 @@ export const fieldsOf = (settings: Json): Field[] => {
         minLength: numberOf(schema.minLength),
         maxLength: numberOf(schema.maxLength),
         pattern: textOf(schema.pattern),
-        placeholder: examples.length ? String(examples[0]) : undefined,
+        placeholder:
+          textOf(given.placeholder) ??
+          textOf(schema.placeholder) ??
+          (examples.length ? String(examples[0]) : undefined),
       },
     ];
   });

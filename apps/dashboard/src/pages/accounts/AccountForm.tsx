@@ -1,11 +1,12 @@
 /** Creating or changing a provider account: name, order, and the provider's own settings drawn from its schema. */
-import { Alert, Anchor, Button, Group, NumberInput, Stack, Text, TextInput } from '@mantine/core';
+import { Anchor, Button, Group, NumberInput, Stack, Text, TextInput } from '@mantine/core';
 import type { ProviderAccount, ProviderInfo } from '@carillon/contracts';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { IconAlertTriangle, IconExternalLink } from '@tabler/icons-react';
+import { IconExternalLink } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { api, ApiProblem } from '../../api.js';
 import { messageOf } from '../../parts/Confirm.js';
+import { Notice } from '../../parts/Notice.js';
 import { fault, fieldsOf, settingsFrom, typedFrom } from '../../settings/fields.js';
 import { SettingsFields } from '../../settings/SettingsFields.js';
 
@@ -141,9 +142,9 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
           }
         />
         {save.error && !placed && (
-          <Alert color="red" variant="light" role="alert" icon={<IconAlertTriangle size={17} />}>
+          <Notice tone="bad" alert>
             {messageOf(save.error)}
-          </Alert>
+          </Notice>
         )}
         <Group justify="space-between" mt={4}>
           <Anchor href={provider.docs} target="_blank" rel="noreferrer" size="sm">

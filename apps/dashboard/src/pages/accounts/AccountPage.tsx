@@ -1,23 +1,17 @@
 /** One provider account: how it does, its settings, a test, its webhook address, pause, and the end of it. */
-import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import type { ProviderAccount } from '@carillon/contracts';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import {
-  IconAlertTriangle,
-  IconCircleCheck,
-  IconFlask,
-  IconPlayerPause,
-  IconPlayerPlay,
-  IconTrash,
-} from '@tabler/icons-react';
+import { IconFlask, IconPlayerPause, IconPlayerPlay, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { api } from '../../api.js';
 import { ChannelMark, StateBadge } from '../../parts/Badges.js';
 import { Confirm, messageOf } from '../../parts/Confirm.js';
 import { Copy, Facts } from '../../parts/Facts.js';
+import { Notice } from '../../parts/Notice.js';
 import { PageHeader, Section } from '../../parts/PageHeader.js';
 import { Failure, PagePending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
@@ -58,15 +52,9 @@ export const AccountPage = () => {
         actions={mayWrite && <PauseAndDelete account={it} />}
       />
       {it.paused && it.pausedReason && (
-        <Alert
-          color="yellow"
-          variant="light"
-          mb="md"
-          icon={<IconPlayerPause size={17} />}
-          title="Why it is paused"
-        >
+        <Notice between tone="warning" title="Why it is paused" icon={IconPlayerPause}>
           {it.pausedReason}
-        </Alert>
+        </Notice>
       )}
       <div className={classes.columns}>
         <Section title="Settings">
@@ -94,8 +82,8 @@ export const AccountPage = () => {
                   'Last hour',
                   `${whole(it.health.sentLastHour)} sent, ${whole(it.health.failedLastHour)} failed`,
                 ],
-                ['Last success', <When key="s" at={it.health.lastSuccessAt} show="both" none="never" />],
-                ['Last failure', <When key="f" at={it.health.lastFailureAt} show="both" none="never" />],
+                ['Last success', <When key="s" at={it.health.lastSuccessAt} none="never" />],
+                ['Last failure', <When key="f" at={it.health.lastFailureAt} none="never" />],
                 ['It said', it.health.lastFailure && <span className="break">{it.health.lastFailure}</span>],
               ]}
             />
@@ -138,7 +126,7 @@ const TestAccount = ({ account }: { account: ProviderAccount }) => {
         <Stack gap="sm">
           <TextInput
             label="Send one test message to"
-            description={`A ${channelLooks[account.channel].address}. Empty: only the credentials are tried.`}
+            description={`Give ${channelLooks[account.channel].address}. Empty: only the credentials are tried.`}
             value={to}
             onChange={(event) => setTo(event.currentTarget.value)}
           />
@@ -154,24 +142,17 @@ const TestAccount = ({ account }: { account: ProviderAccount }) => {
           </Group>
           <div aria-live="polite">
             {test.data && (
-              <Alert
-                variant="light"
-                color={test.data.ok ? 'green' : 'red'}
+              <Notice
+                tone={test.data.ok ? 'good' : 'bad'}
                 title={test.data.ok ? 'It works' : 'It does not work'}
-                icon={test.data.ok ? <IconCircleCheck size={17} /> : <IconAlertTriangle size={17} />}
               >
                 <span className="break">{test.data.sentence}</span>
-              </Alert>
+              </Notice>
             )}
             {test.error && (
-              <Alert
-                variant="light"
-                color="red"
-                title="The test could not be run"
-                icon={<IconAlertTriangle size={17} />}
-              >
+              <Notice tone="bad" title="The test could not be run">
                 {messageOf(test.error)}
-              </Alert>
+              </Notice>
             )}
           </div>
         </Stack>

@@ -97,7 +97,7 @@ export const Accounts = () => {
                   </Text>
                   <StateBadge state={row.health.state} />
                 </Group>
-                <Group gap="sm" mt={4} c="dimmed" fz="xs">
+                <Group gap="2px 12px" mt={4} c="dimmed" fz="xs">
                   <ChannelMark channel={row.channel} />
                   {row.title}
                   <span className="numbers">

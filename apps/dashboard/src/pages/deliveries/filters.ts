@@ -48,7 +48,7 @@ export const parseDeliverySearch = (raw: Record<string, unknown>): DeliverySearc
   for (const name of [...textFilters, 'cursor'] as const) search[name] = text(raw[name]);
   search.from = time(raw.from);
   search.to = time(raw.to);
-  if (typeof raw.range === 'string' && raw.range in ranges && !search.from && !search.to)
+  if (typeof raw.range === 'string' && Object.hasOwn(ranges, raw.range) && !search.from && !search.to)
     search.range = raw.range as Range;
   return search;
 };

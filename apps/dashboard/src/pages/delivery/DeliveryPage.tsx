@@ -1,16 +1,17 @@
 /** One delivery: where it stands in a sentence, what happened when, what was said, and what can still be done. */
-import { Alert, Button, Group, Skeleton, Stack, Text } from '@mantine/core';
+import { Group, Skeleton, Stack, Text } from '@mantine/core';
 import type { DeliveryDetail, Status } from '@carillon/contracts';
 import { endStatuses } from '@carillon/contracts';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { IconCopyCheck, IconInfoCircle } from '@tabler/icons-react';
-import { useMemo } from 'react';
+import { useMemo, type ReactNode } from 'react';
 import { api } from '../../api.js';
 import { ChannelMark, StatusBadge } from '../../parts/Badges.js';
 import { Content } from '../../parts/Content.js';
 import { Copyable, Facts } from '../../parts/Facts.js';
 import { TextLink } from '../../parts/links.js';
+import { Notice } from '../../parts/Notice.js';
 import { PageHeader, Section } from '../../parts/PageHeader.js';
 import { Failure, PagePending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
@@ -69,16 +70,10 @@ export const DeliveryPage = () => {
         actions={<StopActions delivery={it} />}
       />
       {it.possibleDuplicate && (
-        <Alert
-          color="yellow"
-          variant="light"
-          mb="md"
-          icon={<IconCopyCheck size={17} />}
-          title="Possibly sent twice"
-        >
+        <Notice between tone="warning" title="Possibly sent twice" icon={IconCopyCheck}>
           An earlier attempt ended without an answer and may have arrived. It was tried again, because this is
           a transactional message.
-        </Alert>
+        </Notice>
       )}
       <div className={classes.columns}>
         <Stack gap="lg" style={{ minWidth: 0 }}>
@@ -143,7 +138,7 @@ const DeliveryFacts = ({ delivery: it }: { delivery: DeliveryDetail }) => {
   const seesAccounts = useCan('accounts:read');
   return (
     <Facts
-      items={[
+      items={given([
         ['Channel', <ChannelMark key="c" channel={it.channel} />],
         ['Reason', it.reason && reasonLabel(it.reason)],
         ['Address', it.address && <Copyable key="a" value={it.address} label="Copy the address" />],
@@ -214,7 +209,10 @@ const DeliveryFacts = ({ delivery: it }: { delivery: DeliveryDetail }) => {
             </TextLink>
           </Group>,
         ],
-      ]}
+      ])}
     />
   );
 };
+/** Only what there is to tell. */
+const given = (items: [name: string, value: ReactNode][]) =>
+  items.filter(([, value]) => value !== null && value !== undefined);

@@ -43,8 +43,6 @@ export default function CountsChart({ points, interval, by }: CountsChartProps) 
         dataKey="at"
         type="stacked"
         series={series}
-        withLegend
-        legendProps={{ verticalAlign: 'bottom', height: 36 }}
         gridColor="var(--line)"
         textColor="var(--ink-soft)"
         strokeDasharray="0"
@@ -58,11 +56,12 @@ export default function CountsChart({ points, interval, by }: CountsChartProps) 
           isAnimationActive: false,
           cursor: { fill: 'var(--surface-hover)' },
           content: ({ label, payload }) => {
+            if (typeof label !== 'number') return null;
             const lines = (payload ?? []).filter((line) => Number(line.value) > 0);
             return (
               <div className={classes.tip}>
                 <Text size="xs" fw={600}>
-                  {tickFull(Number(label), interval)}
+                  {tickFull(label, interval)}
                 </Text>
                 {lines.length === 0 && <div>nothing sent</div>}
                 {[...lines].reverse().map((line) => (
@@ -77,6 +76,14 @@ export default function CountsChart({ points, interval, by }: CountsChartProps) 
           },
         }}
       />
+      <figcaption className={classes.legend}>
+        {series.map(({ name, label, color }) => (
+          <span key={name}>
+            <span className={classes.swatch} style={{ background: color }} aria-hidden />
+            {label}
+          </span>
+        ))}
+      </figcaption>
     </figure>
   );
 }

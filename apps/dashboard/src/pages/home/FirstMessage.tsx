@@ -2,6 +2,7 @@
 import { Code, Group, Loader, Stack, Tabs, Text, Title } from '@mantine/core';
 import { Copy } from '../../parts/Facts.js';
 import { TextLink } from '../../parts/links.js';
+import { useCan } from '../../session.js';
 import classes from './Home.module.css';
 
 const samples = (origin: string) => ({
@@ -32,6 +33,7 @@ await carillon.messages.send({
 
 export const FirstMessage = () => {
   const code = samples(location.origin);
+  const mayMakeKeys = useCan('keys:write');
   return (
     <section className={`card ${classes.start}`}>
       <Stack gap="lg" justify="center">

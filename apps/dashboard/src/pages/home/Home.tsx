@@ -1,5 +1,5 @@
 /** Home: what was sent in a period, how it went, per channel and over time; or how to send the first message. */
-import { Group, SegmentedControl, Skeleton, Stack, Text, Tooltip } from '@mantine/core';
+import { Group, SegmentedControl, Skeleton, Stack, Tooltip } from '@mantine/core';
 import { channels, type Channel } from '@carillon/contracts';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
@@ -83,7 +83,7 @@ export const Home = () => {
         <Stack gap="lg">
           <Tiles sum={counts.data && sum} range={rangeFor(period)} />
           <Section
-            title="Over time"
+            title={interval === 'day' ? 'Over time, per day (UTC)' : 'Over time, per hour'}
             actions={
               <SegmentedControl
                 aria-label="Colour by"
@@ -109,9 +109,6 @@ export const Home = () => {
             ) : (
               <Skeleton h={280} />
             )}
-            <Text size="xs" c="dimmed" mt={8}>
-              {interval === 'day' ? 'Per day, counted in UTC.' : 'Per hour.'}
-            </Text>
           </Section>
           <Section title="By channel" pad={false}>
             <div className="rows">

@@ -12,6 +12,8 @@ export interface HomeSearch {
 }
 export const parseHomeSearch = (search: Record<string, unknown>): HomeSearch => ({
   period:
-    typeof search.period === 'string' && search.period in periods ? (search.period as Period) : undefined,
+    typeof search.period === 'string' && Object.hasOwn(periods, search.period)
+      ? (search.period as Period)
+      : undefined,
   by: search.by === 'channel' ? 'channel' : undefined,
 });

@@ -65,7 +65,7 @@ export const points = (counts: Counts, interval: 'hour' | 'day', by: 'status' | 
 const number = new Intl.NumberFormat('en');
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 export const whole = (n: number): string => number.format(n);
-export const brief = (n: number): string => (n < 10_000 ? whole(n) : short.format(n));
+export const brief = (n: number): string => (n < 100_000 ? whole(n) : short.format(n));
 /** "98.2 %"; never rounds a remainder away: 99.96 stays below 100, and one failure in a million is not 0. */
 export const percent = (part: number, total: number): string => {
   if (total === 0) return '—';

@@ -31,6 +31,8 @@ const stateOf = (key: ApiKey, now = Date.now()) =>
     : key.expiresAt && Date.parse(key.expiresAt) <= now
       ? { label: 'Expired', icon: IconHourglassOff, color: 'var(--status-ended)' }
       : { label: 'Live', icon: IconCircleCheck, color: 'var(--status-delivered)' };
+const scopesOf = ({ scopes: [first, ...rest] }: ApiKey) =>
+  rest.length ? `${rest.length + 1} scopes` : first;
 const isLive = (key: ApiKey) => stateOf(key).label === 'Live';
 
 export const Keys = () => {
@@ -107,14 +109,14 @@ export const Keys = () => {
                   </Group>
                 </Group>
                 <Text size="xs" c="dimmed">
-                  <span className="mono">{key.prefix}…</span> · {key.scopes.length} scopes · used{' '}
+                  <span className="mono">{key.prefix}…</span> · {scopesOf(key)} · used{' '}
                   <When at={key.lastUsedAt} none="never" />
                 </Text>
               </div>
             ))}
           </div>
         ) : (
-          <Table.ScrollContainer minWidth={640}>
+          <Table.ScrollContainer type="native" minWidth={640}>
             <Table className="grid-table" aria-label="API keys">
               <Table.Thead>
                 <Table.Tr>
@@ -143,7 +145,7 @@ export const Keys = () => {
                     <Table.Td>
                       <Tooltip label={key.scopes.join(', ')} multiline maw={300}>
                         <Text span size="sm" tabIndex={0}>
-                          {key.scopes.length === 1 ? key.scopes[0] : `${key.scopes.length} scopes`}
+                          {scopesOf(key)}
                         </Text>
                       </Tooltip>
                     </Table.Td>

@@ -1,6 +1,7 @@
 /** A new key, once. Closing asks for a deliberate click: there is no second look. */
-import { Alert, Button, CopyButton, Group, Modal, Stack, Text } from '@mantine/core';
-import { IconAlertTriangle, IconCheck, IconCopy } from '@tabler/icons-react';
+import { Button, CopyButton, Group, Modal, Stack, Text } from '@mantine/core';
+import { IconCheck, IconCopy } from '@tabler/icons-react';
+import { Notice } from '../../parts/Notice.js';
 import classes from './Keys.module.css';
 
 export const ShowKeyOnce = ({
@@ -19,9 +20,7 @@ export const ShowKeyOnce = ({
     title={<Text fw={600}>Your new key: {made?.name}</Text>}
   >
     <Stack>
-      <Alert color="yellow" variant="light" icon={<IconAlertTriangle size={17} />}>
-        Copy it now. Only a fingerprint is stored: nobody can show it again.
-      </Alert>
+      <Notice tone="warning">Copy it now. Only a fingerprint is stored: nobody can show it again.</Notice>
       <code className={classes.key}>{made?.key}</code>
       <Group justify="flex-end">
         <CopyButton value={made?.key ?? ''}>

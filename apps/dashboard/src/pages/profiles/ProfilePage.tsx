@@ -105,7 +105,7 @@ const Devices = ({ profile }: { profile: Profile }) => {
           No device is registered: push messages to this profile end as “no address”.
         </Text>
       ) : (
-        <Table.ScrollContainer minWidth={480}>
+        <Table.ScrollContainer type="native" minWidth={480}>
           <Table className="grid-table" aria-label="Devices">
             <Table.Thead>
               <Table.Tr>

@@ -1,12 +1,13 @@
 /** The preview beside the editor: for whom, with which data, and what comes out, a moment after the last key. */
-import { Alert, Autocomplete, Group, Input, Loader, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Autocomplete, Group, Input, Loader, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import type { Channel, ContentByChannel, Preview } from '@carillon/contracts';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { IconAlertTriangle, IconEye } from '@tabler/icons-react';
+import { IconEye } from '@tabler/icons-react';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { api, ApiProblem } from '../../api.js';
 import { Content } from '../../parts/Content.js';
+import { Notice } from '../../parts/Notice.js';
 import { Empty, Failure } from '../../parts/PageStates.js';
 import { useCan } from '../../session.js';
 import { readJson, sortErrors, type PreviewErrors } from './draft.js';
@@ -80,35 +81,23 @@ export const PreviewPane = ({
         </Title>
         {waiting && content && <Loader size={14} color="gray" aria-label="Rendering" />}
       </div>
-      <div aria-live="polite">
+      <div aria-live="polite" className={classes.notices}>
         {other.length > 0 && (
-          <Alert
-            color="red"
-            variant="light"
-            m="md"
-            icon={<IconAlertTriangle size={17} />}
-            title="It cannot be rendered"
-          >
+          <Notice tone="bad" title="It cannot be rendered">
             {other.map((message) => (
               <div key={message}>{message}</div>
             ))}
-          </Alert>
+          </Notice>
         )}
         {other.length === 0 && errors.length > 0 && (
-          <Alert
-            color="red"
-            variant="light"
-            m="md"
-            icon={<IconAlertTriangle size={17} />}
-            title="It cannot be rendered"
-          >
+          <Notice tone="bad" title="It cannot be rendered">
             {errors.length === 1 ? 'A field has an error' : `${errors.length} errors`}: see the marked field.
-          </Alert>
+          </Notice>
         )}
         {preview.data?.warnings.map((warning) => (
-          <Alert key={warning} color="yellow" variant="light" m="md" icon={<IconAlertTriangle size={17} />}>
+          <Notice key={warning} tone="warning">
             {warning}
-          </Alert>
+          </Notice>
         ))}
       </div>
       {!content ? (

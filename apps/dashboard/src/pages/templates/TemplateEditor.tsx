@@ -1,7 +1,6 @@
 /** Writing a template: channels and locales at the left, what comes out at the right, each save a new version. */
 import {
   ActionIcon,
-  Alert,
   Button,
   Group,
   Menu,
@@ -19,7 +18,6 @@ import { channels, type Channel, type TemplateDetail, type TemplateVersion } fro
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useBlocker, useNavigate } from '@tanstack/react-router';
 import {
-  IconAlertTriangle,
   IconArchive,
   IconDeviceFloppy,
   IconDots,
@@ -31,6 +29,7 @@ import { useRef, useState } from 'react';
 import { api, ApiProblem } from '../../api.js';
 import { ChannelMark } from '../../parts/Badges.js';
 import { Confirm, messageOf } from '../../parts/Confirm.js';
+import { Notice } from '../../parts/Notice.js';
 import { PageHeader, Section } from '../../parts/PageHeader.js';
 import { useCan } from '../../session.js';
 import { absolute } from '../../time.js';
@@ -128,7 +127,8 @@ export const TemplateEditor = ({ template, version, initial }: TemplateEditorPro
     if (!finalKey || Object.keys(draft.content).length === 0) return;
     if (dirty || older || !template) save.mutate();
   };
-  useHotkeys([['mod+S', trySave]], []);
+  // Also from within a field and the code editor.
+  useHotkeys([['mod+S', trySave]], [], true);
 
   return (
     <>
@@ -198,23 +198,16 @@ export const TemplateEditor = ({ template, version, initial }: TemplateEditorPro
         }
       />
       {older && (
-        <Alert color="yellow" variant="light" mb="md" icon={<IconHistory size={17} />}>
+        <Notice between tone="warning" icon={IconHistory}>
           You see version {version.version} of {absolute(version.createdAt)}. The newest is version{' '}
           {template.version}.
           {!readOnly && ` Saving takes this content over as version ${template.version + 1}.`}
-        </Alert>
+        </Notice>
       )}
       {save.error && !(save.error instanceof ApiProblem && save.error.errors.length) && (
-        <Alert
-          color="red"
-          variant="light"
-          mb="md"
-          role="alert"
-          icon={<IconAlertTriangle size={17} />}
-          title="Not saved"
-        >
+        <Notice between tone="bad" title="Not saved" alert>
           {messageOf(save.error)}
-        </Alert>
+        </Notice>
       )}
       <div className={classes.columns}>
         <Stack gap="lg" style={{ minWidth: 0 }}>
@@ -250,9 +243,9 @@ export const TemplateEditor = ({ template, version, initial }: TemplateEditorPro
               onChange={(next) => next && setChannel(next as Channel)}
               keepMounted={false}
             >
-              <Tabs.List px={8}>
+              <Tabs.List px={8} className={classes.tabs}>
                 {channels.map((name) => (
-                  <Tabs.Tab key={name} value={name}>
+                  <Tabs.Tab key={name} value={name} px={11}>
                     <span className={classes.tab} data-empty={!draft.content[name] || undefined}>
                       <ChannelMark channel={name} />
                       {tried && hasFault(name) && (

@@ -163,7 +163,11 @@ export const sortErrors = (
   for (const { pointer, message } of errors) {
     const parts = pointer.split('/').filter(Boolean);
     const at = parts.indexOf(channel);
-    const name = at >= 0 ? parts[at + 1] : parts[0] === 'data' || parts[0] === '?' ? undefined : parts.at(-1);
+    const elsewhere = parts.some(
+      (part) => part !== channel && (channels as readonly string[]).includes(part),
+    );
+    const bare = elsewhere || parts[0] === 'data' ? undefined : parts.at(-1);
+    const name = at >= 0 ? parts[at + 1] : bare;
     if (name && names.has(name)) (fields[name] ??= []).push({ message, ...placeIn(message) });
     else other.push(message);
   }

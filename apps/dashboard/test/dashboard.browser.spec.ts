@@ -1,0 +1,299 @@
+/**
+ * The dashboard in a real browser, on fixtures: what only a browser can show. Run it after `npm run build`. The whole
+ * system's browser suite (apps/e2e) drives the real stack.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { startFixtureServer, type FixtureServer } from './fixture-server.js';
+import * as fixtures from './fixtures.js';
+
+jest.setTimeout(60_000);
+
+const dist = fileURLToPath(new URL('../dist', import.meta.url));
+let browser: Browser;
+let server: FixtureServer;
+let context: BrowserContext;
+let page: Page;
+let noise: string[];
+
+beforeAll(async () => {
+  if (!existsSync(`${dist}/index.html`))
+    throw new Error('The dashboard is not built: run npm run build -w @carillon/dashboard first.');
+  const executablePath = process.env.TEST_CHROMIUM ?? '/usr/bin/chromium';
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+});
+afterAll(() => browser.close());
+beforeEach(async () => {
+  server = await startFixtureServer({ dist });
+  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  noise = [];
+  context.on('dialog', (dialog) => {
+    noise.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('pageerror', (error) => noise.push(String(error)));
+});
+afterEach(async () => {
+  await context.close();
+  await server.close();
+  expect(noise).toEqual([]);
+});
+const open = async (path: string, role = 'owner') => {
+  await context.addCookies([{ name: 'session', value: role, url: server.url, httpOnly: true }]);
+  await page.goto(server.url + path);
+};
+const pathNow = () => new URL(page.url()).pathname + new URL(page.url()).search;
+
+describe('signing in', () => {
+  it('leads back to where one wanted to go, and only to places inside', async () => {
+    await page.goto(`${server.url}/deliveries?status=failed`);
+    await page.getByLabel('Email').fill('owner@example.com');
+    await page.getByLabel('Password', { exact: true }).fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText('do not belong together').waitFor();
+    await page.getByLabel('Password', { exact: true }).fill('bell-tower-bell');
+    await page.keyboard.press('Enter');
+    await page.getByRole('table', { name: 'Deliveries' }).waitFor();
+    expect(pathNow()).toBe('/deliveries?status=failed');
+
+    await context.clearCookies();
+    await page.goto(`${server.url}/sign-in?next=${encodeURIComponent('//evil.example/x')}`);
+    await page.getByLabel('Email').fill('owner@example.com');
+    await page.getByLabel('Password', { exact: true }).fill('bell-tower-bell');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Home' }).waitFor();
+    expect(page.url()).toBe(`${server.url}/`);
+  });
+  it('is asked for once when a session ends elsewhere', async () => {
+    await open('/profiles');
+    await page.getByRole('table', { name: 'Profiles' }).waitFor();
+    await context.clearCookies();
+    let asked = 0;
+    page.on('request', (request) => (asked += Number(request.url().endsWith('/v1/me'))));
+    await page.getByRole('link', { name: 'Templates' }).click();
+    await page.getByRole('heading', { name: 'Sign in to Carillon' }).waitFor();
+    expect(pathNow()).toContain('/sign-in?next=');
+    expect(asked).toBeLessThan(4);
+  });
+});
+
+describe('forms drawn from a schema', () => {
+  it('ask for what the schema requires, send the right types, and put refusals at their field', async () => {
+    await open('/accounts/new');
+    await page.getByRole('link', { name: /SMTP server/ }).click();
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.getByText('Host is needed.').waitFor();
+    expect(server.writes).toEqual([]);
+
+    await page.getByRole('textbox', { name: 'Host' }).fill('localhost');
+    await page.getByRole('textbox', { name: 'Port' }).fill('99999');
+    await page.getByRole('textbox', { name: 'From' }).fill('a@example.com');
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.getByText('Must be 65535 or less.').waitFor();
+    await page.getByRole('textbox', { name: 'Port' }).fill('2525');
+    await page.getByRole('textbox', { name: 'Password' }).fill('s3cret');
+    await page.getByRole('switch', { name: 'Verify certificate' }).uncheck();
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.getByText('this one leads to this machine').waitFor();
+
+    await page.getByRole('textbox', { name: 'Host' }).fill('mx.example.com');
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.getByRole('heading', { name: 'SMTP server', level: 1 }).waitFor();
+    expect(server.writes.at(-1)).toEqual({
+      operation: 'createAccount',
+      body: {
+        channel: 'email',
+        provider: 'smtp',
+        name: 'SMTP server',
+        position: 0,
+        settings: {
+          host: 'mx.example.com',
+          port: 2525,
+          security: 'starttls',
+          username: null,
+          password: 's3cret',
+          from: 'a@example.com',
+          maxConnections: 5,
+          verifyCertificate: false,
+        },
+      },
+    });
+  });
+  it('never show a secret, and keep it when its field stays empty', async () => {
+    await open(`/accounts/${fixtures.accounts[0]?.id}`);
+    const password = page.getByRole('textbox', { name: 'Password' });
+    expect(await password.getAttribute('placeholder')).toBe('Set — leave empty to keep');
+    expect(await password.inputValue()).toBe('');
+    await page.getByRole('textbox', { name: 'Port' }).fill('465');
+    await page.getByRole('button', { name: 'Save changes' }).click();
+    await page.getByText('It counts from the next message on.').waitFor();
+    expect(server.writes.at(-1)?.body).toMatchObject({ settings: { port: 465 } });
+    expect(JSON.stringify(server.writes.at(-1))).not.toContain('password');
+  });
+});
+
+describe('the delivery log', () => {
+  it('keeps its filters in the address', async () => {
+    await open('/deliveries');
+    await page.getByRole('button', { name: 'Status', exact: true }).click();
+    await page.getByRole('checkbox', { name: 'Failed' }).check();
+    await page.getByRole('checkbox', { name: 'Unknown' }).check();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Time', exact: true }).click();
+    await page.getByRole('radio', { name: 'Last 30 days' }).check();
+    await page.waitForURL(/range=30d/);
+    expect(pathNow()).toBe('/deliveries?status=failed,unknown&range=30d');
+
+    await page.reload();
+    await page.getByRole('button', { name: 'Status: Failed, Unknown' }).waitFor();
+    const rows = page.getByRole('table', { name: 'Deliveries' }).getByRole('row');
+    await rows.nth(1).waitFor();
+    for (const text of (await rows.allInnerTexts()).slice(1)) expect(text).toMatch(/Failed|Unknown/);
+    await page.goBack();
+    await page.goBack();
+    await page.getByRole('button', { name: 'Status: Failed', exact: true }).waitFor();
+  });
+  it('pages by cursor and comes back', async () => {
+    await open('/deliveries');
+    const first = page.getByRole('row').nth(1);
+    const newest = await first.innerText();
+    await page.getByRole('button', { name: 'Older' }).click();
+    await page.waitForURL(/cursor=50/);
+    await page.getByRole('button', { name: 'Older' }).click();
+    await page.waitForURL(/cursor=100/);
+    await page.getByRole('button', { name: 'Newer' }).click();
+    await page.waitForURL(/cursor=50/);
+    await page.getByRole('button', { name: 'Newer' }).click();
+    await page.waitForURL((url) => !url.search);
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(await first.innerText()).toBe(newest);
+  });
+  it('shows what arrives without being asked', async () => {
+    await open('/deliveries');
+    await page.getByText('Live', { exact: true }).waitFor();
+    server.arrive(fixtures.makeDelivery(9, 0, { channel: 'email', address: 'fresh@example.com' }));
+    await page.getByRole('cell', { name: /fresh@example.com/ }).waitFor();
+  });
+});
+
+describe('the keyboard', () => {
+  it('is enough: skip link, places, search, a row, help', async () => {
+    await open('/');
+    await page.getByRole('heading', { name: 'Home' }).waitFor();
+    await page.keyboard.press('Tab');
+    expect(await page.locator(':focus').innerText()).toBe('Skip to the content');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('g');
+    await page.keyboard.press('d');
+    await page.getByRole('table', { name: 'Deliveries' }).waitFor();
+    expect(await page.locator(':focus').getAttribute('id')).toBe('main');
+    await page.keyboard.press('/');
+    await page.keyboard.type('ada@example.com');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/address=ada@example.com/);
+    await page.getByRole('row').nth(1).getByRole('link').focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: /to ada@example.com/ }).waitFor();
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+  });
+  it('leaves the editor by Tab', async () => {
+    await open('/templates/order-shipped');
+    const editor = page.getByRole('textbox', { name: 'HTML' });
+    await editor.focus();
+    await page.keyboard.press('Tab');
+    expect(await editor.evaluate((element) => element === document.activeElement)).toBe(false);
+  });
+});
+
+describe('templates', () => {
+  it('show an error at its field and line, and the result a moment after the last key', async () => {
+    await open('/templates/order-shipped');
+    const subject = page.getByRole('textbox', { name: 'Subject' });
+    await subject.fill('Hello {{ name }}');
+    await page.getByLabel('Preview').getByText('Hello Ada').waitFor();
+    await page.getByRole('textbox', { name: 'HTML' }).fill('<p>one</p>\n<p>{{ name</p>');
+    await page.getByText('(line 2, column 4)').waitFor();
+    expect(await page.locator('.cm-lintRange-error').innerText()).toBe('{{ name</p>');
+    await page.getByRole('link', { name: 'Profiles' }).click();
+    await page
+      .getByRole('dialog', { name: 'Leave without saving?' })
+      .getByRole('button', { name: 'Stay here' })
+      .click();
+    await page.getByRole('textbox', { name: 'HTML' }).fill('<p>{{ name }}</p>');
+    await page.keyboard.press('Control+s');
+    await page.getByText('Saved as version 5').waitFor();
+  });
+});
+
+describe('roles', () => {
+  it('give a viewer nothing that writes', async () => {
+    const writing = /New|Create|Save|Delete|Pause|Resume|Cancel it|Reschedule|Rotate|Revoke|Test|Remove/;
+    for (const path of [
+      '/accounts',
+      `/accounts/${fixtures.accounts[3]?.id}`,
+      '/templates',
+      '/templates/order-shipped',
+      '/profiles/maria.silva',
+      `/deliveries/${fixtures.waiting.id}`,
+    ]) {
+      await open(path, 'viewer');
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      expect(await page.locator('#main').getByRole('button', { name: writing }).allInnerTexts()).toEqual([]);
+      expect(await page.locator('#main').getByRole('link', { name: writing }).allInnerTexts()).toEqual([]);
+    }
+    expect(await page.getByRole('link', { name: 'API keys' }).count()).toBe(0);
+  });
+});
+
+describe('what others wrote', () => {
+  it('runs nowhere and reads nothing', async () => {
+    await context.addCookies([{ name: 'readable', value: 'cookie', url: server.url }]);
+    await open(`/deliveries/${fixtures.hostile.id}`);
+    await page.getByRole('heading', { name: /onerror=alert\(1\)/ }).waitFor();
+    const frame = page.frameLocator('iframe[title^="Email:"]');
+    await frame.getByRole('heading', { name: 'Attack' }).waitFor();
+    expect(await page.locator('iframe[title^="Email:"]').getAttribute('sandbox')).toBe('');
+    await frame.locator('#bait').click();
+    await frame.getByRole('button', { name: 'go' }).click();
+    await page.getByText('Text part').click();
+    await page.getByText("alert('script')").waitFor();
+    const reach = await page.evaluate(() => ({
+      stolen: 'stolen' in window,
+      owned: [...document.body.childNodes].some((node) => node.textContent === 'owned'),
+      cookie: document.cookie,
+    }));
+    expect(reach).toEqual({ stolen: false, owned: false, cookie: 'readable=cookie' });
+    expect(page.url()).toBe(`${server.url}/deliveries/${fixtures.hostile.id}`);
+    expect(page.context().pages()).toHaveLength(1);
+    await page.goto(`${server.url}/deliveries`);
+    await page.getByRole('cell', { name: /<script>alert\(2\)/ }).waitFor();
+  });
+  it('leaves the page within its content policy', async () => {
+    for (const path of [
+      '/',
+      '/deliveries',
+      `/deliveries/${fixtures.showcase.id}`,
+      '/channels',
+      `/accounts/${fixtures.accounts[0]?.id}`,
+      '/templates/order-shipped',
+      '/profiles/ada',
+      '/keys',
+      '/accounts/new',
+    ]) {
+      await open(path);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await page.waitForLoadState('load');
+    }
+    await page.goto(`${server.url}/keys`);
+    await page.getByRole('button', { name: 'New key' }).click();
+    await page.getByRole('dialog').waitFor();
+    expect(server.violations).toEqual([]);
+  });
+});
