@@ -1,0 +1,283 @@
+/**
+ * Workspaces never meet (S2), and nobody does what their scopes do not name (S1): walked over every operation of the
+ * contract, so that a new one cannot be forgotten.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  operations,
+  scopes,
+  type AcceptedMessage,
+  type ApiKeyCreated,
+  type Device,
+  type Operation,
+  type OperationName,
+  type ProviderAccount,
+  type Scope,
+} from '@carillon/contracts';
+import { newId } from '@carillon/database';
+import { newApiKey } from '@carillon/server';
+import { apiFixture, type ApiFixture, type AskOptions, type Tenant } from './api.fixture.js';
+
+const table: [OperationName, Operation][] = Object.entries(operations) as [OperationName, Operation][];
+const content = { 'in-app': { title: 'Hello', body: 'There' } };
+
+let at: ApiFixture;
+/** What the workspace `here` owns: the values of path parameters, by operation where they differ. */
+let owned: {
+  message: string;
+  delivery: string;
+  account: string;
+  key: string;
+  device: string;
+  profile: string;
+  template: string;
+};
+
+beforeAll(async () => {
+  at = await apiFixture();
+  const make = async <T>(name: OperationName, call: AskOptions): Promise<T> => {
+    const answer = await at.ask(at.here, name, call);
+    if (answer.status >= 300) throw new Error(`${name}: ${answer.status} ${answer.text}`);
+    return answer.json as T;
+  };
+  const profile = 'ana-of-here';
+  await make('upsertProfile', { params: { externalId: profile }, body: { email: 'ana@here.example' } });
+  const device = await make<Device>('addDevice', {
+    params: { externalId: profile },
+    body: { token: 'device-of-here', platform: 'ios' },
+  });
+  const template = 'welcome-of-here';
+  await make('saveTemplate', { params: { key: template }, body: { content } });
+  const account = await make<ProviderAccount>('createAccount', {
+    body: { channel: 'in-app', provider: 'inbox', name: 'Inbox of here', settings: {} },
+  });
+  const key = await make<ApiKeyCreated>('createKey', {
+    body: { name: 'key-of-here', scopes: ['profiles:read'] },
+  });
+  const message = await make<AcceptedMessage>('sendMessage', {
+    body: { to: { profile }, channels: ['in-app'], template, sendAt: '2099-01-01T00:00:00Z' },
+  });
+  owned = {
+    message: message.id,
+    delivery: message.deliveries[0]?.id ?? '',
+    account: account.id,
+    key: key.id,
+    device: device.id,
+    profile,
+    template,
+  };
+}, 60_000);
+afterAll(() => at.close(), 30_000);
+
+/** The path parameters that name something of `here`. */
+function namesOf({ path }: Operation): Record<string, string> {
+  const id = path.includes('/devices/')
+    ? owned.device
+    : path.startsWith('/v1/messages')
+      ? owned.message
+      : path.startsWith('/v1/deliveries')
+        ? owned.delivery
+        : path.startsWith('/v1/provider-accounts')
+          ? owned.account
+          : owned.key;
+  return { id, externalId: owned.profile, key: owned.template, version: '1' };
+}
+
+/** A body each operation accepts, so that a refusal is about whose thing it is. */
+const bodies: Partial<Record<OperationName, unknown>> = {
+  rescheduleMessage: { sendAt: '2099-02-01T00:00:00Z' },
+  upsertProfile: { locale: 'fr' },
+  addDevice: { token: 'another-device', platform: 'web' },
+  saveTemplate: { content },
+  previewTemplate: { channel: 'in-app' },
+  updateAccount: { name: 'Taken' },
+  testAccount: {},
+  rotateKey: {},
+};
+/** PUT makes what is not there: in the caller's own workspace. */
+const makes: readonly OperationName[] = ['upsertProfile', 'saveTemplate'];
+
+/** Everything `here` owns, as the database has it. */
+async function stateOfHere(): Promise<unknown> {
+  const tables = [
+    'messages',
+    'deliveries',
+    'profiles',
+    'devices',
+    'templates',
+    'template_versions',
+    'provider_accounts',
+    'api_keys',
+  ];
+  const state: Record<string, unknown> = {};
+  for (const name of tables)
+    state[name] = (
+      await at.owner.query(
+        `SELECT (to_jsonb(t) - 'last_used_at')::text AS row FROM ${name} t WHERE workspace_id = $1 ORDER BY 1`,
+        [at.here.id],
+      )
+    ).rows;
+  return state;
+}
+
+describe('things of another workspace', () => {
+  const named = table.filter(([, operation]) => operation.params !== undefined);
+
+  it('are there for their owner: the walk below would notice', async () => {
+    const readable = named.filter(([, { method }]) => method === 'GET');
+    expect(readable.length).toBeGreaterThan(6);
+    for (const [name, operation] of readable) {
+      const { status } = await at.ask(at.here, name, { params: namesOf(operation) });
+      expect({ name, status }).toEqual({ name, status: 200 });
+    }
+  });
+
+  it.each(named)('%s does not find them', async (name, operation) => {
+    const before = await stateOfHere();
+    const body = bodies[name];
+    expect({ name, hasBody: body !== undefined }).toEqual({ name, hasBody: operation.body !== undefined });
+    const answer = await at.ask(at.elsewhere, name, {
+      params: namesOf(operation),
+      ...(body === undefined ? {} : { body }),
+    });
+    expect({ name, status: answer.status }).toEqual({
+      name,
+      status: makes.includes(name) ? operation.status : 404,
+    });
+    expect(await stateOfHere()).toEqual(before);
+  });
+
+  it('are in no list, search, export or count', async () => {
+    const lists = table.filter(
+      ([, o]) =>
+        o.method === 'GET' && !o.params && typeof o.auth === 'object' && o.produces !== 'text/event-stream',
+    );
+    expect(lists.map(([name]) => name)).toEqual(
+      expect.arrayContaining(['listDeliveries', 'exportDeliveries', 'listProfiles', 'listKeys']),
+    );
+    const mine = Object.values(owned);
+    for (const [name] of lists) {
+      const theirs = await at.ask(at.elsewhere, name);
+      expect({ name, status: theirs.status }).toEqual({ name, status: 200 });
+      for (const thing of mine)
+        expect({ name, found: theirs.text.includes(thing) }).toEqual({ name, found: false });
+    }
+    for (const query of [
+      `?profile=${owned.profile}`,
+      `?messageId=${owned.message}`,
+      `?template=${owned.template}`,
+    ]) {
+      const found = await at.ask(at.elsewhere, 'listDeliveries', { query });
+      expect(found.json).toMatchObject({ items: [] });
+      expect((await at.ask(at.here, 'listDeliveries', { query })).json).toMatchObject({
+        items: [{ id: owned.delivery }],
+      });
+    }
+    expect((await at.ask(at.elsewhere, 'listProfiles', { query: '?search=ana' })).json).not.toMatchObject({
+      items: [{ email: 'ana@here.example' }],
+    });
+  });
+
+  it('cannot be named in a body', async () => {
+    const send = (body: object) =>
+      at.ask(at.elsewhere, 'sendMessage', { body: { channels: ['in-app'], ...body } });
+    const before = await stateOfHere();
+    await at.ask(at.elsewhere, 'deleteProfile', { params: { externalId: owned.profile } });
+    expect((await send({ to: { profile: owned.profile }, content })).status).toBe(422);
+    await at.ask(at.elsewhere, 'archiveTemplate', { params: { key: owned.template } });
+    expect((await send({ to: { profile: { externalId: 'bo' } }, template: owned.template })).status).toBe(
+      422,
+    );
+    const batch = await at.ask(at.elsewhere, 'sendBatch', {
+      body: { messages: [{ to: { profile: owned.profile }, channels: ['in-app'], content }] },
+    });
+    expect(batch.json).toMatchObject({ accepted: 0, failed: 1 });
+    expect((await at.ask(at.elsewhere, 'mintInboxToken', { body: { profile: owned.profile } })).status).toBe(
+      404,
+    );
+    expect(await stateOfHere()).toEqual(before);
+  });
+
+  it('stay apart when the same names are used in both', async () => {
+    const body = { email: 'other@elsewhere.example' };
+    await at.ask(at.elsewhere, 'upsertProfile', { params: { externalId: owned.profile }, body });
+    expect(
+      (await at.ask(at.here, 'getProfile', { params: { externalId: owned.profile } })).json,
+    ).toMatchObject({ email: 'ana@here.example' });
+    const device = { token: 'device-of-here', platform: 'android' };
+    expect(
+      (await at.ask(at.elsewhere, 'addDevice', { params: { externalId: owned.profile }, body: device }))
+        .status,
+    ).toBe(200);
+    expect(
+      (await at.ask(at.here, 'getProfile', { params: { externalId: owned.profile } })).json,
+    ).toMatchObject({ devices: [{ id: owned.device }] });
+    const idempotent = (who: Tenant) =>
+      at.ask(who, 'sendMessage', {
+        body: {
+          to: { profile: { externalId: 'same' } },
+          channels: ['in-app'],
+          content,
+          sendAt: '2099-01-01T00:00:00Z',
+        },
+        headers: { 'idempotency-key': 'one-key-for-both' },
+      });
+    const [a, b] = [await idempotent(at.here), await idempotent(at.elsewhere)];
+    expect([a.status, b.status]).toEqual([202, 202]);
+    expect((a.json as AcceptedMessage).id).not.toBe((b.json as AcceptedMessage).id);
+  });
+});
+
+describe('scopes', () => {
+  const scoped = table.flatMap(([name, operation]) =>
+    typeof operation.auth === 'object' ? [{ name, operation, scope: operation.auth.scope }] : [],
+  );
+  const keyWith = async (granted: readonly Scope[]): Promise<Tenant> => {
+    const { key, prefix, hash } = newApiKey();
+    await at.owner.query(
+      'INSERT INTO api_keys (id, workspace_id, name, prefix, hash, scopes) VALUES ($1, $2, $3, $4, $5, $6)',
+      [newId(), at.here.id, 'spec', prefix, hash, granted],
+    );
+    return { id: at.here.id, key };
+  };
+  const everyScope = Object.keys(scopes) as Scope[];
+
+  it('keep every operation from a key without its own, and from nobody at all', async () => {
+    const before = await stateOfHere();
+    for (const scope of new Set(scoped.map((s) => s.scope))) {
+      const who = await keyWith(everyScope.filter((s) => s !== scope));
+      for (const { name, operation } of scoped.filter((s) => s.scope === scope)) {
+        const call = { params: namesOf(operation), ...(operation.body ? { body: bodies[name] ?? {} } : {}) };
+        expect({ name, status: (await at.ask(who, name, call)).status }).toEqual({ name, status: 403 });
+        expect({ name, status: (await at.ask(null, name, call)).status }).toEqual({ name, status: 401 });
+      }
+    }
+    const { api_keys: _now, ...rest } = (await stateOfHere()) as Record<string, unknown>;
+    const { api_keys: _then, ...restBefore } = before as Record<string, unknown>;
+    expect(rest).toEqual(restBefore);
+  });
+});
+
+describe('fields a caller may not set', () => {
+  it.each<[OperationName, AskOptions]>([
+    ['upsertProfile', { params: { externalId: 'm' }, body: { workspaceId: newId() } }],
+    ['createKey', { body: { name: 'x', scopes: ['keys:read'], workspaceId: newId() } }],
+    ['createKey', { body: { name: 'x', scopes: ['keys:read'], hash: 'x' } }],
+    [
+      'sendMessage',
+      { body: { to: { profile: { externalId: 'm', id: newId() } }, channels: ['in-app'], content } },
+    ],
+    [
+      'sendMessage',
+      { body: { to: { profile: 'ana-of-here' }, channels: ['in-app'], content, status: 'delivered' } },
+    ],
+    [
+      'createAccount',
+      { body: { channel: 'in-app', provider: 'inbox', name: 'x', settings: {}, paused: true } },
+    ],
+  ])('%s refuses them by name', async (name, call) => {
+    const answer = await at.ask(at.here, name, call);
+    expect(answer.status).toBe(422);
+    expect(answer.json).toMatchObject({ code: 'invalid_request', errors: [{ code: 'unknown_field' }] });
+  });
+});
