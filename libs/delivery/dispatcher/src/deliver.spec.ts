@@ -3,7 +3,7 @@ import { loadConfig, useConfig } from '@carillon/config';
 import { SendMessage, type MessageClass } from '@carillon/contracts';
 import { Database, ensurePartitions, newId } from '@carillon/database';
 import { defineChannel, type Channel, type Outcome, type Outgoing } from '@carillon/delivery-rules';
-import { Acceptance, DeliveryHints, links, takeDue } from '@carillon/delivery-service';
+import { Acceptance, DeliveryHints, links, takeDue, SendContexts } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -13,7 +13,6 @@ import { Deliverer } from './deliver.js';
 import { markHandedOver } from './hand-over.js';
 import { Leases } from './leases.js';
 import { recordAttempts } from './record.js';
-import { SendContexts } from './send-context.js';
 
 let fresh: FreshDatabase;
 let owner: pg.Client;

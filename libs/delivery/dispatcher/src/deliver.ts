@@ -15,6 +15,7 @@ import {
   type SendingAccount,
   type TemplateContent,
   templateContent,
+  type SendContexts,
 } from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
@@ -28,7 +29,6 @@ import {
   type Attempted,
   type Recorded,
 } from './record.js';
-import type { SendContexts } from './send-context.js';
 
 interface Rendered extends Ready {
   rendered: unknown;

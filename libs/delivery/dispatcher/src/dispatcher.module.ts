@@ -3,12 +3,17 @@ import { config } from '@carillon/config';
 import { deliverQueue, lanes } from '@carillon/contracts';
 import { Database } from '@carillon/database';
 import type { Channel } from '@carillon/delivery-rules';
-import { DeliveryCoreModule, DeliveryHints, inboxPort, links } from '@carillon/delivery-service';
+import {
+  DeliveryCoreModule,
+  DeliveryHints,
+  inboxPort,
+  links,
+  SendContexts,
+} from '@carillon/delivery-service';
 import { Queues, workController } from '@carillon/queue';
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { Deliverer } from './deliver.js';
 import { Leases } from './leases.js';
-import { SendContexts } from './send-context.js';
 
 @Module({})
 export class DispatcherModule implements OnApplicationShutdown {

@@ -1,10 +1,13 @@
 import { Module } from '@nestjs/common';
 import { Acceptance } from './accept.js';
+import { AccountsController } from './accounts.controller.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { HintListener } from './hint-listener.js';
 import { DeliveryHints } from './hints.js';
 import { InboxController } from './inbox.controller.js';
 import { MessagesController } from './messages.controller.js';
+import { WebhooksController } from './receive-webhook.js';
+import { TemplatesController } from './templates.controller.js';
 
 /** What every process that changes deliveries needs. */
 @Module({ providers: [DeliveryHints], exports: [DeliveryHints] })
@@ -13,7 +16,14 @@ export class DeliveryCoreModule {}
 /** The delivery service's HTTP side: mounted by the API. */
 @Module({
   imports: [DeliveryCoreModule],
-  controllers: [MessagesController, DeliveriesController, InboxController],
+  controllers: [
+    MessagesController,
+    DeliveriesController,
+    InboxController,
+    TemplatesController,
+    AccountsController,
+    WebhooksController,
+  ],
   providers: [Acceptance, HintListener],
   exports: [Acceptance],
 })

@@ -1,5 +1,7 @@
 /** The delivery service: accepting, planning, reading the log. Sending itself is delivery/dispatcher. */
 export { Acceptance, type AcceptResult, type SendRequest } from './accept.js';
+export { resealAccounts } from './accounts.js';
+export { applyReceipts, type Applied } from './apply-receipts.js';
 export { channelShapes } from './channels.js';
 export { contentFor, templateContent, type TemplateContent } from './content-for.js';
 export { DeliveryCoreModule, DeliveryHttpModule } from './delivery.module.js';
@@ -9,4 +11,6 @@ export { DeliveryHints } from './hints.js';
 export { callbackLink, links, unsubscribeLink, type Links } from './links.js';
 export { masterKeys, usableAccounts, type SendingAccount } from './sending-accounts.js';
 export { seal } from './secrets.js';
+export { SendContexts, type SendContextsOptions } from './send-contexts.js';
+export { saveTemplate } from './templates.js';
 export { inboxPort } from './inbox.js';

@@ -1,7 +1,8 @@
 /** What the runtime hands to a provider: its settings, the guarded ways out, signed links, and a place for its clients. */
 import type { HttpPort, InboxPort, NetPort, SendContext } from '@carillon/delivery-rules';
-import { callbackLink, unsubscribeLink, type Links, type SendingAccount } from '@carillon/delivery-service';
 import { createHttpOut, type HttpOut } from '@carillon/http-out';
+import { callbackLink, unsubscribeLink, type Links } from './links.js';
+import type { SendingAccount } from './sending-accounts.js';
 
 export interface SendContextsOptions {
   links: Links;

@@ -1,0 +1,175 @@
+/**
+ * What providers report later becomes part of the delivery: once per event of theirs, never moving a status back, and
+ * every word recorded in the timeline. One transaction. Called by receive-webhook.ts; verifies nothing.
+ */
+import type { DeliveryEventType, ReasonName } from '@carillon/contracts';
+import { dayOf, type Sql } from '@carillon/database';
+import { receiptFrom, type Receipt } from '@carillon/delivery-rules';
+
+export interface Applied {
+  /** Deliveries whose timeline grew. */
+  deliveryIds: string[];
+  /** Failures, for the queue `route-event`: `<delivery id>:<event id>`. */
+  eventIds: string[];
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A batch may tell of the same delivery twice, so each status is applied before the next one. */
+const ranks = ['sent', 'delivered', 'failed'] as const;
+
+/**
+ * @param account that the receipts are of; they are about deliveries of its workspace, or about nothing
+ */
+export async function applyReceipts(
+  sql: Sql,
+  account: { id: string; workspaceId: string },
+  receipts: readonly Receipt[],
+): Promise<Applied> {
+  const { workspaceId } = account;
+  const known = await lockDeliveries(sql, workspaceId, receipts);
+  const fresh = await storeReceipts(
+    sql,
+    account,
+    receipts.filter(({ deliveryId }) => known.has(deliveryId)),
+  );
+  if (fresh.length === 0) return { deliveryIds: [], eventIds: [] };
+
+  const moved = new Set<Receipt>();
+  for (const status of ranks) {
+    const told = fresh.filter((receipt) => receipt.status === status);
+    const ids = await move(sql, workspaceId, status, told);
+    // Told twice under two event ids, the first one has moved it.
+    for (const receipt of told) if (ids.delete(receipt.deliveryId)) moved.add(receipt);
+  }
+  const failed = fresh.filter((receipt) => moved.has(receipt) && receipt.status === 'failed');
+  await bringForward(sql, workspaceId, failed);
+  return {
+    deliveryIds: [...new Set(fresh.map(({ deliveryId }) => deliveryId))],
+    eventIds: await writeLines(sql, account, fresh, moved),
+  };
+}
+
+/** Locked in one order, so that two webhooks wait for each other instead of blocking each other. */
+async function lockDeliveries(
+  sql: Sql,
+  workspaceId: string,
+  receipts: readonly Receipt[],
+): Promise<Set<string>> {
+  const ids = [...new Set(receipts.map((r) => r.deliveryId))].filter((id) => uuid.test(id));
+  if (ids.length === 0) return new Set();
+  const rows = await sql.query<{ id: string }>(
+    `SELECT d.id FROM deliveries d JOIN unnest($2::date[], $3::uuid[]) AS u(day, id) ON d.day = u.day AND d.id = u.id
+      WHERE d.workspace_id = $1 ORDER BY d.id FOR UPDATE OF d`,
+    [workspaceId, ids.map(dayOf), ids],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** @returns those that were not there yet, in the order given */
+async function storeReceipts(
+  sql: Sql,
+  account: { id: string; workspaceId: string },
+  receipts: readonly Receipt[],
+): Promise<Receipt[]> {
+  const unique = [...new Map(receipts.map((r) => [`${dayOf(r.deliveryId)} ${r.eventId}`, r])).values()];
+  if (unique.length === 0) return [];
+  const rows = await sql.query<{ deliveryId: string; eventId: string }>(
+    `INSERT INTO receipts (day, workspace_id, provider_account_id, event_id, delivery_id, status, reason, answer, applied_at)
+     SELECT u.day, $1, $2, u.event_id, u.delivery_id, u.status, u.reason, u.answer::jsonb, now()
+       FROM unnest($3::date[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[]) AS u(day, event_id, delivery_id, status, reason, answer)
+         ON CONFLICT DO NOTHING
+     RETURNING delivery_id AS "deliveryId", event_id AS "eventId"`,
+    [
+      account.workspaceId,
+      account.id,
+      unique.map((r) => dayOf(r.deliveryId)),
+      unique.map((r) => r.eventId),
+      unique.map((r) => r.deliveryId),
+      unique.map((r) => r.status),
+      unique.map((r) => r.reason ?? null),
+      unique.map((r) => JSON.stringify(r.answer)),
+    ],
+  );
+  const stored = new Set(rows.map((row) => `${row.deliveryId} ${row.eventId}`));
+  return unique.filter((r) => stored.has(`${r.deliveryId} ${r.eventId}`));
+}
+
+/** @returns the deliveries that the receipts moved */
+async function move(
+  sql: Sql,
+  workspaceId: string,
+  status: (typeof ranks)[number],
+  told: readonly Receipt[],
+): Promise<Set<string>> {
+  const byDelivery = [...new Map(told.map((r) => [r.deliveryId, r])).values()];
+  if (byDelivery.length === 0) return new Set();
+  const rows = await sql.query<{ id: string }>(
+    `UPDATE deliveries d
+        SET status = $2, reason = u.reason, due_at = NULL,
+            sent_at = CASE WHEN $2 = 'failed' THEN d.sent_at ELSE coalesce(d.sent_at, now()) END,
+            delivered_at = CASE WHEN $2 = 'delivered' THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END
+       FROM unnest($3::date[], $4::uuid[], $5::text[]) AS u(day, id, reason)
+      WHERE d.day = u.day AND d.id = u.id AND d.workspace_id = $1 AND d.status = ANY($6)
+     RETURNING d.id`,
+    [
+      workspaceId,
+      status,
+      byDelivery.map((r) => dayOf(r.deliveryId)),
+      byDelivery.map((r) => r.deliveryId),
+      byDelivery.map((r) => reasonOf(r)),
+      receiptFrom(status),
+    ],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+const reasonOf = ({ status, reason }: Receipt): ReasonName | null =>
+  status === 'failed' ? (reason ?? 'rejected') : null;
+
+/** The next step of a route need not wait for its time when the step before has failed. */
+async function bringForward(sql: Sql, workspaceId: string, failed: readonly Receipt[]): Promise<void> {
+  if (failed.length === 0) return;
+  await sql.execute(
+    `UPDATE deliveries next SET due_at = now()
+       FROM unnest($2::date[], $3::uuid[]) AS u(day, id)
+       JOIN deliveries d ON d.day = u.day AND d.id = u.id
+       JOIN messages m ON m.day = d.day AND m.id = d.message_id
+      WHERE next.day = m.day AND next.id = ANY(m.delivery_ids) AND next.workspace_id = $1
+        AND next.route_step = d.route_step + 1 AND next.status = 'scheduled' AND next.reason = 'fallback'`,
+    [workspaceId, failed.map((r) => dayOf(r.deliveryId)), failed.map((r) => r.deliveryId)],
+  );
+}
+
+/** What moved nothing (late, unknown or repeated words) is recorded as it was told. @returns ids of failures */
+async function writeLines(
+  sql: Sql,
+  account: { id: string; workspaceId: string },
+  fresh: readonly Receipt[],
+  moved: ReadonlySet<Receipt>,
+): Promise<string[]> {
+  const typeOf = (r: Receipt): DeliveryEventType =>
+    moved.has(r) && r.status !== 'other' ? r.status : 'receipt';
+  const rows = await sql.query<{ deliveryId: string; id: number; type: DeliveryEventType }>(
+    `INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, reason, provider_account_id, detail)
+     SELECT u.day, u.delivery_id, $1, clock_timestamp(), u.type, u.reason, $2, u.detail::jsonb
+       FROM unnest($3::date[], $4::uuid[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY AS u(day, delivery_id, type, reason, detail, n)
+      ORDER BY u.n
+     RETURNING delivery_id AS "deliveryId", id, type`,
+    [
+      account.workspaceId,
+      account.id,
+      fresh.map((r) => dayOf(r.deliveryId)),
+      fresh.map((r) => r.deliveryId),
+      fresh.map(typeOf),
+      fresh.map(reasonOf),
+      fresh.map((r) =>
+        JSON.stringify({
+          ...r.answer,
+          ...(typeOf(r) === 'receipt' && r.status !== 'other' ? { reported: r.status } : {}),
+          ...(r.at ? { providerTime: r.at.toISOString() } : {}),
+        }),
+      ),
+    ],
+  );
+  return rows.filter(({ type }) => type === 'failed').map(({ deliveryId, id }) => `${deliveryId}:${id}`);
+}

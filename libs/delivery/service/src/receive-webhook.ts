@@ -1,0 +1,133 @@
+/**
+ * Where providers report: `POST /v1/webhooks/:channel/:provider/:accountId`. The provider verifies the raw body before
+ * anything reads it; whoever is not who he claims to be gets one answer after one time, whatever was wrong.
+ */
+import type { Channel } from '@carillon/contracts';
+import { Database } from '@carillon/database';
+import { WebhookRefused, type Provider, type Receipt } from '@carillon/delivery-rules';
+import { ProblemException, Public } from '@carillon/server';
+import { Queues } from '@carillon/queue';
+import { Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { providerOf } from './account-settings.js';
+import { applyReceipts } from './apply-receipts.js';
+import { channelShapes } from './channels.js';
+import { DeliveryHints } from './hints.js';
+import { links, verifyCallback } from './links.js';
+import { openSettings } from './sending-accounts.js';
+import type { Envelope } from './secrets.js';
+
+const MOST_BYTES = 1_048_576;
+/** Longer than any verification takes, so that the time of a refusal does not tell which accounts exist. Milliseconds. */
+const REFUSED_AFTER_MS = 50;
+
+interface Address {
+  channel: string;
+  provider: string;
+  accountId: string;
+}
+interface Account {
+  id: string;
+  workspaceId: string;
+  revision: number;
+  settings: Record<string, unknown>;
+  secrets: Record<string, Envelope>;
+}
+
+@Controller()
+export class WebhooksController {
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(Queues) private readonly queues: Queues,
+    @Inject(DeliveryHints) private readonly hints: DeliveryHints,
+  ) {}
+
+  @Public()
+  @Post('/v1/webhooks/:channel/:provider/:accountId')
+  @HttpCode(204)
+  async receive(@Param() address: Address, @Req() request: FastifyRequest): Promise<void> {
+    const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+    if (body.length > MOST_BYTES)
+      throw new ProblemException('body_too_large', 'A webhook is at most 1 MB: send fewer events at once.');
+    const refusedAt = performance.now() + REFUSED_AFTER_MS;
+    const authentic = await this.verify(address, request, body);
+    if (!authentic) {
+      await sleep(Math.max(0, refusedAt - performance.now()));
+      throw new ProblemException(
+        'webhook_refused',
+        'The signature does not fit this address: check the account, its secrets and the public address of this installation.',
+      );
+    }
+    const { account, receipts } = authentic;
+    if (receipts.length === 0) return;
+    const { deliveryIds, eventIds } = await this.database.inWorkspace(account.workspaceId, (sql) =>
+      applyReceipts(sql, account, receipts),
+    );
+    this.hints.changed(account.workspaceId, deliveryIds);
+    if (eventIds.length > 0) await this.queues.offer('route-event', eventIds);
+  }
+
+  /** @returns null when there is no such account, or the request is not of its provider */
+  private async verify(
+    address: Address,
+    request: FastifyRequest,
+    rawBody: Uint8Array,
+  ): Promise<{ account: Account; receipts: Receipt[] } | null> {
+    const provider = isChannel(address.channel) ? providerOf(address.channel, address.provider) : undefined;
+    const account = provider?.parseWebhook ? await this.accountAt(address) : null;
+    if (!account || !provider) return null;
+    const receipts = await parse(provider, account, request, rawBody);
+    return receipts && { account, receipts };
+  }
+
+  private async accountAt({ channel, provider, accountId }: Address): Promise<Account | null> {
+    if (!/^[0-9a-f-]{36}$/.test(accountId)) return null;
+    // The address alone tells which workspace it is about.
+    const [account] = await this.database.acrossWorkspaces((sql) =>
+      sql.query<Account>(
+        `SELECT id, workspace_id AS "workspaceId", revision, settings, secrets FROM provider_accounts
+          WHERE id::text = $1 AND channel = $2 AND provider = $3 AND deleted_at IS NULL`,
+        [accountId, channel, provider],
+      ),
+    );
+    return account ?? null;
+  }
+}
+
+const isChannel = (name: string): name is Channel => Object.hasOwn(channelShapes, name);
+
+async function parse(
+  provider: Provider,
+  account: Account,
+  request: FastifyRequest,
+  rawBody: Uint8Array,
+): Promise<Receipt[] | null> {
+  const ours = links();
+  // What the provider called, as it signed it: proxies in between may have changed host and scheme.
+  const url = `${ours.webhookUrl}${request.url}`;
+  const { searchParams } = new URL(url);
+  const deliveryId = verifyCallback(ours, account.id, {
+    delivery: searchParams.get('delivery') ?? undefined,
+    signature: searchParams.get('signature') ?? undefined,
+  });
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : value,
+    ]),
+  );
+  try {
+    const settings = openSettings(account, account.secrets);
+    return (
+      (await provider.parseWebhook?.(
+        { method: request.method, url, headers, rawBody },
+        settings,
+        deliveryId,
+      )) ?? null
+    );
+  } catch (error) {
+    if (error instanceof WebhookRefused) return null;
+    throw error;
+  }
+}
