@@ -11,11 +11,8 @@ import { root } from './data-folder.mjs';
  */
 export function welcome({ urls, signIn, apiKey, folder, milliseconds }) {
   const bold = (text) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[22m` : text);
-  const message = {
-    to: { email: 'ada@example.com' },
-    channels: ['email'],
-    content: { email: { subject: 'Hello', text: 'The first message.' } },
-  };
+  // What the seed has made: apps/standalone/src/seed.ts
+  const message = { to: { profile: 'ada' }, channels: ['email', 'sms', 'push', 'in-app'], template: 'welcome' };
   const api = new URL(urls.dashboard).origin;
   return `
 ${bold('Carillon is running')} (ready in ${(milliseconds / 1000).toFixed(1)} s)
@@ -27,7 +24,7 @@ ${bold('Carillon is running')} (ready in ${(milliseconds / 1000).toFixed(1)} s)
               what you send arrives here, and nowhere else
   API key     ${apiKey}
 
-Send a first message:
+Send a first message, on all four channels:
 
 curl ${api}/v1/messages -H 'Authorization: Bearer ${apiKey}' -H 'Content-Type: application/json' -d '${JSON.stringify(message)}'
 
