@@ -9,6 +9,7 @@ import { liquidPath, TemplateError } from './errors.js';
 import { counted, FilterMisuse, registerFilters, type Impl } from './filters.js';
 import { BoundedOutput, OutputTooLong } from './output.js';
 import { refuseUnsafePlaces } from './places.js';
+import './positions.js';
 import { readSteps, scalarAt, type Step } from './steps.js';
 import { readVariables, type TemplateVariable } from './variables.js';
 
@@ -28,9 +29,9 @@ export interface Compiled {
   /** The text. Throws TemplateError `missing_variable`, `template_limit` or `template_filter`. Never changes `data`. */
   render(data: Readonly<Record<string, unknown>>, context?: RenderContext): string;
   /** Paths that the template reads from its data, such as `order.id`, sorted. */
-  variables: string[];
+  readonly variables: string[];
   /** Those without which rendering certainly fails: not inside a condition or loop, no default. */
-  required: string[];
+  readonly required: string[];
 }
 
 const engines = { html: createEngine(true), text: createEngine(false) };
@@ -44,11 +45,17 @@ export function compileTemplate(source: string, { html }: { html: boolean }): Co
   const engine = html ? engines.html : engines.text;
   const templates = parse(engine, source);
   if (html) refuseUnsafePlaces(source);
-  const variables = readVariables(templates);
   const steps = readSteps(templates, engine.options.outputEscape);
+  // Rendering asks for neither, and finding them takes longer than it.
+  let found: TemplateVariable[] | undefined;
+  const variables = () => (found ??= readVariables(templates));
   return {
-    variables: variables.map(({ path }) => path),
-    required: variables.filter(({ required }) => required).map(({ path }) => path),
+    get variables() {
+      return variables().map(({ path }) => path);
+    },
+    get required() {
+      return variables().flatMap(({ path, required }) => (required ? path : []));
+    },
     render: (data, context = {}) => render(engine, steps, data, html, context),
   };
 }
