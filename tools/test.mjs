@@ -68,7 +68,7 @@ async function main() {
   const compiles = await buildOrExplain();
 
   const suites = projects()
-    .flatMap(({ folder }) => sourceFiles(`${folder}/src`))
+    .flatMap(({ folder }) => sourceFiles(folder))
     .filter((file) => /\.spec\.tsx?$/.test(file));
   const { env, missing } = findPrograms(suites);
   const withoutPrograms = missing.flatMap(({ files }) => files);

@@ -12,7 +12,11 @@ import { root } from './data-folder.mjs';
 export function welcome({ urls, signIn, apiKey, folder, milliseconds }) {
   const bold = (text) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[22m` : text);
   // What the seed has made: apps/standalone/src/seed.ts
-  const message = { to: { profile: 'ada' }, channels: ['email', 'sms', 'push', 'in-app'], template: 'welcome' };
+  const message = {
+    to: { profile: 'ada' },
+    channels: ['email', 'sms', 'push', 'in-app'],
+    template: 'welcome',
+  };
   const api = new URL(urls.dashboard).origin;
   return `
 ${bold('Carillon is running')} (ready in ${(milliseconds / 1000).toFixed(1)} s)
