@@ -121,7 +121,10 @@ async function stateOfHere(): Promise<unknown> {
 }
 
 describe('things of another workspace', () => {
-  const named = table.filter(([, operation]) => operation.params !== undefined);
+  // What makes things comes last: after it, the names are there in both.
+  const named = table
+    .filter(([, operation]) => operation.params !== undefined)
+    .sort(([a], [b]) => Number(makes.includes(a)) - Number(makes.includes(b)));
 
   it('are there for their owner: the walk below would notice', async () => {
     const readable = named.filter(([, { method }]) => method === 'GET');
@@ -130,21 +133,6 @@ describe('things of another workspace', () => {
       const { status } = await at.ask(at.here, name, { params: namesOf(operation) });
       expect({ name, status }).toEqual({ name, status: 200 });
     }
-  });
-
-  it.each(named)('%s does not find them', async (name, operation) => {
-    const before = await stateOfHere();
-    const body = bodies[name];
-    expect({ name, hasBody: body !== undefined }).toEqual({ name, hasBody: operation.body !== undefined });
-    const answer = await at.ask(at.elsewhere, name, {
-      params: namesOf(operation),
-      ...(body === undefined ? {} : { body }),
-    });
-    expect({ name, status: answer.status }).toEqual({
-      name,
-      status: makes.includes(name) ? operation.status : 404,
-    });
-    expect(await stateOfHere()).toEqual(before);
   });
 
   it('are in no list, search, export or count', async () => {
@@ -178,6 +166,21 @@ describe('things of another workspace', () => {
     });
   });
 
+  it.each(named)('%s does not find them', async (name, operation) => {
+    const before = await stateOfHere();
+    const body = bodies[name];
+    expect({ name, hasBody: body !== undefined }).toEqual({ name, hasBody: operation.body !== undefined });
+    const answer = await at.ask(at.elsewhere, name, {
+      params: namesOf(operation),
+      ...(body === undefined ? {} : { body }),
+    });
+    expect({ name, status: answer.status }).toEqual({
+      name,
+      status: makes.includes(name) ? operation.status : 404,
+    });
+    expect(await stateOfHere()).toEqual(before);
+  });
+
   it('cannot be named in a body', async () => {
     const send = (body: object) =>
       at.ask(at.elsewhere, 'sendMessage', { body: { channels: ['in-app'], ...body } });
@@ -192,9 +195,8 @@ describe('things of another workspace', () => {
       body: { messages: [{ to: { profile: owned.profile }, channels: ['in-app'], content }] },
     });
     expect(batch.json).toMatchObject({ accepted: 0, failed: 1 });
-    expect((await at.ask(at.elsewhere, 'mintInboxToken', { body: { profile: owned.profile } })).status).toBe(
-      404,
-    );
+    const minted = await at.ask(at.elsewhere, 'mintInboxToken', { body: { profile: owned.profile } });
+    expect(minted.status).toBe(422);
     expect(await stateOfHere()).toEqual(before);
   });
 

@@ -15,7 +15,7 @@ const FOLDER = 'carillon:dashboard';
 /** Stands in the built index.html where the nonce of the answer goes (Vite's `html.cspNonce`). */
 const PLACEHOLDER = /__CSP_NONCE__/g;
 
-/** Files with a hash in their name never change; the rest is asked for each time. */
+/** Files under assets/ have a hash in their name and never change; the rest is asked for each time. */
 export async function serveFiles(fastify: FastifyInstance, root: string, prefix: string): Promise<void> {
   if (!existsSync(root)) return;
   await fastify.register(fastifyStatic, {
@@ -26,13 +26,12 @@ export async function serveFiles(fastify: FastifyInstance, root: string, prefix:
     decorateReply: false,
     globIgnore: ['index.html', '**/*.map'],
     cacheControl: false,
-    setHeaders: (response, file) =>
+    setHeaders: (response, file) => {
       response.setHeader(
         'cache-control',
-        /[-.][A-Za-z0-9_-]{8,}\.\w+$/.test(path.basename(file))
-          ? 'public, max-age=31536000, immutable'
-          : 'no-cache',
-      ),
+        path.basename(path.dirname(file)) === 'assets' ? 'public, max-age=31536000, immutable' : 'no-cache',
+      );
+    },
   });
 }
 

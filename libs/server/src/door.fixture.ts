@@ -28,6 +28,7 @@ const own: readonly OperationName[] = [
 ];
 
 type StandIn = (call: Call<OperationName>) => unknown;
+type Answering = (call: Call<OperationName>) => never;
 
 /** A module that answers the given operations, and refuses the other ones as not found. */
 function standIns(answers: Partial<Record<OperationName, StandIn>>): Type {
@@ -38,10 +39,17 @@ function standIns(answers: Partial<Record<OperationName, StandIn>>): Type {
       (() => {
         throw new ProblemException('not_found', 'A stand-in.');
       });
-    const descriptor = { value: answer, writable: true, configurable: true, enumerable: false };
+    const descriptor: TypedPropertyDescriptor<StandIn> = {
+      value: answer,
+      writable: true,
+      configurable: true,
+    };
     Object.defineProperty(StandInController.prototype, name, descriptor);
-    Operation(name)(StandInController.prototype, name, descriptor as TypedPropertyDescriptor<never>);
-    Object.defineProperty(StandInController.prototype, name, descriptor);
+    Operation(name)(
+      StandInController.prototype,
+      name,
+      descriptor as unknown as TypedPropertyDescriptor<Answering>,
+    );
   }
   Controller()(StandInController);
   class StandInModule {}

@@ -59,7 +59,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => door.close(), 30_000);
 
-const post = (path: string, body: string | Uint8Array, more: Record<string, string> = {}) =>
+const post = (path: string, body: string, more: Record<string, string> = {}) =>
   door.call(path, { method: 'POST', headers: { ...headers, ...more }, body });
 const problem = async (answer: Response): Promise<Problem & { http: number }> => {
   expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');

@@ -27,7 +27,9 @@ function written(env: Record<string, string>, work: (log: ServiceLogger) => void
   jest.restoreAllMocks();
   return text;
 }
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 describe.each([
   ['production', production],
