@@ -4,7 +4,7 @@ import '@mantine/notifications/styles.css';
 import './app.css';
 import { MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
-import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -17,7 +17,8 @@ const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]'
 // The scroll lock under Mantine's modals writes a <style> of its own and looks for the nonce here.
 Object.assign(globalThis, { __webpack_nonce__: nonce });
 
-/** A session that ended while somebody was signed in: ask again who we are, which leads to the sign-in page and back. */
+/** A session that ended while somebody was signed in: ask again who we are, which leads to the sign-in page and back.
+ * Only for reading: an action that is refused stays where it is and says so, with whatever was typed. */
 const onError = (error: Error) => {
   const ended = error instanceof ApiProblem && error.code === 'unauthenticated';
   if (!ended || queryClient.getQueryData(meQuery.queryKey) === undefined) return;
@@ -26,7 +27,6 @@ const onError = (error: Error) => {
 };
 const queryClient = new QueryClient({
   queryCache: new QueryCache({ onError }),
-  mutationCache: new MutationCache({ onError }),
   defaultOptions: {
     queries: {
       staleTime: 5_000,

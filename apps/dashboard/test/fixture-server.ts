@@ -283,9 +283,7 @@ export const startFixtureServer = async ({
     changePassword: ({ body }) =>
       body.current === 'bell-tower-bell'
         ? undefined
-        : refuse('invalid_request', 'The current password is not right.', [
-            { pointer: '/current', code: 'wrong', message: 'The current password is not right.' },
-          ]),
+        : refuse('unauthenticated', 'Email or password is wrong.'),
     listDeliveries: ({ query }) => paged(filtered(query), query),
     countDeliveries: ({ query }) => counts(query),
     getDelivery: ({ params }) => fixtures.detailOf(find(deliveries, (each) => each.id === params.id)),

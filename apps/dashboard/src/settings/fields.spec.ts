@@ -82,7 +82,7 @@ describe('what was typed', () => {
     expect(typedFrom(fields, { host: 'a', password: 'leaked' })).toMatchObject({
       host: 'a',
       password: '',
-      verify: false,
+      verify: true,
     });
   });
   it('becomes settings of the right types', () => {

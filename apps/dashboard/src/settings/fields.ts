@@ -134,12 +134,11 @@ export const fieldsOf = (settings: Json): Field[] => {
   });
 };
 
-/** What the form starts with: the stored settings, else the schema's defaults. Secrets start empty, always. */
+/** What the form starts with: the stored settings, else the defaults that stand in for them. Secrets start empty. */
 export const typedFrom = (fields: Field[], settings: Record<string, unknown> | undefined): Typed =>
   Object.fromEntries(
     fields.map((field) => {
-      const value =
-        settings && field.name in settings ? settings[field.name] : settings ? undefined : field.initial;
+      const value = settings && Object.hasOwn(settings, field.name) ? settings[field.name] : field.initial;
       switch (field.kind) {
         case 'secret':
           return [field.name, ''];

@@ -26,7 +26,7 @@ import {
 } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { api } from '../api.js';
+import { api, ApiProblem } from '../api.js';
 import { messageOf } from '../parts/Confirm.js';
 import { useMe } from '../session.js';
 import { roleLabels } from '../words.js';
@@ -159,7 +159,9 @@ const ChangePassword = ({ onDone }: { onDone: () => void }) => {
         />
         {change.error && (
           <Text role="alert" size="sm" c="var(--status-failed)">
-            {messageOf(change.error)}
+            {change.error instanceof ApiProblem && change.error.code === 'unauthenticated'
+              ? 'The current password is not right.'
+              : messageOf(change.error)}
           </Text>
         )}
         <Text size="xs" c="dimmed">

@@ -1,6 +1,6 @@
 /** One delivery: where it stands in a sentence, what happened when, what was said, and what can still be done. */
 import { Group, Skeleton, Stack, Text } from '@mantine/core';
-import type { DeliveryDetail, Status } from '@carillon/contracts';
+import type { DeliveryDetail, Explanation, Status } from '@carillon/contracts';
 import { endStatuses } from '@carillon/contracts';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
@@ -80,29 +80,9 @@ export const DeliveryPage = () => {
           <Section title="What happened">
             <Timeline events={it.timeline} dueAt={ended.has(it.status) ? null : it.dueAt} />
           </Section>
-          <Section title="Explanation">
+          <Section title="Why, and what next">
             {explanation.data ? (
-              <Stack gap="xs">
-                <Group gap={8} wrap="nowrap" align="flex-start">
-                  <IconInfoCircle
-                    size={17}
-                    color="var(--mantine-color-anchor)"
-                    style={{ flexShrink: 0, marginTop: 2 }}
-                    aria-hidden
-                  />
-                  <Text fw={550}>{explanation.data.verdict}</Text>
-                </Group>
-                {explanation.data.because.length > 0 && (
-                  <ul className={classes.because}>
-                    {explanation.data.because.map((line) => (
-                      <li key={line}>{line}</li>
-                    ))}
-                  </ul>
-                )}
-                <Text c="dimmed" pl={25}>
-                  {explanation.data.next}
-                </Text>
-              </Stack>
+              <Explained explanation={explanation.data} sentence={it.sentence} />
             ) : explanation.isError ? (
               <Failure small error={explanation.error} retry={() => void explanation.refetch()} />
             ) : (
@@ -129,6 +109,32 @@ export const DeliveryPage = () => {
         </Stack>
       </div>
     </>
+  );
+};
+
+/** What the page does not say already: the sentence stands at its top, and what happened when in the timeline. */
+const Explained = ({ explanation, sentence }: { explanation: Explanation; sentence: string }) => {
+  const because = explanation.because.filter((line) => !/^\d{4}-\d\d-\d\dT/.test(line));
+  return (
+    <Group gap={9} wrap="nowrap" align="flex-start">
+      <IconInfoCircle
+        size={17}
+        color="var(--mantine-color-anchor)"
+        style={{ flexShrink: 0, marginTop: 2 }}
+        aria-hidden
+      />
+      <Stack gap="xs">
+        {explanation.verdict !== sentence && <Text fw={550}>{explanation.verdict}</Text>}
+        {because.length > 0 && (
+          <ul className={classes.because}>
+            {because.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        )}
+        <Text>{explanation.next}</Text>
+      </Stack>
+    </Group>
   );
 };
 

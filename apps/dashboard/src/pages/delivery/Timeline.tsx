@@ -13,7 +13,10 @@ export const Timeline = ({ events, dueAt }: { events: DeliveryEvent[]; dueAt: st
     {events.map((event, index) => {
       const { label, icon: EventIcon, color } = eventLooks[event.type];
       const before = events[index - 1];
-      const said = Object.keys(event.detail).length > 0;
+      // Who it was stands in the heading of the box already.
+      const { provider: named, ...detail } = event.detail;
+      const told = named === event.provider ? detail : event.detail;
+      const said = Object.keys(told).length > 0;
       return (
         <li key={`${event.at} ${event.type} ${index}`} className={classes.event}>
           <span className={classes.mark} style={{ '--tone': color }} aria-hidden>
@@ -36,7 +39,7 @@ export const Timeline = ({ events, dueAt }: { events: DeliveryEvent[]; dueAt: st
             {said && (
               <div className={classes.answer}>
                 <p>{event.provider ? `What ${event.provider} said` : 'Details'}</p>
-                <JsonFacts value={event.detail} />
+                <JsonFacts value={told} />
               </div>
             )}
           </div>

@@ -16,7 +16,7 @@ const samples = (origin: string) => ({
       "subject": "Hello from Carillon",
       "text": "The bell rings." } }
   }'`,
-  CLI: `carillon send email ada@example.com \\
+  CLI: `carillon send --to ada@example.com \\
   --subject "Hello from Carillon" \\
   --text "The bell rings."`,
   TypeScript: `import { Carillon } from '@carillon/sdk';

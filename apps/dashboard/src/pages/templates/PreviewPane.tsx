@@ -4,7 +4,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import type { Channel, ContentByChannel, Preview } from '@carillon/contracts';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { IconEye } from '@tabler/icons-react';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { api, ApiProblem } from '../../api.js';
 import { Content } from '../../parts/Content.js';
 import { Notice } from '../../parts/Notice.js';
@@ -36,14 +36,14 @@ export const PreviewPane = ({
   onData,
   onErrors,
 }: PreviewPaneProps) => {
-  const [profile, setProfile] = useState('');
+  const [profile, setProfile] = useState<string>();
   const parsed = data.trim() ? readJson(data) : { value: {} };
   const isData = typeof parsed.value === 'object' && parsed.value !== null && !Array.isArray(parsed.value);
   const request = JSON.stringify({
     channel,
     content,
     locale,
-    profile: profile.trim() || undefined,
+    profile,
     data: isData ? parsed.value : undefined,
   });
   const [settled] = useDebouncedValue(request, 350);
@@ -114,7 +114,7 @@ export const PreviewPane = ({
         <Skeleton h={240} m="md" w="auto" />
       ) : null}
       <Stack gap="md" className={classes.inputs}>
-        <ProfilePicker value={profile} onChange={setProfile} />
+        <ProfilePicker onPick={setProfile} />
         <div>
           <Group justify="space-between">
             <Input.Label labelElement="div">Data</Input.Label>
@@ -141,23 +141,38 @@ export const PreviewPane = ({
   );
 };
 
-const ProfilePicker = ({ value, onChange }: { value: string; onChange: (externalId: string) => void }) => {
+/** Picks a profile that exists: half a name is still being searched for, not rendered for. */
+const ProfilePicker = ({ onPick }: { onPick: (externalId: string | undefined) => void }) => {
   const allowed = useCan('profiles:read');
-  const [typed] = useDebouncedValue(value, 200);
+  const [typed, setTyped] = useState('');
+  const [searched] = useDebouncedValue(typed.trim() || undefined, 200);
   const profiles = useQuery({
-    queryKey: ['profiles', 'list', { search: typed || undefined, limit: 8 }],
-    queryFn: () => api.profiles.list({ search: typed || undefined, limit: 8 }).page(),
+    queryKey: ['profiles', 'list', { search: searched, limit: 8 }],
+    queryFn: () => api.profiles.list({ search: searched, limit: 8 }).page(),
     enabled: allowed,
     placeholderData: keepPreviousData,
   });
+  const first = profiles.data?.items[0]?.externalId;
+  const begun = useRef(false);
+  // Most templates speak of a person, so the preview begins with one.
+  useEffect(() => {
+    if (begun.current || !first) return;
+    begun.current = true;
+    setTyped(first);
+  }, [first]);
+  const found = (profiles.data?.items ?? []).map((profile) => profile.externalId);
+  const picked = found.includes(typed.trim()) ? typed.trim() : undefined;
+  useEffect(() => onPick(picked), [picked, onPick]);
   return (
     <Autocomplete
       label="For the profile"
-      description="Empty: for nobody in particular."
+      description={
+        typed.trim() && !picked ? 'Choose one of the profiles found.' : 'Empty: for nobody in particular.'
+      }
       placeholder="External id, email or phone"
-      value={value}
-      onChange={onChange}
-      data={(profiles.data?.items ?? []).map((profile) => profile.externalId)}
+      value={typed}
+      onChange={setTyped}
+      data={found}
       filter={({ options }) => options}
       clearable
     />
