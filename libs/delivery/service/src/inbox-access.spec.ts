@@ -22,7 +22,7 @@ beforeAll(async () => {
   api = await startTestApi({ INBOX_ALLOWED_ORIGINS: `${SHOP},https://m.shop.example`, LOG_LEVEL: 'debug' });
   profileId = await api.profile('ada');
   token = await api.inboxToken('ada');
-});
+}, 60_000);
 afterAll(async () => {
   await api.close();
   print.mockRestore();

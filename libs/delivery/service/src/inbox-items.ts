@@ -15,7 +15,10 @@ export interface Counts {
   unseen: number;
 }
 
-interface Row extends Omit<InboxItem, 'createdAt' | 'seenAt' | 'readAt' | 'archivedAt'>, Counts {
+interface Feed extends Counts {
+  lastSeq: number;
+}
+interface Row extends Omit<InboxItem, 'createdAt' | 'seenAt' | 'readAt' | 'archivedAt'>, Feed {
   createdAt: Date;
   seenAt: Date | null;
   readAt: Date | null;
@@ -28,7 +31,7 @@ const COLUMNS = `id, seq, title, body, url, image_url AS "imageUrl", data, creat
 const COUNTS = `SELECT count(*) FILTER (WHERE read_at IS NULL) AS unread, count(*) FILTER (WHERE seen_at IS NULL) AS unseen
   FROM inbox_items WHERE workspace_id = $1 AND profile_id = $2 AND archived_at IS NULL AND (read_at IS NULL OR seen_at IS NULL)`;
 
-const itemOf = ({ unread: _unread, unseen: _unseen, ...row }: Row): InboxItem => ({
+const itemOf = ({ unread: _unread, unseen: _unseen, lastSeq: _lastSeq, ...row }: Row): InboxItem => ({
   ...row,
   createdAt: row.createdAt.toISOString(),
   seenAt: row.seenAt?.toISOString() ?? null,
@@ -36,19 +39,24 @@ const itemOf = ({ unread: _unread, unseen: _unseen, ...row }: Row): InboxItem =>
   archivedAt: row.archivedAt?.toISOString() ?? null,
 });
 
-/** Items and counts of one moment: one statement is one snapshot. An empty page gives one row without an id. */
+/** Items, counts and the newest `seq` of one moment: one statement is one snapshot. An empty page gives a row without an id. */
 async function pageAndCounts(
   sql: Sql,
   page: string,
   params: readonly unknown[],
-): Promise<{ items: InboxItem[]; counts: Counts }> {
-  const rows = await sql.query<Row | (Counts & { id: null })>(
-    `WITH counts AS (${COUNTS}), page AS (${page}) SELECT counts.*, page.* FROM counts LEFT JOIN page ON true`,
+): Promise<{ items: InboxItem[]; counts: Counts; lastSeq: number }> {
+  const rows = await sql.query<Row | (Feed & { id: null })>(
+    `WITH feed AS (
+       SELECT coalesce(max(last_seq), 0) AS "lastSeq" FROM inbox_feeds WHERE workspace_id = $1 AND profile_id = $2
+     ), counts AS (${COUNTS}), page AS (${page})
+     SELECT feed.*, counts.*, page.* FROM feed CROSS JOIN counts LEFT JOIN page ON true`,
     params,
   );
+  const { unread = 0, unseen = 0, lastSeq = 0 }: Partial<Feed> = rows[0] ?? {};
   return {
     items: rows.flatMap((row) => (row.id === null ? [] : [itemOf(row)])),
-    counts: { unread: rows[0]?.unread ?? 0, unseen: rows[0]?.unseen ?? 0 },
+    counts: { unread, unseen },
+    lastSeq,
   };
 }
 
@@ -79,28 +87,24 @@ export async function listItems(
   };
 }
 
-/** What came after `seq`, oldest first, at most `limit`. */
+/**
+ * What came after `seq` and is not archived, oldest first, at most `limit`; nothing when `seq` is null.
+ * @returns `upTo`: everything up to here has been given
+ */
 export async function itemsAfter(
   sql: Sql,
   { workspaceId, profileId }: Inbox,
-  seq: number,
+  seq: number | null,
   limit: number,
-): Promise<{ items: InboxItem[]; counts: Counts }> {
-  const { items, counts } = await pageAndCounts(
+): Promise<{ items: InboxItem[]; counts: Counts; upTo: number }> {
+  const { items, counts, lastSeq } = await pageAndCounts(
     sql,
-    `SELECT ${COLUMNS} FROM inbox_items WHERE workspace_id = $1 AND profile_id = $2 AND seq > $3 ORDER BY seq LIMIT $4`,
+    `SELECT ${COLUMNS} FROM inbox_items
+      WHERE workspace_id = $1 AND profile_id = $2 AND seq > $3 AND archived_at IS NULL ORDER BY seq LIMIT $4`,
     [workspaceId, profileId, seq, limit],
   );
-  return { items: items.sort((a, b) => a.seq - b.seq), counts };
-}
-
-/** The newest `seq` of the feed; 0 when nothing ever arrived. */
-export async function lastSeq(sql: Sql, { workspaceId, profileId }: Inbox): Promise<number> {
-  const [feed] = await sql.query<{ lastSeq: number }>(
-    'SELECT last_seq AS "lastSeq" FROM inbox_feeds WHERE workspace_id = $1 AND profile_id = $2',
-    [workspaceId, profileId],
-  );
-  return feed?.lastSeq ?? 0;
+  items.sort((a, b) => a.seq - b.seq);
+  return { items, counts, upTo: items.length < limit ? lastSeq : (items.at(-1)?.seq ?? lastSeq) };
 }
 
 export async function countItems(sql: Sql, { workspaceId, profileId }: Inbox): Promise<Counts> {

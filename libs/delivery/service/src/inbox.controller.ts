@@ -15,7 +15,7 @@ import type { InboxItem, InboxStreamEvent } from '@carillon/contracts';
 import { Controller, Inject } from '@nestjs/common';
 import { HintListener } from './hint-listener.js';
 import { DeliveryHints, INBOX_HINTS, inboxHints } from './hints.js';
-import { countItems, itemsAfter, lastSeq, listItems, markItems, type Counts } from './inbox-items.js';
+import { countItems, itemsAfter, listItems, markItems, type Counts } from './inbox-items.js';
 import { claimTicket, mintTicket, readTicket, type Ticket } from './inbox-ticket.js';
 
 /** Per profile and process: more tabs than anyone reads, fewer than hurt. */
@@ -58,15 +58,16 @@ export class InboxController {
 
   @Operation('listInbox')
   list({ query, caller }: Call<'listInbox'>): Promise<Result<'listInbox'>> {
-    const before = query.cursor === undefined ? null : seqOf(query.cursor);
-    if (before === undefined) {
+    const { cursor, filter, limit } = query;
+    const before = cursor === undefined ? null : seqOf(cursor);
+    if (cursor !== undefined && before === null) {
       const message = 'is not a cursor of this list: give nextCursor of the page before, or leave it out';
       throw new ProblemException('invalid_request', `The query is not valid: ?cursor: ${message}`, {
         errors: [{ pointer: '?cursor', code: 'invalid', message }],
       });
     }
     return this.database.inWorkspace(caller.workspaceId, (sql) =>
-      listItems(sql, caller, query.filter, { limit: query.limit, before }),
+      listItems(sql, caller, filter, { limit, before }),
     );
   }
 
@@ -102,7 +103,7 @@ export class InboxController {
     const cutOff = setTimeout(() => reply.raw.destroy(), msLeft + CUT_OFF_MS);
     signal.addEventListener('abort', () => clearTimeout(cutOff), { once: true });
     const lastEventId = request.headers['last-event-id'];
-    const after = typeof lastEventId === 'string' ? seqOf(lastEventId) : undefined;
+    const after = typeof lastEventId === 'string' ? seqOf(lastEventId) : null;
     return this.events(ticket, after, AbortSignal.any([signal, AbortSignal.timeout(msLeft)]));
   }
 
@@ -112,7 +113,7 @@ export class InboxController {
    */
   private async *events(
     inbox: Ticket,
-    after: number | undefined,
+    after: number | null,
     signal: AbortSignal,
   ): AsyncGenerator<StreamEvent> {
     const { workspaceId, profileId } = inbox;
@@ -121,17 +122,19 @@ export class InboxController {
       { channel: INBOX_HINTS, workspaceId, id: profileId },
       signal,
     )) {
+      const arrived: InboxItem[] = [];
       for (let more = true; more && !signal.aborted;) {
-        const { seq, items, counts } = await this.database.inWorkspace(workspaceId, async (sql) => {
-          const seq = after ?? (await lastSeq(sql, inbox));
-          return { seq, ...(await itemsAfter(sql, inbox, seq, READ_AT_ONCE)) };
-        });
-        after = items.at(-1)?.seq ?? seq;
-        more = items.length === READ_AT_ONCE;
+        const { items, counts, upTo } = await this.database.inWorkspace(workspaceId, (sql) =>
+          itemsAfter(sql, inbox, after, READ_AT_ONCE),
+        );
         for (const item of items) yield streamed({ type: 'item', item, ...counts }, item.seq);
+        after = upTo;
+        arrived.push(...items);
+        more = items.length === READ_AT_ONCE;
+        if (more) continue;
         // Without an item the hint was about marks; with some, their own numbers tell whether it was about marks too.
-        if (items.length === 0 || !addUp(told, items, counts))
-          yield streamed({ type: 'change', ...counts }, after);
+        if (arrived.length === 0 || !addUp(told, arrived, counts))
+          yield streamed({ type: 'change', ...counts }, upTo);
         told = counts;
       }
     }
@@ -161,8 +164,8 @@ export class InboxController {
 /** Whether new items alone explain the counts. */
 const addUp = (before: Counts | undefined, items: readonly InboxItem[], after: Counts): boolean =>
   before !== undefined &&
-  before.unread + items.filter((item) => !item.archivedAt && !item.readAt).length === after.unread &&
-  before.unseen + items.filter((item) => !item.archivedAt && !item.seenAt).length === after.unseen;
+  before.unread + items.filter(({ readAt }) => readAt === null).length === after.unread &&
+  before.unseen + items.filter(({ seenAt }) => seenAt === null).length === after.unseen;
 
 const streamed = (data: InboxStreamEvent, seq: number): StreamEvent => ({
   event: data.type,
@@ -170,5 +173,5 @@ const streamed = (data: InboxStreamEvent, seq: number): StreamEvent => ({
   data,
 });
 
-/** A place in a feed, as cursors and event ids write it; undefined when it is none. */
-const seqOf = (text: string): number | undefined => (/^\d{1,15}$/.test(text) ? Number(text) : undefined);
+/** A place in a feed, as cursors and event ids write it; null when it is none. */
+const seqOf = (text: string): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null);

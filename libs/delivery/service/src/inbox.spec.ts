@@ -8,8 +8,8 @@ import { inboxPort } from './inbox.js';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ INBOX_ALLOWED_ORIGINS: 'https://shop.example' });
-});
+  api = await startTestApi();
+}, 60_000);
 afterAll(() => api.close());
 
 let people = 0;
