@@ -321,6 +321,17 @@ describe('a worker that dies', () => {
     expect(await row(id)).toMatchObject({ status: 'failed', reason: 'poisonous' });
   });
 
+  it('of a fault in judging is counted, although nothing of its claim was kept', async () => {
+    const { id } = await accept('ada@example.com');
+    await owner.query('ALTER TABLE messages RENAME COLUMN options TO options_away');
+    await expect(deliverer.deliver([id], signal)).rejects.toThrow(/options/);
+    await owner.query('ALTER TABLE messages RENAME COLUMN options_away TO options');
+    expect(await row(id)).toMatchObject({ status: 'sending', attempt: 1 });
+    await passTime(id);
+    await tick();
+    expect(await row(id)).toMatchObject({ status: 'queued', crashes: 1 });
+  });
+
   it('but comes back cannot write over the one that took over', async () => {
     const { id } = await accept('ada@example.com');
     const { ready } = await claimOnly(id);

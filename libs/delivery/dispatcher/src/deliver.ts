@@ -19,7 +19,7 @@ import {
 } from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
-import { claim, judge, nextStep, type Claimed, type Ready } from './claim.js';
+import { claim, judge, nextStep, type Claimed, type Ready, type Stopped } from './claim.js';
 import { markHandedOver } from './hand-over.js';
 import type { Leases } from './leases.js';
 import {
@@ -30,6 +30,14 @@ import {
   type Recorded,
 } from './record.js';
 
+/** What one workspace has in a claim. */
+interface Taken {
+  workspaceId: string;
+  ready: Ready[];
+  stopped: Stopped[];
+  recorded: Recorded;
+  templates: (delivery: Claimed) => TemplateContent | undefined;
+}
 interface Rendered extends Ready {
   rendered: unknown;
   account: SendingAccount;
@@ -52,49 +60,57 @@ export class Deliverer {
 
   /** Takes what is still due of these ids as far as it goes. Throws only when the database is away: the rows fall due again. */
   async deliver(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    const claimed = await this.database.acrossWorkspaces((sql) => claim(sql, ids));
-    if (claimed.length === 0) return;
+    const work = await this.take(ids);
+    const claimed = work.flatMap((w) => [...w.ready, ...w.stopped].map((x) => x.delivery));
     this.leases.hold(claimed);
     try {
-      for (const [workspaceId, own] of groupBy(claimed, (d) => d.workspaceId))
-        await this.deliverIn(workspaceId, own, signal);
+      for (const { workspaceId, ready, stopped, recorded, templates } of work) {
+        this.tell(recorded);
+        this.hints.changed(
+          workspaceId,
+          stopped.map((s) => s.delivery.id),
+        );
+        const rendered = await this.render(workspaceId, ready, templates);
+        // One sub-batch per account and day; each ends in a commit of its own.
+        for (const batch of groupBy(rendered, (r) => `${r.account.id} ${r.delivery.day}`).values())
+          for (let at = 0; at < batch.length; at += this.channel.batchSize)
+            await this.sendBatch(workspaceId, batch.slice(at, at + this.channel.batchSize), signal);
+      }
     } finally {
       this.leases.release(claimed);
     }
   }
 
-  private async deliverIn(
-    workspaceId: string,
-    claimed: readonly Claimed[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { ready, stopped } = await this.database
-      .inWorkspace(workspaceId, async (sql) => {
-        const judged = await judge(sql, this.channel, workspaceId, claimed);
-        const recorded = await recordStopped(sql, workspaceId, judged.stopped);
-        return { ...judged, recorded };
-      })
-      .then((r) => (this.tell(r.recorded), r));
-    this.hints.changed(
-      workspaceId,
-      stopped.map((s) => s.delivery.id),
-    );
-
-    const rendered = await this.render(workspaceId, ready);
-    // One sub-batch per account and day; each ends in a commit of its own.
-    for (const batch of groupBy(rendered, (r) => `${r.account.id} ${r.delivery.day}`).values())
-      for (let at = 0; at < batch.length; at += this.channel.batchSize)
-        await this.sendBatch(workspaceId, batch.slice(at, at + this.channel.batchSize), signal);
+  /** Claims, and lets the gate judge, in one transaction over all workspaces; each is read by its own id. */
+  private async take(ids: readonly string[]): Promise<Taken[]> {
+    try {
+      return await this.database.acrossWorkspaces(async (sql) => {
+        const taken: Taken[] = [];
+        for (const [workspaceId, own] of groupBy(await claim(sql, ids), (d) => d.workspaceId)) {
+          const judged = await judge(sql, this.channel, workspaceId, own);
+          const recorded = await recordStopped(sql, workspaceId, judged.stopped);
+          const deliveries = judged.ready.map((r) => r.delivery);
+          taken.push({
+            workspaceId,
+            ...judged,
+            recorded,
+            templates: await templateContent(sql, workspaceId, deliveries),
+          });
+        }
+        return taken;
+      });
+    } catch (error) {
+      // What cannot even be judged must not come back for ever: claimed alone, it counts as a crash when its lease ends.
+      await this.database.acrossWorkspaces((sql) => claim(sql, ids));
+      throw error;
+    }
   }
 
-  private async render(workspaceId: string, ready: readonly Ready[]): Promise<Rendered[]> {
-    const templates = await this.database.inWorkspace(workspaceId, (sql) =>
-      templateContent(
-        sql,
-        workspaceId,
-        ready.map((r) => r.delivery),
-      ),
-    );
+  private async render(
+    workspaceId: string,
+    ready: readonly Ready[],
+    templates: Taken['templates'],
+  ): Promise<Rendered[]> {
     const rendered: Rendered[] = [];
     const failures: Parameters<typeof recordUnrenderable>[2][number][] = [];
     for (const r of ready) {
