@@ -10,8 +10,10 @@ import {
   type Cell,
   channelTitles,
   clock,
+  fit,
   printable,
   shortTime,
+  statusCell,
   type Style,
   type Terminal,
 } from './terminal.js';
@@ -37,7 +39,7 @@ export function deliveriesTable(terminal: Terminal, deliveries: readonly Deliver
         style: 'dim',
       },
       channelTitles[delivery.channel],
-      terminal.status(delivery.status),
+      statusCell(delivery.status),
       ...(roomy ? [delivery.reason ?? ''] : []),
       recipient(delivery),
       delivery.id,
@@ -45,21 +47,21 @@ export function deliveriesTable(terminal: Terminal, deliveries: readonly Deliver
   );
 }
 
-/** One line for a stream: when it last changed, and where it stands now. */
-export function deliveryLine(terminal: Terminal, delivery: Delivery, at: string): void {
-  const { text, style } = terminal.status(delivery.status) as { text: string; style: Style };
-  const why = delivery.reason ? terminal.style('dim', ` (${delivery.reason})`) : '';
-  terminal.say(
-    `${terminal.style('dim', clock(at))}  ${channelTitles[delivery.channel].padEnd(6)}  ` +
-      `${terminal.style(style, text.padEnd(9))}  ${delivery.id}  ${printable(recipient(delivery))}${why}`,
-  );
+/** One line for a stream: since when, and where it stands. The reason where there is room for it. */
+export function deliveryLine(terminal: Terminal, delivery: Delivery, since: string): void {
+  const { text, style } = statusCell(delivery.status);
+  const head = `${clock(since).replace(/\.\d+$/, '')}  `;
+  const rest = `  ${delivery.id}  `;
+  const where = `${channelTitles[delivery.channel].padEnd(6)}  ${terminal.style(style, text.padEnd(10))}`;
+  const room = Math.max(8, terminal.width - head.length - rest.length - 18);
+  const why = delivery.reason && room > 60 ? `  ${delivery.reason}` : '';
+  const who = fit(printable(recipient(delivery)), room - why.length);
+  terminal.say(`${terminal.style('dim', head)}${where}${rest}${who}${terminal.style('dim', why)}`);
 }
 
-/** What was heard last about a delivery: the time of a line in the stream. */
-export const lastChange = (delivery: Delivery): string =>
-  delivery.deliveredAt ??
-  delivery.sentAt ??
-  (delivery.status === 'scheduled' ? delivery.createdAt : new Date().toISOString());
+/** Since when it has stood so, as far as the row tells. */
+export const standsSince = (delivery: Delivery): string =>
+  delivery.deliveredAt ?? delivery.sentAt ?? delivery.createdAt;
 
 export function showDelivery(terminal: Terminal, delivery: DeliveryDetail): void {
   terminal.say(terminal.style('bold', terminal.wrap(printable(delivery.sentence))));
@@ -67,7 +69,7 @@ export function showDelivery(terminal: Terminal, delivery: DeliveryDetail): void
     ['delivery', delivery.id],
     ['message', delivery.messageId],
     ['channel', channelTitles[delivery.channel]],
-    ['status', terminal.status(delivery.status)],
+    ['status', statusCell(delivery.status)],
     ['reason', delivery.reason && `${delivery.reason}: ${reasons[delivery.reason].sentence}`],
     ['profile', delivery.profile?.externalId],
     ['address', delivery.address],
@@ -115,9 +117,11 @@ export function timeline(terminal: Terminal, events: readonly DeliveryEvent[]): 
 const sinceWords = (ms: number) => (ms < 1000 ? `${Math.max(0, ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
 function eventDetail(event: DeliveryEvent): string {
-  const words = Object.entries(event.detail).map(([name, value]) => {
+  const words = Object.entries(event.detail).flatMap(([name, value]): string[] => {
+    if (value === null || (name === 'provider' && value === event.provider)) return [];
+    if (name === 'retryInMs' && typeof value === 'number') return [`again in ${sinceWords(value)}`];
     const text = typeof value === 'string' ? value : JSON.stringify(value);
-    return ['detail', 'message', 'response', 'text'].includes(name) ? text : `${name}: ${text}`;
+    return [['detail', 'message', 'response', 'text'].includes(name) ? text : `${name}: ${text}`];
   });
   return [event.provider, event.reason && reasons[event.reason].sentence, ...words]
     .filter(Boolean)

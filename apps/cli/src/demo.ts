@@ -22,7 +22,7 @@ import { showBadRows } from './commands/profiles.js';
 import { timeline } from './deliveries-view.js';
 import { importProfiles } from './import-profiles.js';
 import { isBad, openProfiles, type Row } from './profiles-csv.js';
-import { type Cell, channelTitles, number, plural, printable } from './terminal.js';
+import { type Cell, channelTitles, number, plural, printable, statusCell } from './terminal.js';
 
 const SHIPPED = fileURLToPath(new URL('../data/profiles.csv', import.meta.url));
 const TEMPLATE = 'demo-order-shipped';
@@ -48,7 +48,7 @@ async function run(context: Context, given: string | undefined): Promise<void> {
   const { terminal, carillon, stop: signal } = context;
   const file = given === undefined ? SHIPPED : path.resolve(context.folder, given);
   const say = (line = '') => context.json || terminal.say(line);
-  const done = (line: string) => say(`  ${terminal.style('green', '✓')} ${line}`);
+  const done = (line: string) => say(terminal.wrap(`  ${terminal.style('green', '✓')} ${line}`, '    '));
   const step = (line: string) => say(`\n${terminal.style('bold', line)}`);
   const { workspace } = await carillon.me({ signal });
   say(`Carillon at ${context.settings.url}, workspace ${workspace.name}`);
@@ -292,10 +292,7 @@ function showTally({ terminal }: Context, byChannel: Tally): void {
     title,
     ...seen.map((status): Cell => {
       const n = total(of, [status]);
-      const style = terminal.status(status);
-      return n && typeof style === 'object'
-        ? { text: number(n), style: style.style }
-        : { text: n ? number(n) : '·', style: 'dim' };
+      return n ? { ...statusCell(status), text: number(n) } : { text: '·', style: 'dim' };
     }),
     { text: number(total(of, seen)), style: 'bold' },
   ];
@@ -326,17 +323,11 @@ function showReasons({ terminal }: Context, log: readonly Delivery[]): void {
     .map(({ channel, reason, count }): Cell[] => [
       channelTitles[channel],
       number(count),
-      reason,
-      { text: reasons[reason].sentence, style: 'dim' },
+      reasons[reason].sentence,
     ]);
   if (rows.length)
     terminal.table(
-      [
-        { title: 'CHANNEL' },
-        { title: '', align: 'right' },
-        { title: 'REASON' },
-        { title: '', narrow: 'break' },
-      ],
+      [{ title: 'CHANNEL' }, { title: '', align: 'right' }, { title: 'WHY NOT', narrow: 'break' }],
       rows,
       '  ',
     );

@@ -309,7 +309,7 @@ describe('reading', () => {
     handlers['explainDelivery'] = answer({
       id: ID,
       verdict: 'It did not arrive.',
-      because: ['The carrier blocked it.'],
+      because: ['2027-01-31T09:00:00.000Z accepted.', 'The carrier blocked it.'],
       next: 'Nothing more happens.',
     });
     handlers['listDeliveries'] = ({ url: asked }) => ({

@@ -110,9 +110,11 @@ export class Terminal {
 
   /** Breaks sentences to the width of the window; lines after the first begin with `indent`. */
   wrap(text: string, indent = ''): string {
-    const width = Math.max(20, Math.min(this.width, 100) - indent.length);
-    const broken = text.split('\n').map((paragraph) => lines(paragraph, width));
-    return broken.map((part) => part.join(`\n${indent}`)).join('\n');
+    const width = Math.max(20 + indent.length, Math.min(this.width, 100));
+    return text
+      .split('\n')
+      .flatMap((paragraph) => lines(paragraph, width, indent))
+      .join('\n');
   }
 
   /** Names and values, aligned. Empty values are left out. */
@@ -120,11 +122,13 @@ export class Terminal {
     const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
     const width = Math.max(...shown.map(([name]) => name.length));
     for (const [name, value] of shown) {
-      const text =
-        typeof value === 'object' && value !== null
-          ? this.style(value.style, printable(value.text))
-          : printable(value ?? '');
-      this.say(`${indent}${this.style('dim', name.padEnd(width))}  ${text}`);
+      const { text, style } =
+        typeof value === 'object' && value !== null ? value : { text: value ?? '', style: undefined };
+      const room = Math.max(20, this.width - indent.length - width - 2);
+      for (const [n, line] of lines(printable(text), room).entries())
+        this.say(
+          `${indent}${this.style('dim', (n ? '' : name).padEnd(width))}  ${style ? this.style(style, line) : line}`,
+        );
     }
   }
 
@@ -161,10 +165,6 @@ export class Terminal {
       stop: () => bar.stop(),
     };
   }
-
-  status(status: Status): Cell {
-    return { text: status, style: statusStyles[status] };
-  }
 }
 
 export interface Progress {
@@ -173,6 +173,7 @@ export interface Progress {
   stop(): void;
 }
 
+export const statusCell = (status: Status) => ({ text: status, style: statusStyles[status] });
 const statusStyles: Record<Status, Style> = {
   scheduled: 'yellow',
   queued: 'yellow',
@@ -216,8 +217,8 @@ function narrowed(columns: readonly Column[], wanted: readonly number[], room: n
   return widths;
 }
 
-/** Breaks at spaces, and inside words that are longer than a line. Always at least one line. */
-function lines(text: string, width: number): string[] {
+/** Breaks at spaces, and inside words that are longer than a line. Always at least one line; `indent` before the others. */
+function lines(text: string, width: number, indent = ''): string[] {
   const done: string[] = [];
   let line = '';
   for (const word of text.split(/(?<=\S) /)) {
@@ -226,17 +227,17 @@ function lines(text: string, width: number): string[] {
       continue;
     }
     if (line !== '') done.push(line);
-    line = word;
+    line = done.length ? indent + word : word;
     while (stringWidth(line) > width) {
       done.push(line.slice(0, width));
-      line = line.slice(width);
+      line = indent + line.slice(width);
     }
   }
   return [...done, line];
 }
 
 /** Cuts to a width in columns, counting wide letters as two. */
-function fit(text: string, width: number): string {
+export function fit(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let cut = '';
   for (const { segment } of new Intl.Segmenter().segment(text)) {

@@ -23,13 +23,15 @@ export function explain(root: Command, context: Context): void {
         told.push({ ...explanation, timeline: delivery.timeline });
         if (context.json) continue;
         if (told.length > 1) terminal.say();
-        const where = terminal.style('dim', ` ${channelTitles[delivery.channel]}, ${one}`);
-        terminal.say(`${terminal.style('bold', printable(explanation.verdict))}${where}`);
-        for (const because of explanation.because)
+        terminal.say(terminal.style('dim', `${channelTitles[delivery.channel]} ${one}`));
+        terminal.say(terminal.style('bold', terminal.wrap(printable(explanation.verdict))));
+        // Lines that begin with a time say the timeline again, which is shown whole below.
+        for (const because of explanation.because.filter((line) => !/^\d{4}-\d\d-\d\dT/.test(line)))
           terminal.say(terminal.wrap(`  • ${printable(because)}`, '    '));
-        if (explanation.next) terminal.say(terminal.wrap(`  → ${printable(explanation.next)}`, '    '));
         terminal.say();
         timeline(terminal, delivery.timeline);
+        terminal.say();
+        if (explanation.next) terminal.say(terminal.wrap(`→ ${printable(explanation.next)}`, '  '));
       }
       if (context.json) terminal.json(ids.length === 1 && ids[0] === id ? told[0] : told);
     });

@@ -3,7 +3,8 @@ import { scopes, type Scope, type ScopeName } from '@carillon/contracts';
 import type { ApiKeyCreated } from '@carillon/sdk';
 import type { Command } from 'commander';
 import { type Context, examples, oneOf, seconds, time } from '../command.js';
-import { clock } from '../terminal.js';
+import { UsageError } from '../settings.js';
+import { clock, shortTime } from '../terminal.js';
 
 const scopeNames = Object.keys(scopes) as ScopeName[];
 
@@ -21,25 +22,26 @@ export function keys(root: Command, context: Context): void {
       .action(async () => {
         const found = await context.carillon.keys.list({ signal: context.stop });
         if (context.json) return context.terminal.json(found);
-        const day = (at: string | null, otherwise: string) => (at ? clock(at).slice(0, 10) : otherwise);
+        // In a narrow window the prefix has to do: the other commands take it as well.
+        const roomy = context.terminal.width >= 100;
         context.terminal.table(
           [
             { title: 'NAME', narrow: 'cut' },
             { title: 'PREFIX' },
             { title: 'LAST USED' },
             { title: 'STATE' },
-            { title: 'ID' },
+            ...(roomy ? [{ title: 'ID' }] : []),
           ],
           found.map((key) => [
             key.name,
             key.prefix,
-            { text: day(key.lastUsedAt, 'never'), style: 'dim' },
+            { text: key.lastUsedAt ? shortTime(key.lastUsedAt) : 'never', style: 'dim' },
             key.revokedAt
               ? { text: 'revoked', style: 'red' }
               : key.expiresAt
-                ? { text: `ends ${clock(key.expiresAt)}`, style: 'yellow' }
+                ? { text: `ends ${clock(key.expiresAt).slice(0, 16)}`, style: 'yellow' }
                 : { text: 'live', style: 'green' },
-            key.id,
+            ...(roomy ? [key.id] : []),
           ]),
         );
       }),
@@ -76,15 +78,19 @@ export function keys(root: Command, context: Context): void {
       .description(
         'Make a second live key with the same scopes. The old one still works for the overlap, then ends.',
       )
-      .argument('<id>', 'id of the key, see keys list')
+      .argument('<id>', 'id or prefix of the key, see keys list')
       .option('--overlap <duration>', 'how long the old key still works', seconds, 86_400)
       .action(async (id: string, { overlap }: { overlap: number }) => {
         showKey(
           context,
-          await context.carillon.keys.rotate(id, { overlapSeconds: overlap }, { signal: context.stop }),
+          await context.carillon.keys.rotate(
+            await idOf(context, id),
+            { overlapSeconds: overlap },
+            { signal: context.stop },
+          ),
         );
       }),
-    ['carillon keys rotate 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b --overlap 2h'],
+    ['carillon keys rotate ck_live_4k2m9x7p1q8z --overlap 2h'],
   );
 
   examples(
@@ -92,8 +98,9 @@ export function keys(root: Command, context: Context): void {
       .command('revoke')
       .summary('end a key now')
       .description('End a key. It stops working everywhere within 5 seconds.')
-      .argument('<id>', 'id of the key, see keys list')
-      .action(async (id: string) => {
+      .argument('<id>', 'id or prefix of the key, see keys list')
+      .action(async (given: string) => {
+        const id = await idOf(context, given);
         await context.carillon.keys.revoke(id, { signal: context.stop });
         if (context.json) context.terminal.json({ id, revoked: true });
         else
@@ -101,8 +108,15 @@ export function keys(root: Command, context: Context): void {
             `${context.terminal.style('green', '✓')} Revoked. It stops working everywhere within 5 seconds.`,
           );
       }),
-    ['carillon keys revoke 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b'],
+    ['carillon keys revoke ck_live_4k2m9x7p1q8z'],
   );
+}
+
+async function idOf({ carillon, stop }: Context, given: string): Promise<string> {
+  if (!given.startsWith('ck_')) return given;
+  const found = (await carillon.keys.list({ signal: stop })).find(({ prefix }) => prefix === given);
+  if (!found) throw new UsageError(`There is no key with the prefix ${given}.`, 'See: carillon keys list');
+  return found.id;
 }
 
 function showKey({ terminal, json }: Context, key: ApiKeyCreated): void {

@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, examples, oneOf, pairs, repeated, time } from '../command.js';
 import { showDelivery } from '../deliveries-view.js';
 import { UsageError } from '../settings.js';
-import { channelTitles } from '../terminal.js';
+import { channelTitles, statusCell } from '../terminal.js';
 
 interface SendOptions {
   to?: string;
@@ -216,15 +216,13 @@ function showAccepted({ terminal }: Context, accepted: AcceptedMessage): void {
   terminal.say(`${terminal.style('green', '✓')} Accepted. Message ${accepted.id}`);
   terminal.table(
     [{ title: 'CHANNEL' }, { title: 'STATUS' }, { title: 'REASON', narrow: 'cut' }, { title: 'DELIVERY' }],
-    accepted.deliveries.map((d) => [
-      channelTitles[d.channel],
-      terminal.status(d.status),
-      d.reason ?? '',
-      d.id,
-    ]),
+    accepted.deliveries.map((d) => [channelTitles[d.channel], statusCell(d.status), d.reason ?? '', d.id]),
     '  ',
   );
 }
+
+const RECEIPT_MS = 3000;
+const age = (time: string | null) => (time === null ? Infinity : Date.now() - Date.parse(time));
 
 /** Looks until every delivery has ended, a minute at most: a message for later is not waited for. */
 async function waitAndShow(context: Context, carillon: Carillon, accepted: AcceptedMessage): Promise<void> {
@@ -234,7 +232,11 @@ async function waitAndShow(context: Context, carillon: Carillon, accepted: Accep
   const shown = [];
   for (const { id } of accepted.deliveries) {
     let delivery = await carillon.deliveries.get(id, { signal: stop });
-    while (!ended.has(delivery.status) && Date.now() < until) {
+    const open = () => !ended.has(delivery.status) && Date.now() < until;
+    // A receipt of an SMS comes within moments if it comes; `sent` alone does not tell whether it arrived.
+    const receiptDue = () =>
+      delivery.channel === 'sms' && delivery.status === 'sent' && age(delivery.sentAt) < RECEIPT_MS;
+    while (open() || receiptDue()) {
       await sleep(200, undefined, { signal: stop });
       delivery = await carillon.deliveries.get(id, { signal: stop });
     }

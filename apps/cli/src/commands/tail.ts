@@ -10,7 +10,7 @@ import {
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, examples, oneOf, wholeNumber } from '../command.js';
-import { deliveryLine, lastChange } from '../deliveries-view.js';
+import { deliveryLine, standsSince } from '../deliveries-view.js';
 
 const ASK_EVERY_MS = 2000;
 
@@ -43,27 +43,34 @@ export function tail(root: Command, context: Context): void {
 async function watch(context: Context, query: DeliveryQuery, lines: number): Promise<void> {
   const { terminal, carillon, stop } = context;
   const seen = new Map<string, string>();
-  const show = (delivery: Delivery) => {
+  /** True when this is news: its state is not the one that was seen last. */
+  const note = (delivery: Delivery): boolean => {
     const state = `${delivery.status} ${delivery.reason} ${delivery.attempts}`;
-    if (seen.get(delivery.id) === state) return;
+    if (seen.get(delivery.id) === state) return false;
     seen.set(delivery.id, state);
     if (seen.size > 10_000) seen.delete(seen.keys().next().value ?? '');
-    if (context.json) terminal.say(JSON.stringify(delivery));
-    else deliveryLine(terminal, delivery, lastChange(delivery));
+    return true;
   };
-  const newest = async (limit: number) => {
-    const { items } = await carillon.deliveries.list({ ...query, limit }, { signal: stop }).page();
-    for (const delivery of items.reverse()) show(delivery);
+  const show = (delivery: Delivery, since: string) => {
+    if (context.json) terminal.say(JSON.stringify(delivery));
+    else deliveryLine(terminal, delivery, since);
+  };
+  const newest = async () =>
+    (await carillon.deliveries.list({ ...query, limit: 200 }, { signal: stop }).page()).items.reverse();
+  const showNews = async () => {
+    for (const delivery of await newest()) if (note(delivery)) show(delivery, new Date().toISOString());
   };
 
   try {
-    if (lines > 0) await newest(lines);
+    // All are noted, so that reading the list again later shows only what has changed since.
+    const known = (await newest()).filter(note);
+    for (const delivery of known.slice(known.length - lines)) show(delivery, standsSince(delivery));
     if (!context.json && terminal.interactive)
       terminal.complain(terminal.style('dim', 'Watching. Ctrl-C stops.'));
     try {
       for await (const change of carillon.deliveries.stream(query, { signal: stop })) {
-        if (change.type === 'delivery') show(change.delivery);
-        else await newest(200);
+        if (change.type === 'changed') await showNews();
+        else if (note(change.delivery)) show(change.delivery, new Date().toISOString());
       }
     } catch (error) {
       const meant = [AuthenticationProblem, ForbiddenProblem, ValidationProblem];
@@ -73,7 +80,7 @@ async function watch(context: Context, query: DeliveryQuery, lines: number): Pro
       );
       for (;;) {
         await sleep(ASK_EVERY_MS, undefined, { signal: stop });
-        await newest(200);
+        await showNews();
       }
     }
   } catch (error) {

@@ -54,7 +54,7 @@ export function templateTypes(found: readonly Template[]): string {
     .map((template) => {
       const about = `  /** ${comment(template.name)} (${template.channels.join(', ')}) */\n`;
       const fields = tree(template.variables).map((field) => `    ${field}\n`);
-      return `${about}  ${JSON.stringify(template.key)}: {${fields.length ? `\n${fields.join('')}  ` : ''}};\n`;
+      return `${about}  ${property(template.key)}: {${fields.length ? `\n${fields.join('')}  ` : ''}};\n`;
     });
   return `// Written by \`carillon types\`. Do not edit: run it again when a template has changed.
 export interface Templates {
@@ -90,9 +90,11 @@ function tree(variables: readonly TemplateVariable[]): string[] {
         below.length && (own === undefined || own.type === 'object' || own.type === 'unknown')
           ? `{ ${tree(below).join(' ')} }`
           : words[own?.type ?? 'unknown'];
-      const key = /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
-      return `${key}${required ? '' : '?'}: ${type};`;
+      return `${property(name)}${required ? '' : '?'}: ${type};`;
     });
 }
+
+const property = (name: string) =>
+  /^[A-Za-z_$][\w$]*$/.test(name) ? name : `'${name.replace(/['\\]/g, '\\$&')}'`;
 
 const comment = (text: string) => text.replaceAll('*/', '* /').replace(/\s+/g, ' ');
