@@ -286,7 +286,7 @@ describe('a worker that dies', () => {
     await tick();
     expect(await row(id)).toMatchObject({ status: 'sending' });
     await passTime(id);
-    expect((await tick()).offer).toEqual([expect.objectContaining({ id })]);
+    expect((await tick()).offer).toContainEqual(expect.objectContaining({ id }));
     await deliverer.deliver([id], signal);
     expect(sent).toHaveLength(1);
     expect(await row(id)).toMatchObject({
@@ -429,10 +429,12 @@ describe('a receipt that overtakes our own record', () => {
 describe('a lost job', () => {
   it('is offered again by the clock, on rows alone', async () => {
     const { id } = await accept('ada@example.com');
-    expect((await tick()).offer.map((o) => o.id)).not.toContain(id);
+    // Other tests leave rows that wait; only this one is looked at.
+    const offers = async () => (await tick()).offer.filter((o) => o.id === id).length;
+    expect(await offers()).toBe(0);
     await passTime(id);
-    expect((await tick()).offer.map((o) => o.id)).toEqual([id]);
-    expect((await tick()).offer).toEqual([]);
+    expect(await offers()).toBe(1);
+    expect(await offers()).toBe(0);
   });
 
   it('whose time is over ends instead', async () => {
