@@ -24,6 +24,9 @@ It is never printed or logged.
 With \`NODE_ENV=production\` a process does not start when a key is missing or not random, the database password is absent
 or a default one, logs would be on \`debug\`, or TLS checks are switched off.
 
+The dashboard signs people in with a cookie that browsers send over https only (\`__Host-\`, \`Secure\`). Chromium and Firefox
+treat \`http://localhost\` and \`http://127.0.0.1\` as secure; Safari does not, so use another browser there, or https.
+
 ${sections.join('\n')}
 <!-- prettier-ignore-end -->
 `;

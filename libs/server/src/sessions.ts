@@ -13,7 +13,7 @@ import { ShortMemory } from './short-memory.js';
 
 /**
  * The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis §4.1.3.2), so that no other host or
- * port can plant it. Chromium and Firefox count http://localhost as secure; see docs/operations for Safari.
+ * port can plant it. Chromium and Firefox count http://localhost as secure; Safari does not (docs/configuration.md).
  */
 const COOKIE = '__Host-carillon';
 

@@ -16,6 +16,8 @@ export async function untilStopped(start: () => Promise<{ close(): Promise<void>
         resolve();
       });
     }
+    // The launcher at the other end of the channel was killed: nobody else would stop us.
+    process.once('disconnect', resolve);
   });
   try {
     const running = await start();
