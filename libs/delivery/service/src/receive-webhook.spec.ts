@@ -1,6 +1,7 @@
 /** Webhooks over the real API, as Twilio signs them: https://www.twilio.com/docs/usage/security#validating-requests */
 import type { Delivery, DeliveryDetail, ProviderAccount } from '@carillon/contracts';
 import { newId } from '@carillon/database';
+import type { Receipt } from '@carillon/delivery-rules';
 import { twilioSignature } from '@carillon/sandbox';
 import { startTestApi, type TestApi } from '@carillon/testing/api';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -163,7 +164,7 @@ describe('receipts', () => {
       answer: {},
     }));
     const account1 = { id: account.id, workspaceId: api.workspaceId };
-    const apply = (some: typeof receipts) =>
+    const apply = (some: readonly Receipt[]) =>
       api.database.inWorkspace(api.workspaceId, (sql) => applyReceipts(sql, account1, some));
     // Two webhooks at once must not block each other.
     const [one, other] = await Promise.all([
