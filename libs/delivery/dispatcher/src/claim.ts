@@ -180,7 +180,9 @@ async function stepsBefore(
 ): Promise<Map<string, { status: Status; read: boolean }>> {
   const found = new Map<string, { status: Status; read: boolean }>();
   for (const delivery of claimed) {
-    const earlier = messages.get(delivery.messageId)?.deliveryIds.slice(0, delivery.routeStep) ?? [];
+    const message = messages.get(delivery.messageId);
+    // `channels` go out side by side: only steps of a route wait for one another.
+    const earlier = message?.route ? message.deliveryIds.slice(0, delivery.routeStep) : [];
     if (earlier.length === 0) continue;
     const rows = await sql.query<{ status: Status; read: boolean }>(
       `SELECT d.status, EXISTS (SELECT 1 FROM delivery_events e WHERE e.day = d.day AND e.delivery_id = d.id AND e.type IN ('opened', 'read', 'clicked')) AS read

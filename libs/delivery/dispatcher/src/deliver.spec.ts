@@ -198,6 +198,22 @@ describe('a delivery', () => {
     ]);
   });
 
+  it('goes by every channel of `channels`, also after another has arrived: only a route has steps', async () => {
+    const result = await acceptance.accept(workspaceId, {
+      message: SendMessage.parse({
+        to: { email: 'both@example.com', phone: '+442079460123' },
+        channels: ['sms', 'email'],
+        content: { sms: { body: 'Hello' }, email: { subject: 's', text: 'Hello' } },
+      }),
+      idempotencyKey: null,
+    });
+    if (!result.ok) throw new Error(result.detail);
+    const [sms, email] = result.message.deliveries.map(({ id }) => id);
+    await owner.query(`UPDATE deliveries SET status = 'delivered', due_at = NULL WHERE id = $1`, [sms]);
+    await deliverer.deliver([email ?? ''], signal);
+    expect(await row(email ?? '')).toMatchObject({ status: 'sent', reason: null });
+  });
+
   it('is suppressed, not failed, when the provider knows of an opt-out, and the audience service is told', async () => {
     const { id } = await accept('stop@example.com');
     answer = () => ({ kind: 'rejected', reason: 'unsubscribed', answer: { code: 21610 } });
