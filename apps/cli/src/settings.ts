@@ -27,8 +27,7 @@ export class UsageError extends Error {
 export function readSettings(options: { url?: string; key?: string }, env: Env, folder: string): Settings {
   const running = readRunning(env, folder);
   // A key belongs to an installation: the development key is only for the development address.
-  const url =
-    options.url ?? (env['CARILLON_API_URL'] || undefined) ?? running?.url ?? 'http://127.0.0.1:3000';
+  const url = options.url ?? (env['CARILLON_API_URL'] || undefined) ?? running?.url ?? LOCAL;
   const here = running !== undefined && sameOrigin(url, running.url);
   const [key, keyFrom] = options.key
     ? [options.key, '--key']
@@ -44,35 +43,39 @@ export function readSettings(options: { url?: string; key?: string }, env: Env, 
 interface Running {
   file: string;
   url: string;
-  apiKey: string | undefined;
+  apiKey: string;
   sandboxUrl: string | undefined;
 }
 
-/** What `npm start` notes in its data folder: `{ apiKey, urls }`. */
+const LOCAL = 'http://127.0.0.1:3000';
+
+/** What `npm start` notes in its data folder: `running.json` while it runs, `development.json` with the seeded key. */
 function readRunning(env: Env, folder: string): Running | undefined {
   const data = path.resolve(folder, env['CARILLON_DATA_DIR'] || '.data');
-  for (const name of ['running.json', 'development.json']) {
-    const file = path.join(data, name);
-    let text: string;
-    try {
-      text = fs.readFileSync(file, 'utf8');
-    } catch {
-      continue; // Nothing runs from this folder, or it is another user's: then settings must be given.
-    }
-    try {
-      const { apiKey, urls = {} } = JSON.parse(text) as { apiKey?: string; urls?: Record<string, string> };
-      const address = urls['api'] ?? urls['dashboard'];
-      if (!address) continue;
-      const shown = path.relative(folder, file);
-      return { file: shown, url: new URL(address).origin, apiKey, sandboxUrl: urls['sandbox'] };
-    } catch {
-      throw new UsageError(
-        `${file} cannot be read: it is not what \`npm start\` writes.`,
-        'Stop Carillon and start it again.',
-      );
-    }
+  const running = readNote(path.join(data, 'running.json'));
+  const seeded = readNote(path.join(data, 'development.json'));
+  const apiKey = running?.apiKey ?? seeded?.apiKey;
+  if (!apiKey) return undefined;
+  const address = running?.urls?.['api'] ?? running?.urls?.['dashboard'] ?? seeded?.urls?.['api'] ?? LOCAL;
+  const file = path.relative(folder, path.join(data, running?.apiKey ? 'running.json' : 'development.json'));
+  return { file, url: new URL(address).origin, apiKey, sandboxUrl: running?.urls?.['sandbox'] };
+}
+
+function readNote(file: string): { apiKey?: string; urls?: Record<string, string> } | undefined {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch {
+    return undefined; // Nothing runs from this folder, or it is another user's: then settings must be given.
   }
-  return undefined;
+  try {
+    return JSON.parse(text) as { apiKey?: string; urls?: Record<string, string> };
+  } catch {
+    throw new UsageError(
+      `${file} cannot be read: it is not what \`npm start\` writes.`,
+      'Stop Carillon and start it again.',
+    );
+  }
 }
 
 function sameOrigin(a: string, b: string): boolean {
