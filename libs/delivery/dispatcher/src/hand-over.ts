@@ -17,7 +17,7 @@ export async function markHandedOver(sql: Sql, batch: readonly Ready[]): Promise
   const rows = await sql.query<{ id: string }>(
     `UPDATE deliveries d SET handed_over_at = clock_timestamp(), tries = d.tries + 1
        FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[]) AS u(id, attempt, address, topics)
-      WHERE d.day = $1::date AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL
+      WHERE d.day = $1::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL
         AND (d.expires_at IS NULL OR d.expires_at > clock_timestamp())
         AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.workspace_id = $2 AND s.channel = $7 AND s.address = u.address)
         AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.workspace_id = $2 AND c.channel = $7 AND c.word = 'out' AND c.topic = ANY(u.topics::text[])
@@ -38,7 +38,7 @@ export async function markHandedOver(sql: Sql, batch: readonly Ready[]): Promise
   if (refused.length > 0)
     await sql.execute(
       `UPDATE deliveries d SET status = 'queued', due_at = now() FROM unnest($3::uuid[], $4::int[]) AS u(id, attempt)
-        WHERE d.day = $1::date AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL`,
+        WHERE d.day = $1::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL`,
       [day, workspaceId, refused.map((r) => r.delivery.id), refused.map((r) => r.delivery.attempt)],
     );
   return marked;

@@ -32,7 +32,7 @@ export class Leases {
         for (const [day, some] of groupBy(this.held.values(), (d) => d.day))
           await sql.execute(
             `UPDATE deliveries d SET due_at = now() + make_interval(secs => $4) FROM unnest($2::uuid[], $3::int[]) AS u(id, attempt)
-              WHERE d.day = $1::date AND d.id = u.id AND d.attempt = u.attempt AND d.status = 'sending'`,
+              WHERE d.day = $1::date AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.attempt = u.attempt AND d.status = 'sending'`,
             [day, some.map((d) => d.id), some.map((d) => d.attempt), LEASE_SECONDS],
           );
       });

@@ -6,6 +6,7 @@ import { removeDevices } from '@carillon/audience-service';
 import { reasons, type DeliveryEventType, type ReasonName, type Status } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import type { Next, Outcome, ProviderAnswer } from '@carillon/delivery-rules';
+import { groupBy } from '@carillon/delivery-service';
 import type { Claimed, Stopped } from './claim.js';
 
 export interface Attempted {
@@ -82,13 +83,14 @@ async function bringForward(
   workspaceId: string,
   over: readonly { delivery: Claimed; nextStepId: string | null }[],
 ): Promise<void> {
-  const next = over.filter((o) => o.nextStepId !== null);
-  if (next.length === 0) return;
-  await sql.execute(
-    `UPDATE deliveries d SET due_at = now() FROM unnest($2::date[], $3::uuid[]) AS u(day, id)
-      WHERE d.day = u.day AND d.id = u.id AND d.workspace_id = $1 AND d.status = 'scheduled' AND d.reason = 'fallback'`,
-    [workspaceId, next.map((o) => o.delivery.day), next.map((o) => o.nextStepId)],
+  const next = over.flatMap(({ delivery, nextStepId }) =>
+    nextStepId ? [{ day: delivery.day, id: nextStepId }] : [],
   );
+  for (const [day, steps] of groupBy(next, (n) => n.day))
+    await sql.execute(
+      `UPDATE deliveries SET due_at = now() WHERE day = $2::date AND id = ANY($3::uuid[]) AND workspace_id = $1 AND status = 'scheduled' AND reason = 'fallback'`,
+      [workspaceId, day, steps.map((n) => n.id)],
+    );
 }
 
 /** Ends what could not be rendered. One workspace. */
@@ -236,30 +238,31 @@ function linesOf({ delivery, account, handedOverAt, attempts, outcome, next }: A
   return lines;
 }
 
+/** Writes changes and their timeline. One day at a time: a fixed day and a list of ids lead straight to the rows. */
 async function write(
   sql: Sql,
   workspaceId: string,
   changes: readonly Change[],
   lines: readonly Line[],
 ): Promise<Recorded> {
-  const [first] = changes;
-  if (!first) return { eventIds: [] };
-  const written = new Set<string>();
-  const params = [
-    workspaceId,
-    changes.map((c) => c.delivery.day),
-    changes.map((c) => c.delivery.id),
-    changes.map((c) => c.delivery.attempt),
-    changes.map((c) => c.status),
-    changes.map((c) => c.reason),
-    changes.map((c) => c.afterMs),
-    changes.map((c) => c.accountId),
-    changes.map((c) => c.provider),
-    changes.map((c) => c.providerMessageId),
-    changes.map((c) => c.address),
-    changes.map((c) => c.possibleDuplicate),
-    changes.map((c) => c.triesDelta),
-  ];
+  const eventIds: string[] = [];
+  for (const [day, ofDay] of groupBy(changes, (c) => c.delivery.day)) {
+    const written = await writeChanges(sql, workspaceId, day, ofDay);
+    // What was fenced off belongs to another worker, and so does its timeline.
+    const kept = lines.filter((l) => written.has(l.delivery.id));
+    for (const event of await writeLines(sql, workspaceId, day, kept))
+      if (telling.includes(event.type)) eventIds.push(`${event.deliveryId}:${event.id}`);
+  }
+  return { eventIds };
+}
+
+/** @returns the ids that this worker still owned */
+async function writeChanges(
+  sql: Sql,
+  workspaceId: string,
+  day: string,
+  changes: readonly Change[],
+): Promise<Set<string>> {
   const rows = await sql.query<{ id: string }>(
     // A success may also settle what the sweep has meanwhile declared unknown or due again, as long as no newer attempt
     // began; a success after a receipt that overtook it only adds the provider's id.
@@ -272,34 +275,53 @@ async function write(
             possible_duplicate = d.possible_duplicate OR u.possible_duplicate, tries = d.tries + u.tries_delta,
             sent_at = CASE WHEN u.status IN ('sent', 'delivered') THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
             delivered_at = CASE WHEN u.status = 'delivered' THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END
-       FROM unnest($2::date[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::float8[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::boolean[], $13::int[])
-         AS u(day, id, attempt, status, reason, after_ms, account_id, provider, provider_message_id, address, possible_duplicate, tries_delta)
-      WHERE d.day = u.day AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt
+       FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::float8[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::boolean[], $13::int[])
+         AS u(id, attempt, status, reason, after_ms, account_id, provider, provider_message_id, address, possible_duplicate, tries_delta)
+      WHERE d.day = $2::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt
         AND (d.status = 'sending' OR (u.status IN ('sent', 'delivered') AND d.status IN ('unknown', 'queued', 'scheduled', 'delivered', 'failed')))
      RETURNING d.id`,
-    params,
-  );
-  for (const row of rows) written.add(row.id);
-  // What was fenced off belongs to another worker, and so does its timeline.
-  const kept = lines.filter((l) => written.has(l.delivery.id));
-  const events = await sql.query<{ delivery_id: string; id: string; type: string }>(
-    `INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, attempt, reason, provider_account_id, device_id, detail)
-     SELECT u.day, u.delivery_id, $1, coalesce(u.at, clock_timestamp()), u.type, u.attempt, u.reason, u.account_id, u.device_id, u.detail::jsonb
-       FROM unnest($2::date[], $3::uuid[], $4::timestamptz[], $5::text[], $6::int[], $7::text[], $8::uuid[], $9::uuid[], $10::text[])
-         WITH ORDINALITY AS u(day, delivery_id, at, type, attempt, reason, account_id, device_id, detail, n) ORDER BY u.n
-     RETURNING delivery_id, id, type`,
     [
       workspaceId,
-      kept.map((l) => l.delivery.day),
-      kept.map((l) => l.delivery.id),
-      kept.map((l) => l.at),
-      kept.map((l) => l.type),
-      kept.map((l) => l.attempt),
-      kept.map((l) => l.reason),
-      kept.map((l) => l.accountId),
-      kept.map((l) => l.deviceId),
-      kept.map((l) => (l.detail ? JSON.stringify(l.detail) : null)),
+      day,
+      changes.map((c) => c.delivery.id),
+      changes.map((c) => c.delivery.attempt),
+      changes.map((c) => c.status),
+      changes.map((c) => c.reason),
+      changes.map((c) => c.afterMs),
+      changes.map((c) => c.accountId),
+      changes.map((c) => c.provider),
+      changes.map((c) => c.providerMessageId),
+      changes.map((c) => c.address),
+      changes.map((c) => c.possibleDuplicate),
+      changes.map((c) => c.triesDelta),
     ],
   );
-  return { eventIds: events.filter((e) => telling.includes(e.type)).map((e) => `${e.delivery_id}:${e.id}`) };
+  return new Set(rows.map((row) => row.id));
+}
+
+function writeLines(
+  sql: Sql,
+  workspaceId: string,
+  day: string,
+  lines: readonly Line[],
+): Promise<{ deliveryId: string; id: string; type: DeliveryEventType }[]> {
+  return sql.query(
+    `INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, attempt, reason, provider_account_id, device_id, detail)
+     SELECT $2::date, u.delivery_id, $1, coalesce(u.at, clock_timestamp()), u.type, u.attempt, u.reason, u.account_id, u.device_id, u.detail::jsonb
+       FROM unnest($3::uuid[], $4::timestamptz[], $5::text[], $6::int[], $7::text[], $8::uuid[], $9::uuid[], $10::text[])
+         WITH ORDINALITY AS u(delivery_id, at, type, attempt, reason, account_id, device_id, detail, n) ORDER BY u.n
+     RETURNING delivery_id AS "deliveryId", id, type`,
+    [
+      workspaceId,
+      day,
+      lines.map((l) => l.delivery.id),
+      lines.map((l) => l.at),
+      lines.map((l) => l.type),
+      lines.map((l) => l.attempt),
+      lines.map((l) => l.reason),
+      lines.map((l) => l.accountId),
+      lines.map((l) => l.deviceId),
+      lines.map((l) => (l.detail ? JSON.stringify(l.detail) : null)),
+    ],
+  );
 }

@@ -49,6 +49,9 @@ export async function applyReceipts(
   };
 }
 
+/** Days first: only their partitions are looked at. */
+const daysOf = (ids: readonly string[]): string[] => [...new Set(ids.map(dayOf))];
+
 /** Locked in one order, so that two webhooks wait for each other instead of blocking each other. */
 async function lockDeliveries(
   sql: Sql,
@@ -58,9 +61,8 @@ async function lockDeliveries(
   const ids = [...new Set(receipts.map((r) => r.deliveryId))].filter((id) => uuid.test(id));
   if (ids.length === 0) return new Set();
   const rows = await sql.query<{ id: string }>(
-    `SELECT d.id FROM deliveries d JOIN unnest($2::date[], $3::uuid[]) AS u(day, id) ON d.day = u.day AND d.id = u.id
-      WHERE d.workspace_id = $1 ORDER BY d.id FOR UPDATE OF d`,
-    [workspaceId, ids.map(dayOf), ids],
+    `SELECT id FROM deliveries WHERE day = ANY($2::date[]) AND id = ANY($3::uuid[]) AND workspace_id = $1 ORDER BY id FOR UPDATE`,
+    [workspaceId, daysOf(ids), ids],
   );
   return new Set(rows.map(({ id }) => id));
 }
@@ -108,13 +110,13 @@ async function move(
         SET status = $2, reason = u.reason, due_at = NULL,
             sent_at = CASE WHEN $2 = 'failed' THEN d.sent_at ELSE coalesce(d.sent_at, now()) END,
             delivered_at = CASE WHEN $2 = 'delivered' THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END
-       FROM unnest($3::date[], $4::uuid[], $5::text[]) AS u(day, id, reason)
-      WHERE d.day = u.day AND d.id = u.id AND d.workspace_id = $1 AND d.status = ANY($6)
+       FROM unnest($4::uuid[], $5::text[]) AS u(id, reason)
+      WHERE d.day = ANY($3::date[]) AND d.id = ANY($4::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.status = ANY($6)
      RETURNING d.id`,
     [
       workspaceId,
       status,
-      byDelivery.map((r) => dayOf(r.deliveryId)),
+      daysOf(byDelivery.map((r) => r.deliveryId)),
       byDelivery.map((r) => r.deliveryId),
       byDelivery.map((r) => reasonOf(r)),
       receiptFrom(status),
@@ -131,12 +133,11 @@ async function bringForward(sql: Sql, workspaceId: string, failed: readonly Rece
   if (failed.length === 0) return;
   await sql.execute(
     `UPDATE deliveries next SET due_at = now()
-       FROM unnest($2::date[], $3::uuid[]) AS u(day, id)
-       JOIN deliveries d ON d.day = u.day AND d.id = u.id
-       JOIN messages m ON m.day = d.day AND m.id = d.message_id
-      WHERE next.day = m.day AND next.id = ANY(m.delivery_ids) AND next.workspace_id = $1
+       FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id
+      WHERE d.day = ANY($2::date[]) AND d.id = ANY($3::uuid[]) AND d.workspace_id = $1
+        AND m.day = ANY($2::date[]) AND next.day = ANY($2::date[]) AND next.day = m.day AND next.id = ANY(m.delivery_ids) AND next.workspace_id = $1
         AND next.route_step = d.route_step + 1 AND next.status = 'scheduled' AND next.reason = 'fallback'`,
-    [workspaceId, failed.map((r) => dayOf(r.deliveryId)), failed.map((r) => r.deliveryId)],
+    [workspaceId, daysOf(failed.map((r) => r.deliveryId)), failed.map((r) => r.deliveryId)],
   );
 }
 

@@ -5,6 +5,7 @@
 import type { Channel, Lane, MessageClass } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { afterAttempt, type RetryPolicy } from '@carillon/delivery-rules';
+import { groupBy } from './group-by.js';
 import { IDEMPOTENCY_WINDOW_HOURS, OFFER_AGAIN_SECONDS } from './accept.js';
 
 /** A worker that dies this often on the same delivery is killed by it. */
@@ -53,22 +54,24 @@ export async function takeDue(
     [limit],
   );
   const changes = rows.map((row) => ({ row, ...decide(row, retry(row.channel), random()) }));
-  await sql.execute(
-    `UPDATE deliveries d
-        SET status = u.status, reason = u.reason, crashes = d.crashes + u.crash, possible_duplicate = d.possible_duplicate OR u.duplicate,
-            due_at = CASE WHEN u.after_ms IS NULL THEN NULL ELSE now() + u.after_ms * interval '1 millisecond' END
-       FROM unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::float8[], $6::int[], $7::boolean[]) AS u(day, id, status, reason, after_ms, crash, duplicate)
-      WHERE d.day = u.day AND d.id = u.id`,
-    [
-      changes.map((c) => c.row.day),
-      changes.map((c) => c.row.id),
-      changes.map((c) => c.status),
-      changes.map((c) => c.reason),
-      changes.map((c) => c.afterMs),
-      changes.map((c) => (c.row.status === 'sending' ? 1 : 0)),
-      changes.map((c) => c.duplicate),
-    ],
-  );
+  // A fixed day and a list of ids lead straight to the rows.
+  for (const [day, ofDay] of groupBy(changes, (c) => c.row.day))
+    await sql.execute(
+      `UPDATE deliveries d
+          SET status = u.status, reason = u.reason, crashes = d.crashes + u.crash, possible_duplicate = d.possible_duplicate OR u.duplicate,
+              due_at = CASE WHEN u.after_ms IS NULL THEN NULL ELSE now() + u.after_ms * interval '1 millisecond' END
+         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::float8[], $6::int[], $7::boolean[]) AS u(id, status, reason, after_ms, crash, duplicate)
+        WHERE d.day = $1::date AND d.id = ANY($2::uuid[]) AND d.id = u.id`,
+      [
+        day,
+        ofDay.map((c) => c.row.id),
+        ofDay.map((c) => c.status),
+        ofDay.map((c) => c.reason),
+        ofDay.map((c) => c.afterMs),
+        ofDay.map((c) => (c.row.status === 'sending' ? 1 : 0)),
+        ofDay.map((c) => c.duplicate),
+      ],
+    );
   const told = changes.filter((c) => c.line !== null);
   await sql.execute(
     `INSERT INTO delivery_events (day, delivery_id, workspace_id, type, attempt, reason, detail)
