@@ -123,8 +123,9 @@ function abandon<B extends IQueueBackend, C>(
   worker: Worker<unknown, unknown, string, B, JobProgress, C>,
   disconnect: () => void,
 ): void {
-  // Protected, and the only way: `close` waits for the handlers before it stops the renewal.
+  // Not public, and the only way: `close` waits for the handlers before it stops these two.
   void worker['lockManager'].close();
+  worker['stalledCheckStopper']?.();
   disconnect();
 }
 
