@@ -90,7 +90,12 @@ export const SendMessage = z
     attachments: z.array(Attachment).max(10).optional().describe('Email only.'),
     sendAt: Time.optional().describe('Not before this time. The past means now.'),
     expiresAt: Time.optional().describe('Not after this time.'),
-    idempotencyKey: z.string().min(1).max(255).optional().describe('The same as the Idempotency-Key header.'),
+    idempotencyKey: z
+      .string()
+      .min(1)
+      .max(255)
+      .optional()
+      .describe('The same as the Idempotency-Key header. A repeat within 48 hours gets the first answer.'),
     metadata: z
       .record(z.string().max(100), z.string().max(500))
       .optional()

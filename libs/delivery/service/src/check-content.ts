@@ -24,7 +24,9 @@ export async function checkContent(
   const errors: ProblemError[] = [];
   for (const { pointer, text } of liquidIn(content, '/content')) {
     try {
-      const needed = variables(text, pointer === '/content/email/html').filter(({ keys }) => !GIVEN_VARIABLES.includes(String(keys[0])));
+      const needed = variables(text, pointer === '/content/email/html').filter(
+        ({ keys }) => !GIVEN_VARIABLES.includes(String(keys[0])),
+      );
       for (const { path, pointer: at } of missingVariables(needed, data))
         errors.push({
           pointer: `/data${at}`,
