@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { startFixtureServer, type FixtureServer } from './fixture-server.js';
+import * as log from './fixture-deliveries.js';
 import * as fixtures from './fixtures.js';
 
 jest.setTimeout(60_000);
@@ -175,7 +176,7 @@ describe('the delivery log', () => {
   it('shows what arrives without being asked', async () => {
     await open('/deliveries');
     await page.getByText('Live', { exact: true }).waitFor();
-    server.arrive(fixtures.makeDelivery(9, 0, { channel: 'email', address: 'fresh@example.com' }));
+    server.arrive(log.makeDelivery(9, 0, { channel: 'email', address: 'fresh@example.com' }));
     await page.getByRole('cell', { name: /fresh@example.com/ }).waitFor();
   });
 });
@@ -241,7 +242,7 @@ describe('roles', () => {
       '/templates',
       '/templates/order-shipped',
       '/profiles/maria.silva',
-      `/deliveries/${fixtures.waiting.id}`,
+      `/deliveries/${log.waiting.id}`,
     ]) {
       await open(path, 'viewer');
       await page.getByRole('heading', { level: 1 }).waitFor();
@@ -255,7 +256,7 @@ describe('roles', () => {
 describe('what others wrote', () => {
   it('runs nowhere and reads nothing', async () => {
     await context.addCookies([{ name: 'readable', value: 'cookie', url: server.url }]);
-    await open(`/deliveries/${fixtures.hostile.id}`);
+    await open(`/deliveries/${log.hostile.id}`);
     await page.getByRole('heading', { name: /onerror=alert\(1\)/ }).waitFor();
     const frame = page.frameLocator('iframe[title^="Email:"]');
     await frame.getByRole('heading', { name: 'Attack' }).waitFor();
@@ -270,7 +271,7 @@ describe('what others wrote', () => {
       cookie: document.cookie,
     }));
     expect(reach).toEqual({ stolen: false, owned: false, cookie: 'readable=cookie' });
-    expect(page.url()).toBe(`${server.url}/deliveries/${fixtures.hostile.id}`);
+    expect(page.url()).toBe(`${server.url}/deliveries/${log.hostile.id}`);
     expect(page.context().pages()).toHaveLength(1);
     await page.goto(`${server.url}/deliveries`);
     await page.getByRole('cell', { name: /<script>alert\(2\)/ }).waitFor();
@@ -279,7 +280,7 @@ describe('what others wrote', () => {
     for (const path of [
       '/',
       '/deliveries',
-      `/deliveries/${fixtures.showcase.id}`,
+      `/deliveries/${log.showcase.id}`,
       '/channels',
       `/accounts/${fixtures.accounts[0]?.id}`,
       '/templates/order-shipped',

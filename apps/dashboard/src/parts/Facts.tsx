@@ -2,6 +2,7 @@
 import { ActionIcon, CopyButton, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
+import { absoluteWithZone } from '../time.js';
 import { sentenceCase } from '../words.js';
 import classes from './Facts.module.css';
 
@@ -51,8 +52,12 @@ export const Copyable = ({
 
 const words = (key: string) =>
   sentenceCase(key.replace(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`));
-const scalar = (value: unknown): string =>
-  value === null ? 'none' : value === true ? 'yes' : value === false ? 'no' : String(value);
+const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+const scalar = (value: unknown): string => {
+  if (value === null) return 'none';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return typeof value === 'string' && time.test(value) ? absoluteWithZone(value) : String(value);
+};
 
 /** JSON from a provider as names and values; deeper objects are indented, nothing is interpreted as markup. */
 export const JsonFacts = ({ value }: { value: Record<string, unknown> }) => (

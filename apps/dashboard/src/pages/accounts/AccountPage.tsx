@@ -51,7 +51,7 @@ export const AccountPage = () => {
         lead={it.health.sentence}
         actions={mayWrite && <PauseAndDelete account={it} />}
       />
-      {it.paused && it.pausedReason && (
+      {it.paused && it.pausedReason && it.pausedReason !== it.health.sentence && (
         <Notice between tone="warning" title="Why it is paused" icon={IconPlayerPause}>
           {it.pausedReason}
         </Notice>

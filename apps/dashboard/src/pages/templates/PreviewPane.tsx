@@ -61,7 +61,8 @@ export const PreviewPane = ({
         throw error;
       }
     },
-    enabled: content !== undefined && isData,
+    // What has settled may still be from before the content was complete.
+    enabled: content !== undefined && isData && settled.includes('"content":'),
     placeholderData: keepPreviousData,
     staleTime: 30_000,
     retry: false,

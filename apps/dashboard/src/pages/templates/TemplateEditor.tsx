@@ -4,7 +4,6 @@ import {
   Button,
   Group,
   Menu,
-  Modal,
   Select,
   Stack,
   Tabs,
@@ -16,7 +15,7 @@ import { useHotkeys } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { channels, type Channel, type TemplateDetail, type TemplateVersion } from '@carillon/contracts';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useBlocker, useNavigate } from '@tanstack/react-router';
+import { useNavigate } from '@tanstack/react-router';
 import {
   IconArchive,
   IconDeviceFloppy,
@@ -46,6 +45,7 @@ import {
   type Draft,
   type PreviewErrors,
 } from './draft.js';
+import { LeaveGuard } from './LeaveGuard.js';
 import { LocaleBar } from './LocaleBar.js';
 import { PreviewPane } from './PreviewPane.js';
 import classes from './Templates.module.css';
@@ -72,12 +72,6 @@ export const TemplateEditor = ({ template, version, initial }: TemplateEditorPro
 
   const older = template && version && version.version < template.version;
   const dirty = JSON.stringify(draft) !== JSON.stringify(initial);
-  const blocker = useBlocker({
-    shouldBlockFn: () => dirty && !saved.current,
-    enableBeforeUnload: () => dirty && !saved.current,
-    withResolver: true,
-  });
-
   const content: ContentDraft = locale ? (draft.locales[locale] ?? {}) : draft.content;
   const change = (next: ContentDraft) =>
     setDraft((before) =>
@@ -356,23 +350,7 @@ export const TemplateEditor = ({ template, version, initial }: TemplateEditorPro
           onErrors={setPreviewErrors}
         />
       </div>
-      <Modal
-        opened={blocker.status === 'blocked'}
-        onClose={() => blocker.reset?.()}
-        title={<Text fw={600}>Leave without saving?</Text>}
-      >
-        <Stack>
-          <Text c="dimmed">What you changed in this template is lost.</Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => blocker.reset?.()} data-autofocus>
-              Stay here
-            </Button>
-            <Button color="red.8" onClick={() => blocker.proceed?.()}>
-              Leave
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+      <LeaveGuard dirty={() => dirty && !saved.current} />
       {template && (
         <Confirm
           opened={archiving}

@@ -59,8 +59,9 @@ it('makes example data of dotted names', () => {
       { name: 'order', type: 'object', required: true },
       { name: 'order.id', type: 'number', required: true, example: 7 },
       { name: 'items', type: 'array', required: true },
+      { name: 'shop.city', type: 'unknown', required: true },
     ]),
-  ).toEqual({ name: 'Ada', order: { id: 7 }, items: [] });
+  ).toEqual({ name: 'Ada', order: { id: 7 }, items: [], shop: { city: 'city' } });
 });
 it.each([
   ['Order shipped!', 'order-shipped'],

@@ -175,10 +175,10 @@ export const sortErrors = (
 };
 export type PreviewErrors = Preview['errors'];
 
-/** Data to begin a preview with: the examples, or something to type over. */
+/** Data to begin a preview with: the examples, else the name itself, which shows where it stands. */
 export const exampleData = (variables: readonly TemplateVariable[]): Record<string, unknown> => {
   const data: Record<string, unknown> = {};
-  const blank = { string: '', number: 0, boolean: true, object: {}, array: [], unknown: '' } as const;
+  const blank = { number: 0, boolean: true, object: {}, array: [] } as const;
   for (const { name, type, example } of variables) {
     // "order.id" is a path into an object.
     const path = name.split('.');
@@ -190,7 +190,8 @@ export const exampleData = (variables: readonly TemplateVariable[]): Record<stri
         typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? inner : (place[part] = {})
       ) as Record<string, unknown>;
     }
-    if (last && !(last in place)) place[last] = example ?? blank[type];
+    if (last && !(last in place))
+      place[last] = example ?? (type === 'string' || type === 'unknown' ? last : blank[type]);
   }
   return data;
 };

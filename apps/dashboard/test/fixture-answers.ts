@@ -1,0 +1,473 @@
+/**
+ * What the fixture server answers to each operation: small imitations of the API on data held in memory. The server
+ * checks what goes in and out against the contracts.
+ */
+import type { ServerResponse } from 'node:http';
+import {
+  roleScopes,
+  type Delivery,
+  type Me,
+  type OperationName,
+  type Preview,
+  type PreviewRequest,
+  type ProblemCode,
+  type ProblemError,
+  type ProviderAccount,
+  type Role,
+  type TemplateDetail,
+  type TemplateSave,
+} from '@carillon/contracts';
+import type { z } from 'zod';
+import * as log from './fixture-deliveries.js';
+import * as fixtures from './fixtures.js';
+
+export class Refusal extends Error {
+  constructor(
+    readonly code: ProblemCode,
+    readonly detail: string,
+    readonly errors: ProblemError[] = [],
+  ) {
+    super(detail);
+  }
+}
+export const refuse = (code: ProblemCode, detail: string, errors?: ProblemError[]): never => {
+  throw new Refusal(code, detail, errors);
+};
+export interface Call {
+  params: Record<string, string>;
+  query: Record<string, unknown>;
+  body: Record<string, unknown>;
+  role: Role;
+  response: ServerResponse;
+}
+
+export type Answers = Partial<Record<OperationName, (call: Call) => unknown>>;
+
+/** `deliveries` and `streams` are the server's own, so that a spec can let something arrive. */
+export const makeAnswers = (
+  deliveries: Delivery[],
+  streams: Set<ServerResponse>,
+  empty: boolean,
+): Answers => {
+  const { profiles, providers } = fixtures;
+  const templates = [...fixtures.templates];
+  const keys = fixtures.keys.map((key) => ({ ...key }));
+  let accounts = fixtures.accounts.map((account) => ({ ...account }));
+
+  const find = <T>(items: readonly T[], test: (item: T) => boolean): T =>
+    items.find(test) ?? refuse('not_found', 'Nothing here goes by that name.');
+  const me = (role: Role): Me => ({
+    user: {
+      id: fixtures.newId(),
+      email: `${role}@example.com`,
+      name: role === 'owner' ? 'Dana Bell' : 'Vic Ewer',
+      role,
+    },
+    workspace: { id: fixtures.newId(), name: 'Bell Street Shop', slug: 'bell-street' },
+    scopes: [...roleScopes[role]],
+    csrfToken: 'csrf',
+  });
+  const paged = <T>(items: readonly T[], query: Record<string, unknown>) => {
+    const from = Number(query.cursor ?? 0);
+    const limit = Number(query.limit);
+    return {
+      items: items.slice(from, from + limit),
+      nextCursor: from + limit < items.length ? String(from + limit) : null,
+    };
+  };
+  const filtered = (query: Record<string, unknown>) =>
+    deliveries.filter(
+      (each) =>
+        (['channel', 'status', 'reason', 'source'] as const).every(
+          (name) => !query[name] || (query[name] as unknown[]).includes(each[name]),
+        ) &&
+        (!query.profile || each.profile?.externalId === query.profile) &&
+        (!query.address || each.address === query.address) &&
+        (!query.template || each.template?.key === query.template) &&
+        (!query.messageId || each.messageId === query.messageId) &&
+        (!query.class || each.class === query.class) &&
+        (!query.from || Date.parse(each.createdAt) >= Date.parse(String(query.from))) &&
+        (!query.to || Date.parse(each.createdAt) < Date.parse(String(query.to))),
+    );
+  const setAccount = (id: string, change: (account: ProviderAccount) => ProviderAccount) => {
+    const changed = change(find(accounts, (each) => each.id === id));
+    accounts = accounts.map((each) => (each.id === id ? changed : each));
+    return changed;
+  };
+  const split = (channel: string, provider: string, settings: Record<string, unknown>) => {
+    const info = find(providers, (each) => each.channel === channel && each.name === provider);
+    const properties = info.settings.properties as Record<string, Record<string, unknown>>;
+    const errors: ProblemError[] = [];
+    const open: ProviderAccount['settings'] = {};
+    const secrets: string[] = [];
+    const cleared: string[] = [];
+    for (const [name, value] of Object.entries(settings)) {
+      if (!properties[name])
+        errors.push({
+          pointer: `/settings/${name}`,
+          code: 'unknown',
+          message: 'This provider has no such setting.',
+        });
+      else if (properties[name]['x-secret']) (value === null ? cleared : secrets).push(name);
+      else open[name] = value as ProviderAccount['settings'][string];
+    }
+    if (settings.host === 'localhost')
+      errors.push({
+        pointer: '/settings/host',
+        code: 'private_address',
+        message: 'Must be reachable from outside: this one leads to this machine.',
+      });
+    if (errors.length) refuse('invalid_request', 'The settings are not valid.', errors);
+    return { open, secrets, cleared };
+  };
+  const preview = (request: z.infer<typeof PreviewRequest>, stored?: TemplateDetail): Preview => {
+    const content = request.content?.[request.channel] ?? stored?.current.content[request.channel];
+    if (!content)
+      return {
+        rendered: null,
+        errors: [
+          {
+            pointer: `/content/${request.channel}`,
+            code: 'missing',
+            message: `There is no content for ${request.channel}.`,
+          },
+        ],
+        warnings: [],
+      };
+    const profile = profiles.find((each) => each.externalId === request.profile);
+    const data = { ...profile?.attributes, ...request.data };
+    const errors: Preview['errors'] = [];
+    const texts: Record<string, string> = {};
+    for (const [name, value] of Object.entries(content)) {
+      if (typeof value !== 'string') continue;
+      const pointer = `/content/${request.channel}/${name}`;
+      const open = value.lastIndexOf('{{');
+      if (open >= 0 && value.indexOf('}}', open) < 0) {
+        const before = value.slice(0, open).split('\n');
+        errors.push({
+          pointer,
+          code: 'template_error',
+          message: `This output is never closed: write }} after it (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}).`,
+        });
+      }
+      const { text, missing } = log.fill(value, data);
+      if (missing)
+        errors.push({
+          pointer,
+          code: 'missing_variable',
+          message: `“${missing}” is not given: add it to the data.`,
+        });
+      texts[name] = text;
+    }
+    if (errors.length) return { rendered: null, errors, warnings: [] };
+    const { title = '', body = '', subject = '', html, text } = texts;
+    const card = { title, body, url: texts.url ?? null, imageUrl: texts.imageUrl ?? null };
+    const rendered: Preview['rendered'] =
+      request.channel === 'email'
+        ? {
+            channel: 'email',
+            email: {
+              from: texts.from ?? null,
+              to: profile?.email ?? null,
+              subject,
+              html: html ?? null,
+              text: text ?? (html ?? '').replace(/<style[\s\S]*?<\/style>|<[^>]+>/g, '').trim(),
+            },
+          }
+        : request.channel === 'sms'
+          ? {
+              channel: 'sms',
+              sms: {
+                body,
+                encoding: /^[\x20-\x7e\n]*$/.test(body) ? 'GSM-7' : 'UCS-2',
+                segments: Math.ceil(body.length / 153),
+              },
+            }
+          : { channel: request.channel, [request.channel]: card };
+    return {
+      rendered,
+      errors: [],
+      warnings:
+        request.channel === 'sms' && body.length > 153
+          ? ['It takes more than one segment: each is paid for.']
+          : [],
+    };
+  };
+  const counts = (query: Record<string, unknown>) => {
+    const step = query.interval === 'day' ? 86_400_000 : 3_600_000;
+    const to = Date.parse(String(query.to ?? new Date().toISOString()));
+    const from = Date.parse(String(query.from ?? new Date(to - 86_400_000).toISOString()));
+    const series: { at: string; channel: Delivery['channel']; status: Delivery['status']; count: number }[] =
+      [];
+    if (!empty)
+      for (let at = Math.floor(from / step) * step; at < to; at += step)
+        for (const channel of ['email', 'sms', 'push', 'in-app'] as const) {
+          const hour = new Date(at).getUTCHours();
+          const wave =
+            step === 3_600_000
+              ? 0.35 + Math.max(0, Math.sin(((hour - 5) / 24) * 2 * Math.PI))
+              : 0.6 + ((at / step) % 7) * 0.13;
+          const size =
+            { email: 900, sms: 260, push: 420, 'in-app': 310 }[channel] *
+            wave *
+            (step === 3_600_000 ? 1 : 18);
+          const shares = {
+            delivered: channel === 'email' ? 0.2 : 0.72,
+            sent: channel === 'email' ? 0.7 : 0.2,
+            failed: 0.021,
+            suppressed: 0.034,
+            unknown: 0.0008,
+            cancelled: 0.002,
+            scheduled: at > to - 2 * step ? 0.06 : 0,
+          };
+          for (const [status, share] of Object.entries(shares)) {
+            const count = Math.round(size * share);
+            if (count)
+              series.push({
+                at: new Date(at).toISOString(),
+                channel,
+                status: status as Delivery['status'],
+                count,
+              });
+          }
+        }
+    const totals = new Map<
+      string,
+      { channel: Delivery['channel']; status: Delivery['status']; count: number }
+    >();
+    for (const { channel, status, count } of series) {
+      const name = `${channel} ${status}`;
+      totals.set(name, { channel, status, count: (totals.get(name)?.count ?? 0) + count });
+    }
+    return {
+      from: new Date(from).toISOString(),
+      to: new Date(to).toISOString(),
+      totals: [...totals.values()],
+      series,
+    };
+  };
+
+  const answers: Answers = {
+    me: ({ role }) => me(role),
+    signIn: ({ body, response }) => {
+      const role = (['owner', 'editor', 'viewer'] as const).find(
+        (name) => body.email === `${name}@example.com`,
+      );
+      if (!role || body.password !== 'bell-tower-bell')
+        return refuse('unauthenticated', 'This email address and password do not belong together.');
+      response.setHeader('set-cookie', `session=${role}; Path=/; HttpOnly; SameSite=Lax`);
+      return me(role);
+    },
+    signOut: ({ response }) => void response.setHeader('set-cookie', 'session=; Path=/; Max-Age=0'),
+    changePassword: ({ body }) =>
+      body.current === 'bell-tower-bell'
+        ? undefined
+        : refuse('unauthenticated', 'Email or password is wrong.'),
+    listDeliveries: ({ query }) => paged(filtered(query), query),
+    countDeliveries: ({ query }) => counts(query),
+    getDelivery: ({ params }) => log.detailOf(find(deliveries, (each) => each.id === params.id)),
+    getDeliveryContent: ({ params }) => log.contentOf(find(deliveries, (each) => each.id === params.id)),
+    explainDelivery: ({ params }) => {
+      const it = log.detailOf(find(deliveries, (each) => each.id === params.id));
+      return {
+        id: it.id,
+        verdict: it.status === 'delivered' ? 'Yes, it arrived.' : 'Not as far as we know.',
+        because: [
+          it.sentence,
+          'The address is not suppressed.',
+          'Transactional messages pass quiet hours and frequency caps.',
+        ],
+        next: it.dueAt
+          ? 'It goes on by itself at the time in the timeline.'
+          : 'Nothing more happens by itself.',
+      };
+    },
+    getMessage: ({ params }) => {
+      const it = find(deliveries, (each) => each.messageId === params.id);
+      return {
+        id: it.messageId,
+        class: it.class,
+        source: it.source,
+        topic: null,
+        template: it.template,
+        sendAt: it.dueAt,
+        expiresAt: null,
+        metadata: {},
+        createdAt: it.createdAt,
+        deliveries: [it, it].map(({ id, channel, status, reason }) => ({ id, channel, status, reason })),
+      };
+    },
+    cancelMessage: ({ params }) => {
+      const at = deliveries.findIndex((each) => each.messageId === params.id);
+      const it = deliveries[at];
+      if (it) deliveries[at] = { ...it, status: 'cancelled', reason: 'cancelled_by_request', dueAt: null };
+      return { id: params.id, cancelled: 1, alreadyLeft: 0 };
+    },
+    rescheduleMessage: ({ params, body }) => ({
+      id: params.id,
+      rescheduled: 1,
+      alreadyLeft: 0,
+      sendAt: body.sendAt,
+    }),
+    listProfiles: ({ query }) =>
+      paged(
+        empty
+          ? []
+          : profiles.filter(
+              (each) =>
+                !query.search ||
+                [each.externalId, each.email, each.phone].some((text) =>
+                  text?.startsWith(String(query.search)),
+                ),
+            ),
+        query,
+      ),
+    getProfile: ({ params }) => find(profiles, (each) => each.externalId === params.externalId),
+    deleteProfile: () => undefined,
+    removeDevice: () => undefined,
+    listTemplates: ({ query }) =>
+      paged(
+        empty
+          ? []
+          : templates.filter(
+              (each) =>
+                !query.search ||
+                `${each.key} ${each.name.toLowerCase()}`.includes(String(query.search).toLowerCase()),
+            ),
+        query,
+      ),
+    getTemplate: ({ params }) => find(templates, (each) => each.key === params.key),
+    getTemplateVersion: ({ params }) => ({
+      ...find(templates, (each) => each.key === params.key).current,
+      version: Number(params.version),
+    }),
+    saveTemplate: ({ params, body }) => {
+      const saved = body as z.infer<typeof TemplateSave>;
+      const before = templates.find((each) => each.key === params.key);
+      const version = (before?.version ?? 0) + 1;
+      const now = new Date().toISOString();
+      const current = {
+        version,
+        content: saved.content,
+        locales: saved.locales ?? {},
+        variables: before?.variables ?? [],
+        createdAt: now,
+      };
+      const detail: TemplateDetail = {
+        id: before?.id ?? fixtures.newId(),
+        key: String(params.key),
+        name: saved.name ?? String(params.key),
+        version,
+        channels: (['email', 'sms', 'push', 'in-app'] as const).filter((channel) => saved.content[channel]),
+        variables: current.variables,
+        createdAt: now,
+        updatedAt: now,
+        current,
+        versions: [...(before?.versions ?? []), { version, createdAt: now }],
+      };
+      if (before) templates.splice(templates.indexOf(before), 1, detail);
+      else templates.push(detail);
+      return detail;
+    },
+    previewTemplate: ({ params, body }) =>
+      preview(
+        body as z.infer<typeof PreviewRequest>,
+        templates.find((each) => each.key === params.key),
+      ),
+    archiveTemplate: () => undefined,
+    listProviders: () => ({ items: providers }),
+    listAccounts: () => ({ items: empty ? [] : accounts }),
+    getAccount: ({ params }) => find(accounts, (each) => each.id === params.id),
+    createAccount: ({ body }) => {
+      const { channel, provider, name, position, settings } = body as {
+        channel: Delivery['channel'];
+        provider: string;
+        name: string;
+        position: number;
+        settings: Record<string, unknown>;
+      };
+      const { open, secrets } = split(channel, provider, settings);
+      const base = fixtures.accounts[1] as ProviderAccount;
+      const made: ProviderAccount = {
+        ...base,
+        id: fixtures.newId(),
+        channel,
+        provider,
+        name,
+        position,
+        settings: open,
+        secretsSet: secrets,
+      };
+      accounts.push(made);
+      return made;
+    },
+    updateAccount: ({ params, body }) =>
+      setAccount(String(params.id), (account) => {
+        const { open, secrets, cleared } = split(
+          account.channel,
+          account.provider,
+          (body.settings ?? {}) as Record<string, unknown>,
+        );
+        return {
+          ...account,
+          name: String(body.name ?? account.name),
+          position: Number(body.position ?? account.position),
+          settings: { ...account.settings, ...open },
+          secretsSet: [...new Set([...account.secretsSet, ...secrets])].filter(
+            (name) => !cleared.includes(name),
+          ),
+        };
+      }),
+    deleteAccount: ({ params }) => void (accounts = accounts.filter((each) => each.id !== params.id)),
+    testAccount: ({ body }) =>
+      body.to === 'bad@example.com'
+        ? { ok: false, sentence: '550 5.1.1 The server does not know this recipient.' }
+        : {
+            ok: true,
+            sentence: body.to
+              ? 'The server took the test message: 250 2.0.0 Ok.'
+              : 'Signed in to smtp.example.com:587 with STARTTLS.',
+          },
+    pauseAccount: ({ params }) =>
+      setAccount(String(params.id), (account) => ({
+        ...account,
+        paused: true,
+        health: { ...account.health, state: 'paused', sentence: 'Paused by a person.' },
+      })),
+    resumeAccount: ({ params }) =>
+      setAccount(String(params.id), (account) => ({
+        ...account,
+        paused: false,
+        pausedReason: null,
+        health: {
+          ...account.health,
+          state: 'idle',
+          sentence: 'Nothing was sent through it in the last hour.',
+        },
+      })),
+    listKeys: () => ({ items: empty ? [] : keys }),
+    createKey: ({ body }) => ({
+      ...(keys[0] as (typeof keys)[0]),
+      id: fixtures.newId(),
+      name: String(body.name),
+      scopes: body.scopes,
+      lastUsedAt: null,
+      key: 'ck_live_7fQ2mXo0bE1rT5uYpA8sD3gH6jK9lZ4xC',
+    }),
+    rotateKey: ({ params }) => ({
+      ...find(keys, (each) => each.id === params.id),
+      key: 'ck_live_9pL3kJ7hG2fD6sA1qW5eR8tY4uI0oP',
+    }),
+    revokeKey: ({ params }) =>
+      void (find(keys, (each) => each.id === params.id).revokedAt = new Date().toISOString()),
+    streamDeliveries: ({ response }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+      response.write(': hello\n\n');
+      streams.add(response);
+      response.on('close', () => streams.delete(response));
+    },
+    exportDeliveries: ({ response }) =>
+      void response.writeHead(200, { 'content-type': 'text/csv' }).end('id,channel\n'),
+  };
+  return answers;
+};
