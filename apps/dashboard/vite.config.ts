@@ -22,11 +22,6 @@ export default defineConfig({
           groups: [
             { name: 'react', test: /node_modules\/(react|react-dom|scheduler)\// },
             { name: 'tanstack', test: /node_modules\/@tanstack\// },
-            {
-              name: 'charts',
-              test: /node_modules\/(recharts|d3-|victory|@mantine\/charts|@reduxjs|redux|immer|reselect|es-toolkit|decimal)/,
-            },
-            { name: 'editor', test: /node_modules\/(@codemirror|@lezer|style-mod|w3c-keyname|crelt)\// },
           ],
         },
       },
