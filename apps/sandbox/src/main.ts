@@ -5,4 +5,6 @@ import { startSandbox } from './index.js';
 const { host, port, smtpPort, url: publicUrl } = config().sandbox;
 const sandbox = await startSandbox({ host, port, smtpPort, publicUrl });
 console.log(`Sandbox: ${sandbox.url}, SMTP on port ${sandbox.smtpPort}`);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void sandbox.close());
+// `disconnect`: the launcher that started this process is gone.
+for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const)
+  process.once(event as NodeJS.Signals, () => void sandbox.close());

@@ -21,9 +21,6 @@ const services: Service[] = [
   ...channels.map((channel) => `dispatcher-${channel}` as const),
 ];
 
-// The launcher was killed: without it nobody would stop us, and the database would outlive its user.
-process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-
 await untilStopped(async () => {
   const { database: place, sandbox: sandboxPlace } = config();
   const database = new Database({ url: place.url, max: 2, name: 'carillon seed' });
