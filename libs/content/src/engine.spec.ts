@@ -149,6 +149,7 @@ describe('URLs in HTML', () => {
     [`<a class="x" onload='{{ u }}'>`, /on…/],
     ['<script>var a = "{{ u }}"</script>', /script/],
     ['<SCRIPT type="text/javascript">\n{{ u }}</SCRIPT>', /script/],
+    ['<script>1</script><script>2\n{{ u }}', /script/],
   ])('refuses a place that escaping cannot protect: %s', (source, sentence) => {
     const error = refusal(() => compileTemplate(source, { html: true }));
     expect(error).toMatchObject({ code: 'template_unsafe', line: source.split('\n').length });
@@ -163,6 +164,14 @@ describe('URLs in HTML', () => {
     '<script>let a = 1</script>{{ u }}',
     '<a data-on="{{ u }}">',
   ])('accepts %s', (source) => expect(() => compileTemplate(source, { html: true })).not.toThrow());
+
+  it.each(['<script>', '<script ', '<a ', '<a onx="', ' onx=', '<!--'])('soon reads many %j', (piece) => {
+    const source = piece.repeat(LIMITS.source / 10);
+    const started = performance.now();
+    variablesOf(source.slice(0, LIMITS.source), { html: true });
+    // In proportion to the square of the length, some of them took minutes.
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
 });
 
 describe('errors', () => {
