@@ -66,7 +66,19 @@ export async function startTestApi(env: Readonly<Record<string, string>> = {}): 
       (stopping.getHttpServer as () => { closeAllConnections(): void })().closeAllConnections();
     await stopping?.close();
   };
-  await start();
+  const close = async () => {
+    await stop();
+    await database.close();
+    await owner.end();
+    await fresh.drop();
+  };
+  try {
+    await start();
+  } catch (error) {
+    // What stays open would keep the spec from ending, and hide why.
+    await close();
+    throw error;
+  }
 
   const call: TestApi['call'] = (path, { body, headers, ...init } = {}) =>
     fetch(`http://127.0.0.1:${port}${path}`, {
@@ -103,11 +115,6 @@ export async function startTestApi(env: Readonly<Record<string, string>> = {}): 
     store: (items) => inboxPort(database, workspaceId).store(items),
     stop,
     start,
-    async close() {
-      await stop();
-      await database.close();
-      await owner.end();
-      await fresh.drop();
-    },
+    close,
   };
 }
