@@ -18,6 +18,8 @@ let secrets: string;
 let cluster: Cluster;
 let seeded: string;
 const running: ChildProcess[] = [];
+/** What the services said, for whoever reads a failure. */
+const printed: string[] = [];
 const ports = { postgres: 0, valkey: 0, api: 0, sandbox: 0, smtp: 0 };
 
 beforeAll(async () => {
@@ -62,8 +64,12 @@ beforeAll(async () => {
     'dispatcher-sms',
     'dispatcher-push',
     'dispatcher-in-app',
-  ])
-    running.push(start(name));
+  ]) {
+    const child = start(name);
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => printed.push(`${name}: ${chunk.toString()}`));
+    running.push(child);
+  }
 }, 120_000);
 
 afterAll(async () => {
@@ -145,7 +151,9 @@ describe('the commands of docker-compose.yml', () => {
     const apiKey = /ck_dev_\S+/.exec(seeded)?.[0] ?? '';
     expect(apiKey).not.toBe('');
     const carillon = new Carillon({ apiKey, baseUrl: `http://127.0.0.1:${ports.api}` });
-    await eventually(() => carillon.me(), 30_000);
+    await eventually(() => carillon.me(), 90_000).catch((error: unknown) => {
+      throw new Error(`the API did not answer: ${String(error)}\n${printed.join('')}`);
+    });
     const message = await carillon.messages.send({
       to: { profile: 'ada' },
       channels: ['email', 'sms', 'push', 'in-app'],
@@ -156,6 +164,6 @@ describe('the commands of docker-compose.yml', () => {
       const seen = Object.fromEntries(deliveries.map((d) => [d.channel, d.status]));
       expect(seen).toEqual({ email: 'sent', sms: 'delivered', push: 'sent', 'in-app': 'delivered' });
       return true;
-    }, 30_000);
-  }, 90_000);
+    }, 60_000);
+  }, 180_000);
 });

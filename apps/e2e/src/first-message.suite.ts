@@ -75,7 +75,11 @@ export function describeFirstMessage(
         profile: { externalId: 'grace' },
       });
       expect(email.timeline.map((e) => e.type)).toEqual(['accepted', 'handed_over', 'sent']);
-      const sms = await settled(byChannel['sms'] ?? '', ['delivered']);
+      // The receipt may overtake our own record of the provider's answer.
+      const sms = await eventually(async () => {
+        const detail = await settled(byChannel['sms'] ?? '', ['delivered']);
+        return detail.providerMessageId !== null && detail;
+      }, 20_000);
       expect(sms).toMatchObject({
         provider: 'twilio',
         address: '+447400123457',

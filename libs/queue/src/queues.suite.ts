@@ -272,11 +272,13 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       await recorder.until(() => recorder.handled.length === 1);
       let closed = false;
       const closing = service.close().then(() => (closed = true));
-      await queues.send('route-event', { eventIds: ['later'] });
-      await sleep(300);
+      // A full round trip to the store, in which a close that does not wait would be over.
+      await queues.depths();
       expect(closed).toBe(false);
       finish();
       await closing;
+      // Only now: a fetch that was under way when the close began may still bring a job, and finishes it.
+      await queues.send('route-event', { eventIds: ['later'] });
       expect(recorder.ids).toEqual(['slow']);
       expect(await queues.depths()).toMatchObject({ 'route-event': { waiting: 1, active: 0 } });
     });
