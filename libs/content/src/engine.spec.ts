@@ -313,6 +313,16 @@ describe('limits', () => {
     }
   });
 
+  it('does not hold it against a template that the machine was busy', () => {
+    const data = {
+      get slow() {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LIMITS.milliseconds * 1.5);
+        return 'x';
+      },
+    };
+    expect(text('{{ d.slow }}{% if d.slow %}{{ d.slow | upcase }}{% endif %}', { d: data })).toBe('xX');
+  });
+
   it('refuses a source that is too long', () => {
     expect(refusal(() => compileTemplate('x'.repeat(LIMITS.source + 1), { html: true })).code).toBe(
       'template_limit',

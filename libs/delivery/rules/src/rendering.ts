@@ -112,10 +112,12 @@ function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {
   };
 }
 
-/** Characters of template source kept compiled; liquidjs holds several times as much for them. */
-const CACHE_LIMIT = 5_000_000;
-const cache = new Map<string, { source: string; template: Compiled }>();
-let cachedCharacters = 0;
+/** Bytes of compiled templates kept, as far as they can be guessed. The process that renders has 64 MB in all. */
+const CACHE_BYTES = 20_000_000;
+/** What liquidjs holds for one `{{ … }}` or `{% … %}`; the fixed text between them costs its length. */
+const TAG_BYTES = 1_200;
+const cache = new Map<string, { source: string; template: Compiled; bytes: number }>();
+let cachedBytes = 0;
 
 /** The least recently used goes first. The source is compared too: a wrong cache key must not send a wrong mail. */
 function compiled(key: string, source: string, html: boolean): Compiled {
@@ -126,15 +128,16 @@ function compiled(key: string, source: string, html: boolean): Compiled {
       cache.set(key, known);
       return known.template;
     }
-    cachedCharacters -= known.source.length;
+    cachedBytes -= known.bytes;
   }
   const template = compileTemplate(source, { html });
-  cache.set(key, { source, template });
-  cachedCharacters += source.length;
+  const bytes = source.length + (source.match(/\{[{%]/g)?.length ?? 0) * TAG_BYTES;
+  cache.set(key, { source, template, bytes });
+  cachedBytes += bytes;
   for (const [oldest, entry] of cache) {
-    if (cachedCharacters <= CACHE_LIMIT || oldest === key) break;
+    if (cachedBytes <= CACHE_BYTES || oldest === key) break;
     cache.delete(oldest);
-    cachedCharacters -= entry.source.length;
+    cachedBytes -= entry.bytes;
   }
   return template;
 }
