@@ -3,7 +3,9 @@
  * system's browser suite (apps/e2e) drives the real stack.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { startFixtureServer, type FixtureServer } from './fixture-server.js';
@@ -12,7 +14,9 @@ import * as fixtures from './fixtures.js';
 
 jest.setTimeout(60_000);
 
-const dist = fileURLToPath(new URL('../dist', import.meta.url));
+const built = fileURLToPath(new URL('../dist', import.meta.url));
+/** A copy: a build that starts meanwhile would take the files from under an open page. */
+const dist = mkdtempSync(path.join(tmpdir(), 'carillon-dashboard-'));
 let browser: Browser;
 let server: FixtureServer;
 let context: BrowserContext;
@@ -20,12 +24,16 @@ let page: Page;
 let noise: string[];
 
 beforeAll(async () => {
-  if (!existsSync(`${dist}/index.html`))
+  if (!existsSync(`${built}/index.html`))
     throw new Error('The dashboard is not built: run npm run build -w @carillon/dashboard first.');
+  cpSync(built, dist, { recursive: true });
   const executablePath = process.env.TEST_CHROMIUM ?? '/usr/bin/chromium';
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 });
-afterAll(() => browser.close());
+afterAll(async () => {
+  await browser.close();
+  rmSync(dist, { recursive: true });
+});
 beforeEach(async () => {
   server = await startFixtureServer({ dist });
   context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
@@ -141,11 +149,12 @@ describe('the delivery log', () => {
   it('keeps its filters in the address', async () => {
     await open('/deliveries');
     await page.getByRole('button', { name: 'Status', exact: true }).click();
-    await page.getByRole('checkbox', { name: 'Failed' }).check();
-    await page.getByRole('checkbox', { name: 'Unknown' }).check();
+    await page.getByRole('checkbox', { name: 'Failed' }).click();
+    await page.getByRole('checkbox', { name: 'Unknown' }).click();
+    await page.waitForURL(/status=failed,unknown/);
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Time', exact: true }).click();
-    await page.getByRole('radio', { name: 'Last 30 days' }).check();
+    await page.getByRole('radio', { name: 'Last 30 days' }).click();
     await page.waitForURL(/range=30d/);
     expect(pathNow()).toBe('/deliveries?status=failed,unknown&range=30d');
 

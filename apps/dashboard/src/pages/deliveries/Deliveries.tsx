@@ -198,7 +198,11 @@ export const Deliveries = () => {
       />
       <FilterRow
         search={search}
-        onChange={(next) => void navigate({ search: { ...next, cursor: undefined } })}
+        set={(change) =>
+          // On what the address holds by then, not on what it held when this was drawn.
+          void navigate({ search: (current) => ({ ...current, ...change, cursor: undefined }) })
+        }
+        clear={clear}
       />
       <div className="card" aria-busy={page.isFetching} style={{ overflow: 'hidden' }}>
         {page.isError && !rows ? (

@@ -24,7 +24,6 @@ import { fromLocalInput, toLocalInput } from '../../time.js';
 import { channelLooks, reasonLabel, sourceLabels, statusLooks } from '../../words.js';
 import classes from './Deliveries.module.css';
 import {
-  chosenOf,
   isFiltered,
   ranges,
   readSearchBox,
@@ -35,10 +34,11 @@ import {
 
 interface FilterRowProps {
   search: DeliverySearch;
-  onChange: (next: DeliverySearch) => void;
+  /** Changes these words and leaves the others. */
+  set: (change: Partial<DeliverySearch>) => void;
+  clear: () => void;
 }
-export const FilterRow = ({ search, onChange }: FilterRowProps) => {
-  const set = (change: Partial<DeliverySearch>) => onChange({ ...search, ...change });
+export const FilterRow = ({ search, set, clear }: FilterRowProps) => {
   return (
     <div className={classes.filters} role="search" aria-label="Filter deliveries">
       <SearchBox search={search} set={set} />
@@ -85,7 +85,7 @@ export const FilterRow = ({ search, onChange }: FilterRowProps) => {
           />
         )}
         {isFiltered(search) && (
-          <Button variant="subtle" color="gray" onClick={() => onChange({})}>
+          <Button variant="subtle" color="gray" onClick={clear}>
             Clear all
           </Button>
         )}
@@ -216,13 +216,18 @@ function ListMenu<Word extends string>({
   set,
 }: ListMenuProps<Word>) {
   const [typed, setTyped] = useState('');
-  const chosen = (chosenOf(search, name) ?? []) as string[];
+  // Held here as well: the address follows a moment later, and a second click must not work on what it was before.
+  const told = search[name] ?? '';
+  const [chosen, setChosen] = useState<string[]>([]);
+  useEffect(() => setChosen(told.split(',').filter(Boolean)), [told]);
+  const choose = (words: string[]) => {
+    setChosen(words);
+    set({ [name]: words.join(',') || undefined });
+  };
   const known = options.filter((option) => chosen.includes(option)).map(labelOf);
   const shown = options.filter((option) => labelOf(option).toLowerCase().includes(typed.toLowerCase()));
-  const toggle = (word: string) => {
-    const next = chosen.includes(word) ? chosen.filter((w) => w !== word) : [...chosen, word];
-    set({ [name]: next.join(',') || undefined });
-  };
+  const toggle = (word: string) =>
+    choose(chosen.includes(word) ? chosen.filter((each) => each !== word) : [...chosen, word]);
   return (
     <FilterMenu
       label={label}
@@ -264,14 +269,7 @@ function ListMenu<Word extends string>({
             )}
           </div>
           {chosen.length > 0 && (
-            <Button
-              variant="subtle"
-              color="gray"
-              size="xs"
-              fullWidth
-              mt={4}
-              onClick={() => set({ [name]: undefined })}
-            >
+            <Button variant="subtle" color="gray" size="xs" fullWidth mt={4} onClick={() => choose([])}>
               Clear
             </Button>
           )}
