@@ -76,6 +76,8 @@ beforeAll(async () => {
     new Leases(database),
     contexts,
     hints,
+    // Processes for rendering are the pool's own spec's affair; here a scripted channel renders.
+    { render: (_, inputs) => Promise.resolve(inputs.map((input) => channel.render(input))) },
     () => 0,
   );
   await ensurePartitions(database);

@@ -6,11 +6,19 @@
 import { deliverQueue } from '@carillon/contracts';
 import { Database } from '@carillon/database';
 import { afterAttempt, combineDevices } from '@carillon/delivery-rules';
-import type { Channel, Outcome, Outgoing, Provider } from '@carillon/delivery-rules';
+import type {
+  Channel,
+  Outcome,
+  Outgoing,
+  Provider,
+  RenderInput,
+  RenderResult,
+} from '@carillon/delivery-rules';
 import {
   DeliveryHints,
   contentFor,
   groupBy,
+  type RenderPool,
   unsubscribeLink,
   type SendingAccount,
   type TemplateContent,
@@ -53,12 +61,13 @@ export class Deliverer {
     private readonly leases: Leases,
     private readonly contexts: SendContexts,
     private readonly hints: DeliveryHints,
+    private readonly renderer: Pick<RenderPool, 'render'>,
     private readonly random: () => number = Math.random,
   ) {
     this.log = new Logger(`Deliverer ${channel.channel}`);
   }
 
-  /** Takes what is still due of these ids as far as it goes. Throws only when the database is away: the rows fall due again. */
+  /** Takes what is still due of these ids as far as it goes. Throws only when the database or the renderer is away: the rows fall due again. */
   async deliver(ids: readonly string[], signal: AbortSignal): Promise<void> {
     const work = await this.take(ids);
     const claimed = work.flatMap((w) => [...w.ready, ...w.stopped].map((x) => x.delivery));
@@ -113,16 +122,16 @@ export class Deliverer {
   ): Promise<Rendered[]> {
     const rendered: Rendered[] = [];
     const failures: Parameters<typeof recordUnrenderable>[2][number][] = [];
-    for (const r of ready) {
-      const result = this.renderOne(r, templates);
-      if (result.ok) rendered.push({ ...r, rendered: result.rendered, account: chooseAccount(r) });
-      else
-        failures.push({
-          delivery: r.delivery,
-          reason: result.reason,
-          detail: result.detail,
-          pointer: result.pointer,
-        });
+    const inputs = ready.map((r) => this.inputOf(r, templates));
+    const results = await this.renderer.render(
+      this.channel.channel,
+      inputs.flatMap((input) => input ?? []),
+    );
+    let n = 0;
+    for (const [i, r] of ready.entries()) {
+      const result = inputs[i] ? results[n++] : undefined;
+      if (result?.ok) rendered.push({ ...r, rendered: result.rendered, account: chooseAccount(r) });
+      else failures.push({ delivery: r.delivery, ...(result ?? NO_TEMPLATE) });
     }
     if (failures.length > 0) {
       this.tell(
@@ -136,17 +145,11 @@ export class Deliverer {
     return rendered;
   }
 
-  private renderOne(r: Ready, templates: (d: Claimed) => TemplateContent | undefined) {
+  /** @returns null when its template version is gone */
+  private inputOf(r: Ready, templates: Taken['templates']): RenderInput | null {
     const chosen = contentFor(r.delivery, r.message.content, templates(r.delivery), r.recipient.locale);
-    if (!chosen)
-      return {
-        ok: false as const,
-        reason: 'template_error' as const,
-        detail: 'its template version is missing',
-        pointer: '',
-      };
-    try {
-      return this.channel.render({
+    return (
+      chosen && {
         content: chosen.content,
         cacheKey: chosen.cacheKey,
         data: r.message.data,
@@ -158,17 +161,8 @@ export class Deliverer {
           ...r.delivery,
           address: r.targets[0]?.address ?? null,
         }),
-      });
-    } catch (error) {
-      // A bug in rendering must not take the rest of the batch with it.
-      this.log.error(`rendering ${r.delivery.id} threw`, error instanceof Error ? error.stack : undefined);
-      return {
-        ok: false as const,
-        reason: 'template_error' as const,
-        detail: 'rendering failed on our side',
-        pointer: '',
-      };
-    }
+      }
+    );
   }
 
   private async sendBatch(
@@ -277,6 +271,12 @@ export class Deliverer {
 
 /** How long a batch may be at its provider. */
 const PATIENCE_MS = 120_000;
+
+const NO_TEMPLATE = {
+  reason: 'template_error',
+  detail: 'its template version is missing',
+  pointer: '',
+} as const satisfies Partial<RenderResult<never>>;
 
 const unknown = (message: string): Outcome => ({ kind: 'unknown', answer: { message } });
 

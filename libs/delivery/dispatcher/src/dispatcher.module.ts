@@ -8,18 +8,26 @@ import {
   DeliveryHints,
   inboxPort,
   links,
+  RenderPool,
   SendContexts,
 } from '@carillon/delivery-service';
 import { Queues, workController } from '@carillon/queue';
-import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { Deliverer } from './deliver.js';
 import { Leases } from './leases.js';
 
 @Module({})
-export class DispatcherModule implements OnApplicationShutdown {
+export class DispatcherModule implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     @Inject(SendContexts) private readonly contexts: SendContexts,
     @Inject(Leases) private readonly leases: Leases,
+    @Inject(RenderPool) private readonly renderer: RenderPool,
   ) {}
 
   /** @param channels whose lanes this process works: one per dispatcher app, all in the standalone process */
@@ -49,12 +57,16 @@ export class DispatcherModule implements OnApplicationShutdown {
         },
         ...channels.map((channel) => ({
           provide: tokenOf(channel),
-          useFactory: (...deps: [Database, Queues, Leases, SendContexts, DeliveryHints]) =>
+          useFactory: (...deps: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool]) =>
             new Deliverer(channel, ...deps),
-          inject: [Database, Queues, Leases, SendContexts, DeliveryHints],
+          inject: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool],
         })),
       ],
     };
+  }
+
+  onApplicationBootstrap(): void {
+    this.renderer.warm();
   }
 
   /** After the workers have drained: connections that providers kept. */

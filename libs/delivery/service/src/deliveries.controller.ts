@@ -13,6 +13,7 @@ import {
 import { Controller, Inject } from '@nestjs/common';
 import { csvLine } from './csv.js';
 import { countDeliveries, deliveriesById, listDeliveries, timelineOf } from './list.js';
+import { RenderPool } from './render-pool.js';
 import { showContent } from './show-content.js';
 import { HintListener } from './hint-listener.js';
 import { DELIVERY_HINTS } from './hints.js';
@@ -42,6 +43,7 @@ export class DeliveriesController {
   constructor(
     @Inject(Database) private readonly database: Database,
     @Inject(HintListener) private readonly listener: HintListener,
+    @Inject(RenderPool) private readonly renderer: RenderPool,
   ) {}
 
   @Operation('listDeliveries')
@@ -100,9 +102,7 @@ export class DeliveriesController {
 
   @Operation('getDeliveryContent')
   async content({ params, caller }: Call<'getDeliveryContent'>): Promise<Result<'getDeliveryContent'>> {
-    const shown = await this.database.inWorkspace(caller.workspaceId, (sql) =>
-      showContent(sql, caller.workspaceId, params.id),
-    );
+    const shown = await showContent(this.database, this.renderer, caller.workspaceId, params.id);
     if (!shown) throw notFound('delivery');
     if (!shown.ok)
       throw new ProblemException('invalid_request', `The content cannot be rendered: ${shown.detail}.`);

@@ -6,11 +6,15 @@ import { HintListener } from './hint-listener.js';
 import { DeliveryHints } from './hints.js';
 import { InboxController } from './inbox.controller.js';
 import { MessagesController } from './messages.controller.js';
+import { RenderPool } from './render-pool.js';
 import { WebhooksController } from './receive-webhook.js';
 import { TemplatesController } from './templates.controller.js';
 
-/** What every process that changes deliveries needs. */
-@Module({ providers: [DeliveryHints], exports: [DeliveryHints] })
+/** What every process that changes or shows deliveries needs. */
+@Module({
+  providers: [DeliveryHints, { provide: RenderPool, useFactory: () => new RenderPool() }],
+  exports: [DeliveryHints, RenderPool],
+})
 export class DeliveryCoreModule {}
 
 /** The delivery service's HTTP side: mounted by the API. */

@@ -10,6 +10,7 @@ export { groupBy } from './group-by.js';
 export { DeliveryHints } from './hints.js';
 export { callbackLink, links, unsubscribeLink, type Links } from './links.js';
 export { masterKeys, usableAccounts, type SendingAccount } from './sending-accounts.js';
+export { RenderPool } from './render-pool.js';
 export { seal } from './secrets.js';
 export { SendContexts, type SendContextsOptions } from './send-contexts.js';
 export { saveTemplate } from './templates.js';

@@ -1,12 +1,13 @@
 /** Renders a template as a message would be, without sending: stored or not saved yet, for a profile or for nobody. */
 import { recipientsByIds } from '@carillon/audience-service';
 import type { BodyOf, Preview } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import type { Database, Sql } from '@carillon/database';
 import { notFound, ProblemException } from '@carillon/server';
-import type { Recipient } from '@carillon/delivery-rules';
+import type { Recipient, RenderInput } from '@carillon/delivery-rules';
 import { channelShapes } from './channels.js';
 import { compileTemplateContent } from './compile-template.js';
 import { contentFor } from './content-for.js';
+import type { RenderPool } from './render-pool.js';
 import { nobody } from './show-content.js';
 import { readVersion } from './templates.js';
 
@@ -17,15 +18,18 @@ const NO_LINK = 'https://unsubscribe.invalid/';
 
 /** @throws ProblemException `not_found` without such a template or version, `invalid_request` without such a profile */
 export async function previewTemplate(
-  sql: Sql,
+  database: Database,
+  renderer: RenderPool,
   workspaceId: string,
   key: string,
   request: Request,
 ): Promise<Preview> {
-  const stored = await readVersion(sql, workspaceId, key, request.version);
-  if (!stored && !request.content)
-    throw request.version === undefined ? noTemplate() : notFound('version of this template');
-  const recipient = await recipientOf(sql, workspaceId, request);
+  const { stored, recipient } = await database.inWorkspace(workspaceId, async (sql) => {
+    const version = await readVersion(sql, workspaceId, key, request.version);
+    if (!version && !request.content)
+      throw request.version === undefined ? noTemplate() : notFound('version of this template');
+    return { stored: version, recipient: await recipientOf(sql, workspaceId, request) };
+  });
 
   const ref = { id: '', messageId: '' };
   let chosen;
@@ -51,7 +55,7 @@ export async function previewTemplate(
     example === undefined || name.includes('.') ? [] : [[name, example] as const],
   );
   const channel = channelShapes[request.channel];
-  const result = channel.render({
+  const input: RenderInput = {
     ...chosen,
     data: { ...Object.fromEntries(examples), ...request.data },
     recipient,
@@ -59,7 +63,9 @@ export async function previewTemplate(
     replyTo: null,
     attachments: [],
     unsubscribeUrl: NO_LINK,
-  });
+  };
+  const [result] = await renderer.render(request.channel, [input]);
+  if (!result) throw new Error('nothing was rendered');
   if (!result.ok) {
     const error = { pointer: result.pointer, code: result.reason, message: result.detail };
     return { rendered: null, errors: [error], warnings: [] };

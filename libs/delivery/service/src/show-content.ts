@@ -1,10 +1,11 @@
 /** What a delivery said or will say, rendered again from its template version and data. Nothing rendered is stored. */
 import { recipientsByIds } from '@carillon/audience-service';
 import type { Channel, RenderedContent } from '@carillon/contracts';
-import { dayOf, type Sql } from '@carillon/database';
-import type { Recipient } from '@carillon/delivery-rules';
+import { dayOf, type Database, type Sql } from '@carillon/database';
+import type { Recipient, RenderInput } from '@carillon/delivery-rules';
 import { channelShapes } from './channels.js';
 import { contentFor, templateContent } from './content-for.js';
+import type { RenderPool } from './render-pool.js';
 
 interface Row {
   id: string;
@@ -34,10 +35,27 @@ export const nobody: Recipient = {
 
 /** @returns null when there is no such delivery in the workspace */
 export async function showContent(
-  sql: Sql,
+  database: Database,
+  renderer: RenderPool,
   workspaceId: string,
   id: string,
 ): Promise<{ ok: true; content: RenderedContent } | { ok: false; detail: string } | null> {
+  const found = await database.inWorkspace(workspaceId, (sql) => inputOf(sql, workspaceId, id));
+  if (!found) return null;
+  const { row, input } = found;
+  if (!input) return { ok: false, detail: 'its template version is missing' };
+  const [result] = await renderer.render(row.channel, [input]);
+  if (!result) throw new Error('nothing was rendered');
+  return result.ok
+    ? { ok: true, content: channelShapes[row.channel].show(result.rendered, row.address) }
+    : { ok: false, detail: result.detail };
+}
+
+async function inputOf(
+  sql: Sql,
+  workspaceId: string,
+  id: string,
+): Promise<{ row: Row; input: RenderInput | null } | null> {
   const [row] = await sql.query<Row>(
     `SELECT d.id, d.message_id AS "messageId", d.channel, d.class AS "messageClass", d.profile_id AS "profileId", d.address, d.template_id AS "templateId",
             d.template_version AS "templateVersion", m.content, m.data, m.options
@@ -53,19 +71,14 @@ export async function showContent(
   };
   const templates = await templateContent(sql, workspaceId, [row]);
   const chosen = contentFor(row, row.content, templates(row), recipient.locale);
-  if (!chosen) return { ok: false, detail: 'its template version is missing' };
-  const channel = channelShapes[row.channel];
-  const result = channel.render({
-    content: chosen.content,
-    cacheKey: chosen.cacheKey,
+  const input = chosen && {
+    ...chosen,
     data: row.data,
     recipient,
     messageClass: row.messageClass,
     replyTo: row.options.replyTo ?? null,
     attachments: row.options.attachments ?? [],
     unsubscribeUrl: NO_LINK,
-  });
-  return result.ok
-    ? { ok: true, content: channel.show(result.rendered, row.address) }
-    : { ok: false, detail: result.detail };
+  };
+  return { row, input };
 }

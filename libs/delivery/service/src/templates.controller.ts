@@ -3,6 +3,7 @@ import { Database, type Sql } from '@carillon/database';
 import { notFound, Operation, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { noTemplate, previewTemplate } from './preview-template.js';
+import { RenderPool } from './render-pool.js';
 import {
   archiveTemplate,
   listTemplates,
@@ -14,7 +15,10 @@ import {
 
 @Controller()
 export class TemplatesController {
-  constructor(@Inject(Database) private readonly database: Database) {}
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(RenderPool) private readonly renderer: RenderPool,
+  ) {}
 
   @Operation('listTemplates')
   list({ query, caller }: Call<'listTemplates'>): Promise<Result<'listTemplates'>> {
@@ -43,7 +47,7 @@ export class TemplatesController {
 
   @Operation('previewTemplate')
   preview({ params, body, caller }: Call<'previewTemplate'>): Promise<Result<'previewTemplate'>> {
-    return this.in(caller, (sql) => previewTemplate(sql, caller.workspaceId, params.key, body));
+    return previewTemplate(this.database, this.renderer, caller.workspaceId, params.key, body);
   }
 
   @Operation('archiveTemplate')
