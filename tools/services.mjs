@@ -10,9 +10,9 @@ import { claimInstance } from './instance.mjs';
 import { choosePorts, prepare, runCommand, startService } from './stack.mjs';
 import { welcome } from './welcome.mjs';
 
-/** In the order they start; they stop in the opposite one. `port`: where it says whether it is ready. */
+/** In the order they start; they stop in the opposite one. `port` and `asks`: where it says whether it is ready. */
 const SERVICES = [
-  { name: 'sandbox', port: ['SANDBOX_PORT', 3100], ready: '/' },
+  { name: 'sandbox', port: ['SANDBOX_PORT', 3100], asks: '/' },
   { name: 'dispatcher-email', port: ['DISPATCHER_EMAIL_PORT', 3011] },
   { name: 'dispatcher-sms', port: ['DISPATCHER_SMS_PORT', 3012] },
   { name: 'dispatcher-push', port: ['DISPATCHER_PUSH_PORT', 3013] },
@@ -74,14 +74,23 @@ async function seedOnce(env) {
   return report;
 }
 
-async function untilReady({ name, port: [variable], ready = '/health/ready', ended }, env, stopping) {
+async function untilReady({ name, port: [variable], asks = '/health/ready', ended }, env, stopping) {
   let over;
   void ended.then((how) => (over = how));
   while (!stopping()) {
     if (over) throw new Problem(`${name} ended before it was ready (${over}).`);
-    const answer = await fetch(`http://127.0.0.1:${env[variable]}${ready}`).catch(() => undefined); // Not listening yet.
-    await answer?.body?.cancel();
-    if (answer?.ok) return;
+    if (await answers(`http://127.0.0.1:${env[variable]}${asks}`)) return;
     await sleep(ASK_EVERY_MS);
+  }
+}
+
+/** Whether an address answers with success, soon. Not listening yet, or busy with starting, is a no. */
+async function answers(url) {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    await answer.arrayBuffer();
+    return answer.ok;
+  } catch {
+    return false;
   }
 }

@@ -242,6 +242,10 @@ export async function runCommand(work) {
       void stop().then(() => process.exit(0));
     });
   }
+  // Whoever read our lines may leave (`npm start | head`); the services do not end for that.
+  process.stdout.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   try {
     await work({ onStop: (one) => undo.push(one), stopping: () => Boolean(stopping) });
     await stop();

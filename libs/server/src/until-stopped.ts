@@ -18,6 +18,8 @@ export async function untilStopped(start: () => Promise<{ close(): Promise<void>
     }
     // The launcher at the other end of the channel was killed: nobody else would stop us.
     process.once('disconnect', resolve);
+    // It may have been killed while we were still loading. Undefined means that there never was a launcher.
+    if (process.connected === false) resolve();
   });
   try {
     const running = await start();
