@@ -13,7 +13,7 @@ import { Reflector } from '@nestjs/core';
 import { operations, type Operation, type OperationName } from '@carillon/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
-import { map, type Observable } from 'rxjs';
+import { map, mergeMap, type Observable } from 'rxjs';
 import { Doorkeeper } from './doorkeeper.js';
 import { eventStream } from './event-stream.js';
 import { OPERATION } from './metadata.js';
@@ -44,7 +44,7 @@ export class AnswerInterceptor implements NestInterceptor {
       return next.handle().pipe(map((answer: unknown) => fit(name, operation, answer)));
     }
     return next.handle().pipe(
-      map((answer: unknown) => {
+      mergeMap(async (answer: unknown) => {
         if (!isAsyncIterable(answer)) throw new ContractBroken(`${name} must return an async iterable`);
         reply.header('cache-control', 'no-store').header('x-accel-buffering', 'no');
         const chunks =
@@ -54,13 +54,26 @@ export class AnswerInterceptor implements NestInterceptor {
                 () => this.doorkeeper.stillWelcome(operation, request),
                 () => endCall(request),
               )
-            : (answer as AsyncIterable<string>);
+            : await begun(answer as AsyncIterable<string>);
         return new StreamableFile(Readable.from(chunks, { objectMode: false }), {
           type: `${operation.produces}; charset=utf-8`,
         });
       }),
     );
   }
+}
+
+/** Waits for the first piece: what fails before it can still be said with a status. */
+async function begun(pieces: AsyncIterable<string>): Promise<AsyncIterable<string>> {
+  const rest = pieces[Symbol.asyncIterator]();
+  let next = await rest.next();
+  return (async function* () {
+    try {
+      for (; !next.done; next = await rest.next()) yield next.value;
+    } finally {
+      await rest.return?.();
+    }
+  })();
 }
 
 function fit(name: string, operation: Operation, answer: unknown): unknown {

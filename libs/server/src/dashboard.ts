@@ -15,8 +15,16 @@ const FOLDER = 'carillon:dashboard';
 /** Stands in the built index.html where the nonce of the answer goes (Vite's `html.cspNonce`). */
 const PLACEHOLDER = /__CSP_NONCE__/g;
 
-/** Files under assets/ have a hash in their name and never change; the rest is asked for each time. */
-export async function serveFiles(fastify: FastifyInstance, root: string, prefix: string): Promise<void> {
+/**
+ * Files under assets/ have a hash in their name and never change; the rest is asked for each time.
+ * @param only the names to serve; without it, all but the page and source maps
+ */
+export async function serveFiles(
+  fastify: FastifyInstance,
+  root: string,
+  prefix: string,
+  only?: readonly string[],
+): Promise<void> {
   if (!existsSync(root)) return;
   await fastify.register(fastifyStatic, {
     root,
@@ -24,7 +32,7 @@ export async function serveFiles(fastify: FastifyInstance, root: string, prefix:
     wildcard: false,
     index: false,
     decorateReply: false,
-    globIgnore: ['index.html', '**/*.map'],
+    globIgnore: only ? [`!(${only.join('|')})`] : ['index.html', '**/*.map'],
     cacheControl: false,
     setHeaders: (response, file) => {
       response.setHeader(

@@ -56,7 +56,7 @@ export async function prepareDoor(app: NestFastifyApplication, dashboard: string
   app.useGlobalGuards(app.get(Doorkeeper));
   app.useGlobalFilters(new ProblemFilter());
   const swagger = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
-  await serveFiles(fastify, swagger, '/docs/ui/');
+  await serveFiles(fastify, swagger, '/docs/ui/', ['swagger-ui.css', 'swagger-ui-bundle.js']);
   if (dashboard !== undefined) await serveFiles(fastify, dashboard, '/');
 }
 

@@ -85,10 +85,10 @@ function statusOf(thrown: unknown): number | undefined {
 const codeOf = (thrown: unknown): string =>
   thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
 
-/** PostgreSQL classes 08, 53, 57 (https://www.postgresql.org/docs/current/errcodes-appendix.html) and lost sockets. */
+/** PostgreSQL classes 08, 28 (it refuses us, whoever asks), 53, 57 (https://www.postgresql.org/docs/current/errcodes-appendix.html) and lost sockets. */
 function isStoreAway(thrown: unknown): boolean {
   return (
-    /^(08|53|57)|^40(001|P01)$|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/.test(
+    /^(08|28|53|57)|^40(001|P01)$|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/.test(
       codeOf(thrown),
     ) ||
     (thrown instanceof Error &&

@@ -58,14 +58,16 @@ export class DeliveriesController {
 
   @Operation('exportDeliveries')
   async *export({ query, caller, reply, signal }: Call<'exportDeliveries'>): AsyncGenerator<string> {
-    void reply.header('Content-Disposition', 'attachment; filename="deliveries.csv"');
-    yield csvLine(CSV_COLUMNS);
     let cursor: string | undefined;
     do {
       // A transaction a page: a slow reader must not hold one open.
       const page = await this.database.inWorkspace(caller.workspaceId, (sql) =>
         listDeliveries(sql, caller.workspaceId, query, { limit: CSV_PAGE, cursor }),
       );
+      if (cursor === undefined) {
+        void reply.header('Content-Disposition', 'attachment; filename="deliveries.csv"');
+        yield csvLine(CSV_COLUMNS);
+      }
       for (const d of page.items) yield csvLine(CSV_COLUMNS.map((column) => cell(d, column)));
       cursor = page.nextCursor ?? undefined;
     } while (cursor && !signal.aborted);
