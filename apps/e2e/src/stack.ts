@@ -12,11 +12,15 @@ const START_WITHIN_MS = 90_000;
 export interface Stack {
   url: string;
   sandboxUrl: string;
+  /** `smtp://host:port` of the sandbox. */
+  smtpUrl: string;
   apiKey: string;
   signIn: { email: string; password: string };
   /** The process of the command itself. */
   pid: number;
   dataDir: string;
+  /** The embedded database as its owner sees it: row-level security does not bind this one. */
+  databaseUrl: string;
   /** Everything it printed. */
   output(): string;
   /** Ctrl-C. Resolves with the exit code. */
@@ -59,7 +63,7 @@ export async function startStack({
   void ended.then(() => (over = true));
   interface Running {
     pid: number;
-    urls: { dashboard: string; sandbox: string };
+    urls: { dashboard: string; sandbox: string; smtp: string };
     apiKey: string;
   }
   const running = await eventually(() => {
@@ -71,13 +75,17 @@ export async function startStack({
     throw new Error(`it did not start: ${String(error)}\n${output}`);
   });
   const development = readJson(path.join(folder, 'development.json')) as { email: string; password: string };
+  const secrets = readJson(path.join(folder, 'secrets.json')) as Record<'ownerPassword', string>;
+  const port = readFileSync(path.join(folder, 'postgres.port'), 'utf8').trim();
   return {
     url: running.urls.dashboard,
     sandboxUrl: running.urls.sandbox,
+    smtpUrl: running.urls.smtp,
     apiKey: running.apiKey,
     signIn: development,
     pid: running.pid,
     dataDir: folder,
+    databaseUrl: `postgresql://carillon:${secrets.ownerPassword}@127.0.0.1:${port}/carillon`,
     output: () => output,
     stop: async () => {
       child.kill('SIGINT');
