@@ -4,7 +4,8 @@ import type { Queues } from '@carillon/queue';
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { Acceptance, type SendRequest } from './accept.js';
+import { Acceptance } from './accept.js';
+import type { SendRequest } from './plan-message.js';
 
 let fresh: FreshDatabase;
 let owner: pg.Client;

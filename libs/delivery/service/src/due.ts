@@ -6,7 +6,8 @@ import type { Channel, Lane, MessageClass } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { afterAttempt, type RetryPolicy } from '@carillon/delivery-rules';
 import { groupBy } from './group-by.js';
-import { IDEMPOTENCY_WINDOW_HOURS, OFFER_AGAIN_SECONDS } from './accept.js';
+import { OFFER_AGAIN_SECONDS } from './accept.js';
+import { IDEMPOTENCY_WINDOW_HOURS } from './idempotency.js';
 
 /** A worker that dies this often on the same delivery is killed by it. */
 const POISONOUS_CRASHES = 5;

@@ -1,5 +1,6 @@
 /** The delivery service: accepting, planning, reading the log. Sending itself is delivery/dispatcher. */
-export { Acceptance, type AcceptResult, type SendRequest } from './accept.js';
+export { Acceptance } from './accept.js';
+export type { AcceptResult, SendRequest } from './plan-message.js';
 export { resealAccounts } from './accounts.js';
 export { applyReceipts, type Applied } from './apply-receipts.js';
 export { channelShapes } from './channels.js';

@@ -21,7 +21,8 @@ import {
   type Result,
 } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
-import { Acceptance, type SendRequest } from './accept.js';
+import { Acceptance } from './accept.js';
+import type { SendRequest } from './plan-message.js';
 import { cancelMessage, rescheduleMessage } from './change-plans.js';
 import { DeliveryHints } from './hints.js';
 import { deliveriesById } from './list.js';
