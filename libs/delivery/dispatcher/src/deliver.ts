@@ -27,6 +27,7 @@ import {
 } from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
+import { setMaxListeners } from 'node:events';
 import { claim, judge, nextStep, type Claimed, type Ready, type Stopped } from './claim.js';
 import { markHandedOver } from './hand-over.js';
 import type { Leases } from './leases.js';
@@ -256,6 +257,8 @@ export class Deliverer {
     try {
       // What has no answer by then is unknown; SMTP alone would wait ten minutes for its final dot.
       const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+      // Every message of the batch may listen to it; that is no leak.
+      setMaxListeners(0, patience);
       return await provider.send(outgoing, this.contexts.for(account, patience));
     } catch (error) {
       // Providers report outcomes as values. A throw is a bug, and bytes may have left.
