@@ -41,7 +41,8 @@ beforeAll(async () => {
       }),
       listAccounts: () => ({ items: [{ id: 'not what the contract says' }] }),
       streamDeliveries: ({ signal }) => ticks(signal),
-      exportDeliveries: async function* () {
+      exportDeliveries: async function* ({ query }) {
+        if ('channel' in query) throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
         yield 'id,status\r\n';
         yield `${anId},sent\r\n`;
       },
@@ -194,6 +195,13 @@ describe('what leaves', () => {
     expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8');
     expect(await answer.text()).toBe(`id,status\r\n${anId},sent\r\n`);
   });
+  it('is no half CSV when it cannot even begin', async () => {
+    const answer = await door.call('/v1/deliveries.csv?channel=sms', { headers });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+      503,
+      'application/problem+json; charset=utf-8',
+    ]);
+  });
 });
 
 describe('streams', () => {
@@ -268,6 +276,8 @@ describe('pages', () => {
   it('show the documentation from here alone', async () => {
     const page = await (await door.call('/docs')).text();
     expect(page).not.toMatch(/https?:\/\//);
+    for (const file of ['package.json', 'index.html', 'oauth2-redirect.html', 'swagger-ui.css.map'])
+      expect((await door.call(`/docs/ui/${file}`)).status).toBe(404);
     for (const [, file] of page.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
       const answer = await door.call(file ?? '');
       expect({ file, status: answer.status }).toEqual({ file, status: 200 });

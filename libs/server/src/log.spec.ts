@@ -60,6 +60,18 @@ describe.each([
     expect(text).not.toContain('ana@example.com');
   });
 
+  it('do not hold an address that an error quotes, in its message or its stack', () => {
+    const fault = new Error('550 <ana.b+c@mail.example.com> and +447400123456 are unknown');
+    const text = written(env, (log) => {
+      log.error(fault);
+      log.error('provider smtp threw', fault.stack);
+      log.warn(`refused: ${fault.message}`);
+    });
+    expect(text.match(/550/g)).toHaveLength(3);
+    expect(text).toMatch(/at .+log\.spec/);
+    expect(text).not.toMatch(/ana|mail\.example|7400/);
+  });
+
   it('leave out what Nest tells of its start-up', () => {
     expect(written(env, (log) => log.log('Mapped {/v1/messages, POST} route', 'RouterExplorer'))).toBe('');
   });

@@ -16,6 +16,9 @@ const chatty = new Set([
   'NestMicroservice',
 ]);
 const bearing = /\b(ck_[a-z]+_[a-z0-9]{12})_[A-Za-z0-9_-]{43}/g;
+/** We hand no address to the logger, but an error of a client library, or its stack, may quote one. */
+const mailAddress = /[\w.%+-]+@([\w-]+\.)+[a-z]{2,}/gi;
+const phoneNumber = /\+\d{7,15}\b/g;
 
 export class ServiceLogger extends ConsoleLogger {
   private readonly json: boolean;
@@ -43,10 +46,10 @@ export class ServiceLogger extends ConsoleLogger {
     super.warn(clean(message), ...rest);
   }
   override error(message: unknown, ...rest: unknown[]): void {
-    super.error(clean(message), ...rest);
+    super.error(clean(message), ...rest.map(withoutPeople));
   }
   override fatal(message: unknown, ...rest: unknown[]): void {
-    super.fatal(clean(message), ...rest);
+    super.fatal(clean(message), ...rest.map(withoutPeople));
   }
 
   protected override getJsonLogObject(
@@ -75,7 +78,13 @@ export class ServiceLogger extends ConsoleLogger {
 /** One line, no control characters, and no key should one slip in. Everything but text and plain data is named only. */
 function clean(message: unknown): unknown {
   if (typeof message === 'string')
-    return message.replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, ' ').replace(bearing, '$1_…');
+    return withoutPeople(
+      message.replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, ' ').replace(bearing, '$1_…'),
+    );
   if (message instanceof Error) return clean(`${message.name}: ${message.message}`);
   return message;
+}
+
+function withoutPeople(part: unknown): unknown {
+  return typeof part === 'string' ? part.replace(mailAddress, '…@…').replace(phoneNumber, '+…') : part;
 }
