@@ -181,6 +181,34 @@ describe('things of another workspace', () => {
     expect(await stateOfHere()).toEqual(before);
   });
 
+  it('are in no stream', async () => {
+    const listen = async (who: Tenant) => {
+      const answer = await fetch(`${at.url}/v1/deliveries/stream`, {
+        headers: { authorization: `Bearer ${who.key}` },
+      });
+      return answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    };
+    const [theirs, mine] = [await listen(at.elsewhere), await listen(at.here)];
+    const send = async (who: Tenant, name: string) => {
+      const body = { to: { profile: { externalId: name } }, channels: ['in-app'], content };
+      const answer = await at.ask(who, 'sendMessage', { body });
+      return (answer.json as AcceptedMessage).deliveries[0]?.id ?? 'none';
+    };
+    /** All that is heard until an id is. */
+    const until = async (reader: typeof mine, id: string) => {
+      let heard = '';
+      while (!heard.includes(id)) heard += (await reader?.read())?.value ?? '';
+      return heard;
+    };
+    const secret = await send(at.here, 'heard-here');
+    await until(mine, secret);
+    // What is theirs comes later than what was not, so that the silence before it means something.
+    const heard = await until(theirs, await send(at.elsewhere, 'heard-there'));
+    expect(heard).not.toContain(secret);
+    expect(heard).not.toContain('heard-here');
+    await Promise.all([theirs?.cancel(), mine?.cancel()]);
+  });
+
   it('cannot be named in a body', async () => {
     const send = (body: object) =>
       at.ask(at.elsewhere, 'sendMessage', { body: { channels: ['in-app'], ...body } });
@@ -261,6 +289,35 @@ describe('scopes', () => {
 });
 
 describe('fields a caller may not set', () => {
+  const withBody = table.filter(([, { body, auth }]) => body !== undefined && auth !== 'inbox-token');
+
+  it.each(withBody)('%s takes none that it does not name', async (name, operation) => {
+    const before = await stateOfHere();
+    for (const field of ['workspaceId', 'workspace_id', 'role', 'status', 'id', 'hash']) {
+      const answer = await at.ask(at.here, name, { params: namesOf(operation), body: { [field]: newId() } });
+      // What needs a person refuses a key before it reads.
+      if (operation.auth === 'session') expect(answer.status).toBe(403);
+      else {
+        expect({ name, field, status: answer.status }).toEqual({ name, field, status: 422 });
+        expect(answer.json).toMatchObject({
+          errors: expect.arrayContaining([
+            expect.objectContaining({ pointer: `/${field}`, code: 'unknown_field' }),
+          ]),
+        });
+      }
+    }
+    expect(await stateOfHere()).toEqual(before);
+  });
+
+  it('stand in no row of a list either', async () => {
+    const own = { externalId: 'm', workspaceId: at.elsewhere.id };
+    const bulk = await at.ask(at.here, 'bulkUpsertProfiles', { body: { profiles: [own] } });
+    expect(bulk.json).toMatchObject({ created: 0, failed: 1 });
+    const message = { to: { profile: owned.profile }, channels: ['in-app'], content, workspaceId: newId() };
+    const batch = await at.ask(at.here, 'sendBatch', { body: { messages: [message] } });
+    expect(batch.json).toMatchObject({ accepted: 0, failed: 1 });
+  });
+
   it.each<[OperationName, AskOptions]>([
     ['upsertProfile', { params: { externalId: 'm' }, body: { workspaceId: newId() } }],
     ['createKey', { body: { name: 'x', scopes: ['keys:read'], workspaceId: newId() } }],
