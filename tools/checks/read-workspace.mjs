@@ -18,7 +18,7 @@ import { projects, sourceFiles } from '../projects.mjs';
 
 const SOURCE = /\.(ts|tsx|mts|mjs|js|jsx)$/;
 const TEXT =
-  /\.(ts|tsx|mts|mjs|js|json|md|yml|yaml|sql|prisma|html|css|sh|csv)$|(^|\/)(Dockerfile|run|\.[a-z]+rc)$/;
+  /\.(ts|tsx|mts|mjs|js|json|md|yml|yaml|sql|prisma|html|css|sh|csv)$|(^|\/)(Dockerfile|run|\.env\.example|\.[a-z]+rc)$/;
 /** Folders at the root that are part of the product besides the projects. */
 const ROOT_FOLDERS = ['tools', 'prisma', 'docs', '.ci'];
 

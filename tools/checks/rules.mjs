@@ -51,6 +51,19 @@ const IO_PACKAGES =
   /^(@nestjs\/|@prisma\/|pg($|\/)|ioredis|bullmq|undici|axios|nodemailer|twilio|firebase-admin|smtp-server|fastify|@fastify\/|playwright-core)/;
 const SERVER_PACKAGES = /^(@nestjs\/|@prisma\/|prisma($|\/)|bullmq|pg($|\/)|ioredis)/;
 
+/** Keys by the shapes their makers gave them so that they can be found: ours, PEM, and the providers' we know. */
+const SECRETS = [
+  /\bck_[a-z]+_[a-z0-9]{12}_[A-Za-z0-9_-]{43}\b/,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----\s*(\\n)?[A-Za-z0-9+/]{40}/,
+  /\b(AKIA|ASIA)[A-Z0-9]{16}\b/,
+  /\bSG\.[\w-]{22}\.[\w-]{43}\b/,
+  /\bgh[pousr]_[A-Za-z0-9]{36}\b/,
+  /\bxox[abprs]-[A-Za-z0-9-]{20,}/,
+  /\bAIza[\w-]{35}\b/,
+  /\bnpm_[A-Za-z0-9]{36}\b/,
+  /\b(sk|rk)_live_[A-Za-z0-9]{20,}\b/,
+];
+
 /** Everything the house asks for. @param {Workspace} workspace @returns {(Finding & { rule: string })[]} */
 export function check(workspace) {
   return Object.entries(rules).flatMap(([rule, judge]) =>
@@ -246,6 +259,18 @@ export const rules = {
           ? [{ where: `${file}:${i + 1}`, sentence: 'Holds a path of one machine.' }]
           : [];
       }),
+    );
+  },
+
+  noSecretsInFiles({ texts }) {
+    return texts.flatMap(({ path: file, text }) =>
+      text
+        .split('\n')
+        .flatMap((line, i) =>
+          SECRETS.some((shape) => shape.test(line))
+            ? [{ where: `${file}:${i + 1}`, sentence: 'Looks like a key of somebody: make it at run time.' }]
+            : [],
+        ),
     );
   },
 

@@ -232,6 +232,15 @@ const PLANTED = [
   ['noGrabBags', 'utils.ts', { 'apps/api/src/utils.ts': '' }],
   ['noGrabBags', 'a folder of helpers', { 'apps/api/src/helpers/time.ts': '' }],
   ['noMachinePaths', 'a home folder', { 'docs/start.md': `cd ${['', 'home', 'ada', 'carillon'].join('/')}` }],
+  ['noSecretsInFiles', 'an API key', { 'docs/start.md': `ck_dev_${'a1'.repeat(6)}_${'Bc4'.repeat(14)}x` }],
+  [
+    'noSecretsInFiles',
+    'a private key',
+    {
+      'libs/words/src/key.ts': `export const pem = '-----BEGIN ${'PRIVATE'} KEY-----\\n${'MIIE'.repeat(12)}';`,
+    },
+  ],
+  ['noSecretsInFiles', 'a key of a provider', { '.env.example': `AWS=${'AKIA'}${'A2'.repeat(8)}` }],
   [
     'lockNamesNoHosts',
     'a download address',
