@@ -43,6 +43,20 @@ describe('docker-compose.yml', () => {
     expect(JSON.stringify(compose)).not.toMatch(/postgres(ql)?:\/\/[^"]*:[^"]*@/);
   });
 
+  it('lets the owner of the tables in for migrations only, and no store in without a password', () => {
+    const owners = services.filter(([, s]) =>
+      Object.keys(serviceEnvironment(s)).some((v) => /OWNER/.test(v)),
+    );
+    expect(owners.map(([name]) => name)).toEqual(['migrate']);
+    expect(serviceEnvironment(compose.services['postgres'] ?? {})).toMatchObject({
+      POSTGRES_PASSWORD_FILE: expect.stringMatching(/^\/secrets\//),
+    });
+    expect(serviceEnvironment(compose.services['postgres'] ?? {})).not.toHaveProperty(
+      'POSTGRES_HOST_AUTH_METHOD',
+    );
+    expect(compose.services['valkey']?.command).toContain('/secrets/valkey.conf');
+  });
+
   it('starts in an order that exists: after healthy stores, migrations and seed', () => {
     for (const [, service] of services)
       for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {

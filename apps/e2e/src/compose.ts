@@ -25,6 +25,7 @@ export const roles = (
 )
   .split(',')
   .map((role) => role.trim().replaceAll("'", ''))
+  .filter((role) => role !== '')
   .concat('init', 'migrate', 'seed');
 
 export const serviceEnvironment = (service: ComposeService): Record<string, string> =>

@@ -7,10 +7,9 @@ import { operations, type Operation } from '@carillon/contracts';
 import { Carillon } from '@carillon/sdk';
 import { eventually } from '@carillon/testing';
 import fc from 'fast-check';
-import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import pg from 'pg';
+import { listening, raw, reachable, slowSender, type Slow } from './sockets.js';
 import { startStack, type Stack } from './stack.js';
 
 const table = Object.entries(operations) as [string, Operation][];
@@ -35,6 +34,7 @@ afterAll(async () => {
   expect(await stack?.stop()).toBe(0);
 }, 60_000);
 
+const port = () => Number(new URL(stack.url).port);
 /** Asks for an operation, with a body where it takes one. */
 const ask = (operation: Operation, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(`${stack.url}${addressOf(operation)}`, {
@@ -124,7 +124,10 @@ describe('addresses', () => {
       '/metrics/',
     ];
     for (const path of wanted) {
-      const answer = await raw(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
+      const answer = await raw(
+        port(),
+        `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+      );
       expect({ path, status: answer.slice(0, 12) }).toEqual({
         path,
         status: expect.stringMatching(/^HTTP\/1\.1 (40[04]|30\d)/),
@@ -201,7 +204,7 @@ describe('a crowd of slow senders', () => {
   let crowd: Slow[] = [];
   let dribble: NodeJS.Timeout;
   beforeAll(() => {
-    crowd = Array.from({ length: 500 }, (_, n) => slowSender(beginnings()[n % 3] ?? ''));
+    crowd = Array.from({ length: 500 }, (_, n) => slowSender(port(), beginnings()[n % 3] ?? ''));
     dribble = setInterval(() => {
       for (const { socket, begun } of crowd) if (begun !== '' && socket.writable) socket.write('x');
     }, 500);
@@ -392,79 +395,3 @@ describe('a mail', () => {
     }
   }, 120_000);
 });
-
-interface Slow {
-  socket: Socket;
-  begun: string;
-  /** What the API said before it hung up. */
-  said: Promise<string>;
-}
-function slowSender(begun: string): Slow {
-  const socket = connect(Number(new URL(stack.url).port), '127.0.0.1', () => socket.write(begun));
-  let said = '';
-  socket.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')));
-  // A reset is one way of being let go.
-  socket.on('error', () => undefined);
-  return { socket, begun, said: new Promise((resolve) => socket.on('close', () => resolve(said))) };
-}
-
-/** Says `text` to the API's port as it is, and gives all that comes back. */
-function raw(text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(new URL(stack.url).port), '127.0.0.1', () => socket.write(text));
-    let answer = '';
-    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
-    socket.on('close', () => resolve(answer));
-    socket.on('error', reject);
-  });
-}
-
-function reachable(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 2_000 }, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-    socket.on('timeout', () => {
-      socket.destroy();
-      resolve(false);
-    });
-  });
-}
-
-/** TCP ports that a process and all it has started listen on; undefined where the system does not tell (no /proc). */
-function listening(pid: number): number[] | undefined {
-  if (!existsSync('/proc/net/tcp')) return undefined;
-  const statOf = (one: string) => {
-    try {
-      return readFileSync(`/proc/${one}/stat`, 'utf8').replace(/.*\) /s, '').split(' ');
-    } catch {
-      return []; // It ended while we looked.
-    }
-  };
-  const parents = new Map(
-    readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map((name) => [name, statOf(name)[1] ?? '0']),
-  );
-  const isOurs = (one: string): boolean =>
-    one === String(pid) || (parents.has(one) && isOurs(parents.get(one) ?? ''));
-  const sockets = new Set(
-    [...parents.keys()].filter(isOurs).flatMap((one) => {
-      try {
-        return readdirSync(`/proc/${one}/fd`).map((fd) => readlinkSync(`/proc/${one}/fd/${fd}`));
-      } catch {
-        return [];
-      }
-    }),
-  );
-  return ['/proc/net/tcp', '/proc/net/tcp6'].filter(existsSync).flatMap((file) =>
-    readFileSync(file, 'utf8')
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, , , state, ...rest]) => state === '0A' && sockets.has(`socket:[${rest[5]}]`))
-      .map(([, local]) => parseInt(local?.split(':')[1] ?? '', 16)),
-  );
-}
