@@ -4,7 +4,7 @@ import { eventually } from '@carillon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compose, root, serviceEnvironment } from './compose.js';
@@ -145,6 +145,15 @@ describe('the commands of docker-compose.yml', () => {
     await once('init');
     expect(secret('master-key')).toBe(before);
     expect(statSync(path.join(secrets, 'master-key')).mode & 0o222).toBe(0);
+  });
+
+  it('let nobody into the queues without their password', async () => {
+    const said = await new Promise<string>((resolve, reject) => {
+      const socket = connect(ports.valkey, '127.0.0.1', () => socket.write('PING\r\n'));
+      socket.once('data', (chunk: Buffer) => (socket.destroy(), resolve(chunk.toString())));
+      socket.once('error', reject);
+    });
+    expect(said).toMatch(/^-NOAUTH /);
   });
 
   it('deliver a message through one process per service, with the queues in Redis', async () => {
