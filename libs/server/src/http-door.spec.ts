@@ -42,7 +42,8 @@ beforeAll(async () => {
       listAccounts: () => ({ items: [{ id: 'not what the contract says' }] }),
       streamDeliveries: ({ signal }) => ticks(signal),
       exportDeliveries: async function* ({ query }) {
-        if ('channel' in query) throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
+        if (query !== undefined && 'channel' in query)
+          throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
         yield 'id,status\r\n';
         yield `${anId},sent\r\n`;
       },
