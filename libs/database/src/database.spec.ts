@@ -155,23 +155,6 @@ describe('transactions', () => {
   });
 });
 
-describe('a connection that breaks after it was given back as broken', () => {
-  it('ends nothing but itself', async () => {
-    let broken: pg.PoolClient | undefined;
-    database.pool.once('release', (_error, client) => (broken = client));
-    await expect(
-      database.inWorkspace(a, async (sql) => {
-        const [row] = await sql.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-        await owner.query('SELECT pg_terminate_backend($1)', [row?.pid]);
-        await sql.query('SELECT 1');
-      }),
-    ).rejects.toThrow();
-    // An error without a listener would be thrown here, and in a service end the process.
-    expect(() => broken?.emit('error', new Error('late'))).not.toThrow();
-    expect(broken).toBeDefined();
-  });
-});
-
 describe('ids', () => {
   it('tell their time and rise', () => {
     const ids = Array.from({ length: 10_000 }, () => newId());

@@ -57,8 +57,6 @@ export class Database {
     });
     // A connection that breaks while idle is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => undefined);
-    // The same for one that breaks after it was given back as broken: nobody else listens to it then.
-    this.pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
   /** One transaction inside a workspace. Rolls back when `work` throws. */
