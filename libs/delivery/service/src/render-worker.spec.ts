@@ -144,38 +144,37 @@ const objects = Array.from({ length: 100_000 }, () => ({ a: 1 }));
 const nested = (n: number) =>
   Array.from({ length: n }, () => '{% for i in (1..1000) %}').join('') + 'x' + '{% endfor %}'.repeat(n);
 
+const manyFilters = `{{ x ${'| where: "a" '.repeat(45)}| size }}`;
+
 /** What liquidjs stops by itself, and what only the end of its process does. */
-const BOMBS: [name: string, body: string, data?: Record<string, unknown>][] = [
-  ['loops in loops', nested(4)],
-  ['a huge range', '{% for i in (1..100000000) %}{% endfor %}'],
-  ['an endless range', '{% for i in (1..9007199254740991) %}x{% endfor %}'],
-  [
-    'a text that doubles by append',
+const BOMBS: Record<string, [body: string, data?: Record<string, unknown>]> = {
+  'loops in loops': [nested(4)],
+  'a huge range': ['{% for i in (1..100000000) %}{% endfor %}'],
+  'an endless range': ['{% for i in (1..9007199254740991) %}x{% endfor %}'],
+  'a text that doubles by append': [
     '{% assign a = "xy" %}{% for i in (1..60) %}{% assign a = a | append: a %}{% endfor %}{{ a }}',
   ],
-  [
-    'a text that doubles by capture',
+  'a text that doubles by capture': [
     '{% assign a = "xy" %}{% for i in (1..60) %}{% capture a %}{{ a }}{{ a }}{% endcapture %}{% endfor %}{{ a }}',
   ],
-  [
-    'a list that doubles',
+  'a list that doubles': [
     '{% assign l = "a,b" | split: "," %}{% for i in (1..60) %}{% assign l = l | concat: l %}{% endfor %}{{ l.size }}',
   ],
-  ['splitting', `${grown(22)}{% assign l = x | split: "" %}{{ l | join: x }}`],
-  ['replacing', `${grown(20)}{{ x | replace: "b", x }}`],
-  [
-    'sorting a list that fills the heap',
+  'a long text, split': [`${grown(22)}{% assign l = x | split: "" %}{{ l | join: x }}`],
+  'a long text, replaced': [`${grown(20)}{{ x | replace: "b", x }}`],
+  'a list that fills the heap, sorted': [
     `${grown(20)}{% assign l = x | split: "" | sort_natural %}{{ l.size }}`,
   ],
-  ['one step of many filters', `{{ x ${'| where: "a" '.repeat(45)}| size }}`, { x: objects }],
-  ['recursion in the source', `${'{% if true %}'.repeat(20_000)}x${'{% endif %}'.repeat(20_000)}`],
-  ['recursion in a value', `{{ x${'[x'.repeat(50_000)}${']'.repeat(50_000)} }}`, { x: 'x' }],
-  ['width in a date', '{{ "now" | date: "%999999999d" }}'],
-  ['a source that is too long', 'x{{ y }}'.repeat(100_000), { y: 1 }],
-];
+  'many filters in one step': [manyFilters, { x: objects }],
+  'recursion in the source': [`${'{% if true %}'.repeat(20_000)}x${'{% endif %}'.repeat(20_000)}`],
+  'recursion in a value': [`{{ x${'[x'.repeat(50_000)}${']'.repeat(50_000)} }}`, { x: 'x' }],
+  'a wide date': ['{{ "now" | date: "%999999999d" }}'],
+  'a long source': ['x{{ y }}'.repeat(100_000), { y: 1 }],
+};
 
 describe('a template made to hurt', () => {
-  it.each(BOMBS)('%s: is stopped, and nothing else is', async (_name, body, data) => {
+  it.each(Object.keys(BOMBS))('is stopped, and nothing else is: %s', async (name) => {
+    const [body, data] = BOMBS[name] ?? [''];
     const honest = (n: number) => sms('Hi {{ n }}', { n });
     const [batch, other] = await Promise.all([
       pool.render('sms', [honest(1), sms(body, data), honest(3)]),
@@ -191,11 +190,9 @@ describe('a template made to hurt', () => {
     ]);
   });
 
-  it('is told by what it took too much of', async () => {
-    const [filters] = await pool.render('sms', [
-      sms(`{{ x ${'| where: "a" '.repeat(45)}| size }}`, { x: objects }),
-    ]);
-    expect(detailOf(filters)).toMatch(/^It took more than 250 ms to render/);
+  it('is told what it took too much of', async () => {
+    const [result] = await pool.render('sms', [sms(manyFilters, { x: objects })]);
+    expect(detailOf(result)).toMatch(/^It took more than 250 ms to render/);
   });
 });
 
@@ -221,7 +218,6 @@ describe('a template that looks for what is not its own', () => {
     'l.__proto__.length',
     'l.map',
     's.constructor',
-    's.length',
     's.__proto__',
     'n.constructor',
     'profile.__proto__',
