@@ -9,6 +9,8 @@ import { root } from './data-folder.mjs';
 import { tally } from './jest-tally.mjs';
 
 const MINUTE = 60_000;
+/** From asking a step to end until ending it: a test run has a database to stop. */
+const GRACE_MS = 20_000;
 const LEFT_OUT = path.join(root, 'node_modules/.cache/carillon/left-out.json');
 const TALLY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
 
@@ -62,9 +64,11 @@ async function run(command, { quiet = false, limit = 15 * MINUTE } = {}) {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
+  let hard;
   const late = setTimeout(() => {
     console.log(`It took longer than ${limit / MINUTE} minutes.`);
-    process.kill(-child.pid, 'SIGKILL');
+    process.kill(-child.pid, 'SIGTERM');
+    hard = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), GRACE_MS);
   }, limit);
   let text = '';
   child.stdout.on('data', (chunk) => {
@@ -75,6 +79,7 @@ async function run(command, { quiet = false, limit = 15 * MINUTE } = {}) {
     child.once('close', (status) => resolve(status ?? 1)).once('error', reject),
   );
   clearTimeout(late);
+  clearTimeout(hard);
   if (!quiet)
     console.log(
       `  ${code === 0 ? 'done' : `failed (${code})`} after ${Math.round((Date.now() - started) / 1000)} s`,

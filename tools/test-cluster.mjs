@@ -1,27 +1,51 @@
 #!/usr/bin/env node
 /**
  * The PostgreSQL that tests run on: a temporary cluster with a migrated template database, which each spec file
- * clones (libs/testing, freshDatabase). test.mjs makes one per run; a spec run alone by plain jest starts this file
- * as a process of its own, which prints the environment as a line of JSON and ends with its standard input.
+ * clones (libs/testing, freshDatabase). A process of its own, which prints the environment as a line of JSON and ends
+ * with its standard input, and so also when its user is killed: test.mjs starts one per run, and a spec run alone by
+ * plain jest one for itself.
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { spawnSync } from 'node:child_process';
-import { pathToFileURL } from 'node:url';
+import { spawn, spawnSync } from 'node:child_process';
+import readline from 'node:readline';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import pg from 'pg';
-import { root } from './data-folder.mjs';
+import { Problem, root } from './data-folder.mjs';
 import { APP_ROLE, migrate } from './migrate.mjs';
 import { temporaryCluster } from './postgres.mjs';
 
 const TEMPLATE = 'carillon_template';
 
 /**
- * @param {(line: string) => void} [say]
+ * Starts that process.
  * @returns {Promise<{ env: Record<string, string>, stop: () => Promise<void> }>} `env` is what freshDatabase() reads
  */
-export async function testCluster(say = () => {}) {
-  const cluster = await temporaryCluster({ say });
+export async function startTestCluster() {
+  // Detached: a signal for the whole run must not reach it before those who use it.
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const lines = readline.createInterface({ input: child.stdout });
+  const first = await Promise.race([
+    new Promise((resolve) => lines.once('line', resolve)),
+    ended.then(() => undefined),
+  ]);
+  if (first === undefined) throw new Problem('The test cluster did not start; its reason stands above.');
+  return {
+    env: JSON.parse(first),
+    stop: async () => {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+async function testCluster() {
+  const cluster = await temporaryCluster();
   try {
     await execute(cluster.url('postgres'), `CREATE DATABASE ${TEMPLATE}`);
     const app = new URL(cluster.url(TEMPLATE));

@@ -130,8 +130,8 @@ async function runJest({ leftOut, only, env }) {
   const chosen = only?.filter((file) => !leftOut.includes(file));
   if (chosen?.length === 0) return none;
 
-  const { testCluster } = await import('./test-cluster.mjs');
-  cluster = await testCluster(console.log);
+  const { startTestCluster } = await import('./test-cluster.mjs');
+  cluster = await startTestCluster();
   // Giving any pattern replaces jest's own, which leaves packages out.
   const ignored = ['/node_modules/', ...leftOut].flatMap((file) => [
     '--testPathIgnorePatterns',

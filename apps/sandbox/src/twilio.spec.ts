@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import parsePhoneNumber from 'libphonenumber-js/max';
 import { EventEmitter, once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import twilio from 'twilio';
 import { smsMagic, startSandbox, type SandboxHandle } from './index.js';
@@ -40,7 +40,7 @@ beforeEach(async () => {
   sandbox.knobs.set({ sms: { receiptMs: 0, slowMs: 50 } });
   posts = [];
   arrivals = new EventEmitter();
-  hook = createServer(async (request, response) => {
+  const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     let body = '';
     for await (const chunk of request) body += chunk;
     posts.push({
@@ -49,7 +49,8 @@ beforeEach(async () => {
     });
     response.writeHead(204).end();
     arrivals.emit('post');
-  });
+  };
+  hook = createServer((request, response) => void receive(request, response));
   hook.listen(0, '127.0.0.1');
   await once(hook, 'listening');
   hookUrl = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/v1/webhooks/sms/twilio/acc_1?b=2&a=1`;

@@ -79,7 +79,7 @@ function clusterOf(env: NodeJS.ProcessEnv): Omit<Cluster, 'stop'> | undefined {
 
 async function ownCluster(): Promise<Cluster> {
   const program = fileURLToPath(new URL('../../../tools/test-cluster.mjs', import.meta.url));
-  const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   // Its input stays open while we live and closes however we end, even by kill -9.
   const lines = createInterface({ input: child.stdout });
