@@ -137,6 +137,7 @@ export interface RenderInput {
   recipient: Recipient;
   messageClass: MessageClass;
   replyTo: string | null;
+  /** Passed through as they are; while rendering, `content` may be left out. */
   attachments: readonly { filename: string; contentType: string; content: string }[];
   /** Stable per template version (or message): compiled templates are kept under it. */
   cacheKey: string;
@@ -156,6 +157,7 @@ export interface Channel<Rendered = unknown> {
   channel: ChannelName;
   /** Every address of the recipient on this channel (push: one per device); empty means `no_address`. */
   addresses(recipient: Recipient): { address: string; attemptId?: string }[];
+  /** Pure, and run in another process: what goes in and comes out is plain data. */
   render(input: RenderInput): RenderResult<Rendered>;
   /** What the dashboard shows for it. */
   show(rendered: Rendered, address: string | null): RenderedContent;

@@ -1,6 +1,6 @@
 /**
  * Renders messages where a template can do no harm: in processes with a small heap, no secrets, and a limit on the time a
- * message may take (docs/decisions/0005-render-in-a-worker.md). Batches share the processes in turns. Called by whoever
+ * message may take (docs/decisions/0007-render-in-a-process.md). Batches share the processes in turns. Called by whoever
  * renders content that others wrote: the dispatcher, previews, the log's look at a message.
  */
 import { availableParallelism } from 'node:os';
@@ -111,18 +111,20 @@ export class RenderPool implements OnApplicationShutdown {
         if (!failure) return process;
         this.processes.delete(process);
         if (!this.closed) this.log.error(failure.message);
-        if (this.closed || pauseMs > LAST_PAUSE_MS) {
-          retry?.job.reject(failure);
-          // Another process may be there to do it.
-          if (this.processes.size === 0) for (const { job } of this.waiting.splice(0)) job.reject(failure);
-          return null;
-        }
-        await pause(pauseMs, undefined, { ref: false });
+        if (pauseMs <= LAST_PAUSE_MS && !this.closed) await pause(pauseMs, undefined, { ref: false });
+        if (pauseMs > LAST_PAUSE_MS || this.closed) return this.giveUp(failure, retry);
         process = this.start();
       }
     } finally {
       this.starting--;
     }
+  }
+
+  private giveUp(failure: Error, retry: Turn | undefined): null {
+    retry?.job.reject(failure);
+    // Another process may be there to do the rest.
+    if (this.processes.size === 0) for (const { job } of this.waiting.splice(0)) job.reject(failure);
+    return null;
   }
 
   /**
@@ -143,8 +145,8 @@ export class RenderPool implements OnApplicationShutdown {
         );
         if (death)
           return this.replace(process, death, { ...turn, places: places.slice(done) }, turn === retry);
-      } catch {
-        this.unsendable(turn);
+      } catch (error) {
+        this.unsendable(turn, error);
       }
     }
     this.idle.push(process);
@@ -182,11 +184,11 @@ export class RenderPool implements OnApplicationShutdown {
   }
 
   /** JSON may be nested more deeply than what can be handed to another process. */
-  private unsendable({ job, places }: Turn): void {
-    const [only] = places;
-    if (places.length > 1) this.waiting.push({ job, places, atATime: 1 });
-    else if (only !== undefined)
-      this.settle(job, only, failed(job.channel, 'Its data is nested too deeply to be rendered.'));
+  private unsendable({ job, places }: Turn, error: unknown): void {
+    if (places.length > 1) return void this.waiting.push({ job, places, atATime: 1 });
+    const [place] = places as [number];
+    this.log.warn(`a message could not be handed over: ${error instanceof Error ? error.name : 'unknown'}`);
+    this.settle(job, place, failed(job.channel, 'Its data is nested too deeply to be rendered.'));
   }
 
   private settle(job: Job, place: number, answer: RenderAnswer): void {
