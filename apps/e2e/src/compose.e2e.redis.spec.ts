@@ -8,6 +8,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compose, root, serviceEnvironment } from './compose.js';
+import { freePort } from './free-port.js';
 
 interface Cluster {
   port: number;
@@ -128,14 +129,6 @@ async function once(name: string, more?: Record<string, string>): Promise<string
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`${name} ended with ${String(code)}:\n${output}`);
   return output;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 describe('the commands of docker-compose.yml', () => {

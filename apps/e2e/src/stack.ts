@@ -5,8 +5,20 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
+const PORTS = [
+  'API_PORT',
+  'SANDBOX_PORT',
+  'SANDBOX_SMTP_PORT',
+  'AUDIENCE_PORT',
+  'SCHEDULING_PORT',
+  'DISPATCHER_EMAIL_PORT',
+  'DISPATCHER_SMS_PORT',
+  'DISPATCHER_PUSH_PORT',
+  'DISPATCHER_IN_APP_PORT',
+];
 const START_WITHIN_MS = 90_000;
 
 export interface Stack {
@@ -42,6 +54,8 @@ export async function startStack({
   command = 'start',
 }: StackOptions = {}): Promise<Stack> {
   const folder = dataDir ?? mkdtempSync(path.join(tmpdir(), 'carillon-e2e-'));
+  const ports: Record<string, string> = {};
+  for (const name of PORTS) ports[name] = String(await freePort());
   let output = '';
   const child = spawn(process.execPath, [path.join(root, `tools/${command}.mjs`)], {
     cwd: root,
@@ -52,6 +66,7 @@ export async function startStack({
       NODE_ENV: 'development',
       JEST_WORKER_ID: undefined,
       CARILLON_DATA_DIR: folder,
+      ...ports,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
