@@ -44,7 +44,7 @@ const channel = defineChannel<string>({
       settings: {} as never,
       send: async (batch) => {
         sent.push(...batch);
-        return Promise.all(batch.map((m) => answer(m)));
+        return Promise.all(batch.map(async (m) => answer(m)));
       },
     },
   ],
