@@ -49,10 +49,14 @@ export class MessagesController {
 
   @Operation('sendBatch')
   async sendBatch({ body, caller }: Call<'sendBatch'>): Promise<Result<'sendBatch'>> {
+    const open: { index: number; message: SendMessage }[] = [];
     const results: (BatchResult['results'][number] | undefined)[] = body.messages.map((given, index) => {
       const fault = faultIn(given);
       const parsed = SendMessage.safeParse(given);
-      if (parsed.success && !fault) return undefined;
+      if (parsed.success && !fault) {
+        open.push({ index, message: parsed.data });
+        return undefined;
+      }
       const errors = fault ? [fault] : parsed.success ? [] : errorsOf(SendMessage, given, parsed.error);
       return refusal(
         index,
@@ -61,9 +65,6 @@ export class MessagesController {
         errors,
       );
     });
-    const open = body.messages.flatMap((given, index) =>
-      results[index] ? [] : [{ index, message: SendMessage.parse(given) }],
-    );
     const accepted = await this.acceptance.acceptAll(
       caller.workspaceId,
       open.map(({ message }): SendRequest => ({ message, idempotencyKey: message.idempotencyKey ?? null })),
