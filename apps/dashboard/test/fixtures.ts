@@ -160,6 +160,7 @@ const account = (
 ): ProviderAccount => ({
   id: newId(),
   position: 0,
+  weight: 1,
   paused: false,
   pausedReason: null,
   secretsSet: [],

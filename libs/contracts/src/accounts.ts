@@ -3,6 +3,11 @@ import { z } from 'zod';
 import { Id, Time } from './page.js';
 import { Channel } from './words.js';
 
+const Weight = z
+  .int()
+  .min(0)
+  .max(1000)
+  .describe('Share among the accounts of the same position; 0 takes part only when all others are away.');
 export const ProviderAccountCreate = z
   .strictObject({
     channel: Channel,
@@ -10,6 +15,7 @@ export const ProviderAccountCreate = z
     name: z.string().min(1).max(100),
     settings: z.record(z.string(), z.json()).describe("By the provider's settings schema."),
     position: z.int().min(0).max(100).default(0).describe('Lower is tried first.'),
+    weight: Weight.default(1),
   })
   .meta({ id: 'ProviderAccountCreate' });
 export const ProviderAccountPatch = z
@@ -17,6 +23,7 @@ export const ProviderAccountPatch = z
     name: z.string().min(1).max(100).optional(),
     settings: z.record(z.string(), z.json()).optional().describe('Only the fields to change.'),
     position: z.int().min(0).max(100).optional(),
+    weight: Weight.optional(),
   })
   .meta({ id: 'ProviderAccountPatch' });
 export const AccountHealth = z.object({
@@ -35,6 +42,7 @@ export const ProviderAccount = z
     provider: z.string(),
     name: z.string(),
     position: z.number(),
+    weight: z.number(),
     paused: z.boolean(),
     pausedReason: z.string().nullable(),
     settings: z

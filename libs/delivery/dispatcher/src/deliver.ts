@@ -5,7 +5,7 @@
  */
 import { deliverQueue } from '@carillon/contracts';
 import { Database } from '@carillon/database';
-import { afterAttempt, combineDevices } from '@carillon/delivery-rules';
+import { afterAttempt, chooseAccount, combineDevices } from '@carillon/delivery-rules';
 import type {
   Channel,
   Outcome,
@@ -131,7 +131,7 @@ export class Deliverer {
     let n = 0;
     for (const [i, r] of ready.entries()) {
       const result = inputs[i] ? results[n++] : undefined;
-      if (result?.ok) rendered.push({ ...r, rendered: result.rendered, account: chooseAccount(r) });
+      if (result?.ok) rendered.push({ ...r, rendered: result.rendered, account: this.accountFor(r) });
       else failures.push({ delivery: r.delivery, ...(result ?? NO_TEMPLATE) });
     }
     if (failures.length > 0) {
@@ -144,6 +144,12 @@ export class Deliverer {
       );
     }
     return rendered;
+  }
+
+  private accountFor({ accounts, delivery }: Ready): SendingAccount {
+    const chosen = chooseAccount(accounts, delivery, this.random());
+    if (!chosen) throw new Error('the gate let a delivery through without an account');
+    return chosen;
   }
 
   /** @returns null when its template version is gone */
@@ -282,11 +288,3 @@ const NO_TEMPLATE = {
 } as const satisfies Partial<RenderResult<never>>;
 
 const unknown = (message: string): Outcome => ({ kind: 'unknown', answer: { message } });
-
-/** In order of position; the one that failed last time only when there is no other. */
-function chooseAccount(r: Ready): SendingAccount {
-  const other = r.delivery.tries > 0 ? r.accounts.find((a) => a.id !== r.delivery.lastAccountId) : undefined;
-  const [first] = r.accounts;
-  if (!first) throw new Error('the gate let a delivery through without an account');
-  return other ?? first;
-}

@@ -2,6 +2,7 @@
 export * from './outcome.js';
 export * from './channel.js';
 export * from './after-attempt.js';
+export * from './choose-account.js';
 export * from './transitions.js';
 export * from './gate.js';
 export * from './explain.js';

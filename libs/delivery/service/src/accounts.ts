@@ -27,6 +27,7 @@ export interface AccountRow {
   provider: string;
   name: string;
   position: number;
+  weight: number;
   settings: Settings;
   secrets: Record<string, Envelope>;
   revision: number;
@@ -36,7 +37,7 @@ export interface AccountRow {
   updatedAt: Date;
 }
 
-const SELECT = `SELECT id, workspace_id AS "workspaceId", channel, provider, name, position, settings, secrets, revision, paused_at AS "pausedAt",
+const SELECT = `SELECT id, workspace_id AS "workspaceId", channel, provider, name, position, weight, settings, secrets, revision, paused_at AS "pausedAt",
    paused_reason AS "pausedReason", created_at AS "createdAt", updated_at AS "updatedAt"
    FROM provider_accounts WHERE deleted_at IS NULL`;
 
@@ -66,7 +67,7 @@ export async function rowOf(sql: Sql, workspaceId: string, id: string): Promise<
 export async function createAccount(
   sql: Sql,
   workspaceId: string,
-  { channel, provider: providerName, name, settings, position }: ProviderAccountCreate,
+  { channel, provider: providerName, name, settings, position, weight }: ProviderAccountCreate,
 ): Promise<ProviderAccount> {
   const provider = providerOf(channel, providerName);
   if (!provider) {
@@ -85,8 +86,8 @@ export async function createAccount(
   const { open: readable, secrets } = divideSettings(provider, given);
   const [row] = await sql.query<AccountRow>(
     `WITH made AS (
-       INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position, settings, secrets)
-       VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb) RETURNING *)
+       INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position, weight, settings, secrets)
+       VALUES ($1, $2, $3, $4, $5, $6, $9, $7::jsonb, $8::jsonb) RETURNING *)
      ${SELECT.replace('provider_accounts', 'made')}`,
     [
       id,
@@ -97,6 +98,7 @@ export async function createAccount(
       position,
       JSON.stringify(readable),
       JSON.stringify(sealAll(workspaceId, id, secrets)),
+      weight,
     ],
   );
   if (!row) throw new Error('the account was not written');
@@ -120,7 +122,7 @@ export async function updateAccount(
   if (!row) return null;
   const change = patch.settings && changedSettings(row, patch.settings as Settings);
   await sql.execute(
-    `UPDATE provider_accounts SET name = coalesce($3, name), position = coalesce($4, position), updated_at = now(),
+    `UPDATE provider_accounts SET name = coalesce($3, name), position = coalesce($4, position), weight = coalesce($7, weight), updated_at = now(),
             settings = coalesce($5::jsonb, settings), secrets = coalesce($6::jsonb, secrets), revision = revision + ($5::jsonb IS NOT NULL)::int
       WHERE workspace_id = $1 AND id = $2`,
     [
@@ -130,6 +132,7 @@ export async function updateAccount(
       patch.position ?? null,
       change ? JSON.stringify(change.settings) : null,
       change ? JSON.stringify(change.secrets) : null,
+      patch.weight ?? null,
     ],
   );
   return readAccount(sql, workspaceId, id);
@@ -220,6 +223,7 @@ function toAccount(row: AccountRow, tallies: readonly Tally[]): ProviderAccount 
     provider: row.provider,
     name: row.name,
     position: row.position,
+    weight: row.weight,
     paused: row.pausedAt !== null,
     pausedReason: row.pausedReason,
     settings: row.settings,

@@ -11,6 +11,10 @@ export interface SendingAccount {
   provider: string;
   name: string;
   revision: number;
+  /** Lower is tried first. */
+  position: number;
+  /** Share among the accounts of the same position. */
+  weight: number;
   paused: boolean;
   settings: Readonly<Record<string, unknown>>;
   /** Its address was set by an operator: private networks may be reached where the installation allows it. */
@@ -35,7 +39,7 @@ export async function usableAccounts(
   const rows = await sql.query<
     Omit<SendingAccount, 'operatorEndpoint'> & { secrets: Record<string, Envelope> }
   >(
-    `SELECT id, workspace_id AS "workspaceId", channel, provider, name, revision, paused_at IS NOT NULL AS paused, settings, secrets
+    `SELECT id, workspace_id AS "workspaceId", channel, provider, name, revision, position, weight, paused_at IS NOT NULL AS paused, settings, secrets
        FROM provider_accounts WHERE workspace_id = $1 AND channel = $2 AND deleted_at IS NULL ORDER BY position, id`,
     [workspaceId, channel],
   );
