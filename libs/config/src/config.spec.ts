@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from '@jest/globals';
-import { ConfigError, configurationPage, loadConfig, variables } from './index.js';
+import { describe, expect, it, jest } from '@jest/globals';
+import { bug, ConfigError, configurationPage, failpoint, loadConfig, useConfig, variables } from './index.js';
 
 const key = () => randomBytes(32).toString('base64');
 const production = {
@@ -85,6 +85,8 @@ describe('loadConfig', () => {
     ['no password over a network', { DATABASE_URL: 'postgresql://app@db/x' }, /no password/],
     ['no public address', { PUBLIC_URL: undefined }, /PUBLIC_URL is not set/],
     ['debugging logs', { LOG_LEVEL: 'debug' }, /LOG_LEVEL is debug/],
+    ['failpoints', { CARILLON_FAILPOINTS: 'after-mark:kill:3' }, /CARILLON_FAILPOINTS is set/],
+    ['bugs', { CARILLON_BUGS: 'expiry-ignored' }, /CARILLON_BUGS is set/],
     ['DEBUG', { DEBUG: '*' }, /DEBUG is set/],
     ['TLS checks off', { NODE_TLS_REJECT_UNAUTHORIZED: '0' }, /NODE_TLS_REJECT_UNAUTHORIZED/],
   ])('refuses production with %s', (_what, change, sentence) => {
@@ -98,6 +100,53 @@ describe('loadConfig', () => {
       expect.stringMatching(/CARILLON_MASTER_KEY is not set.*openssl rand -base64 32/),
       expect.stringMatching(/CARILLON_SIGNING_KEY is not set/),
     ]);
+  });
+});
+
+describe('faults on purpose', () => {
+  it('are read with what, where and how often', () => {
+    const { faults } = loadConfig({
+      NODE_ENV: 'test',
+      CARILLON_FAILPOINTS: 'after-mark:kill:40, before-claim:pause:1',
+      CARILLON_BUGS: 'expiry-ignored',
+    });
+    expect(faults).toEqual({
+      armed: [
+        { name: 'after-mark', action: 'kill', every: 40 },
+        { name: 'before-claim', action: 'pause', every: 1 },
+      ],
+      bugs: ['expiry-ignored'],
+    });
+  });
+  it.each([
+    ['CARILLON_FAILPOINTS', 'after-mark'],
+    ['CARILLON_FAILPOINTS', 'after-lunch:kill:1'],
+    ['CARILLON_FAILPOINTS', 'after-mark:kill:0'],
+    ['CARILLON_BUGS', 'butterfly'],
+  ])('refuses %s=%s, and says what may stand there', (name, value) => {
+    expect(sentencesOf({ NODE_ENV: 'test', [name]: value }).join()).toMatch(/after-mark|expiry-ignored/);
+  });
+  it('strike at every n-th pass of their place, and only there', () => {
+    useConfig(
+      loadConfig({
+        NODE_ENV: 'test',
+        CARILLON_FAILPOINTS: 'after-mark:kill:2',
+        CARILLON_BUGS: 'expiry-ignored',
+      }),
+    );
+    const kill = jest.spyOn(process, 'kill').mockReturnValue(true);
+    for (let pass = 0; pass < 5; pass++) {
+      failpoint('after-mark');
+      failpoint('after-claim');
+    }
+    expect(kill.mock.calls).toEqual([
+      [process.pid, 'SIGKILL'],
+      [process.pid, 'SIGKILL'],
+    ]);
+    kill.mockRestore();
+    expect([bug('expiry-ignored'), bug('receipt-lost')]).toEqual([true, false]);
+    useConfig(loadConfig({ NODE_ENV: 'test' }));
+    expect(bug('expiry-ignored')).toBe(false);
   });
 });
 

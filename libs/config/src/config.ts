@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import type { ArmedFailpoint, Bug } from './fault-names.js';
 import { Variables, variables, type VariableName } from './variables.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -63,6 +64,8 @@ export interface Config {
   };
   health: { host: string; ports: Readonly<Record<WorkerService, number>> };
   sandbox: { host: string; port: number; smtpPort: number; url: string };
+  /** Of `npm run chaos`; empty otherwise. */
+  faults: { armed: readonly ArmedFailpoint[]; bugs: readonly Bug[] };
 }
 
 /** Keys for specs. Refused outside `NODE_ENV=test`. */
@@ -137,6 +140,10 @@ function productionFaults(values: Values, env: Env): string[] {
   }
   if (values.LOG_LEVEL === 'debug' || values.LOG_LEVEL === 'verbose')
     faults.push(`LOG_LEVEL is ${values.LOG_LEVEL}: write log, warn or error in production`);
+  if (values.CARILLON_FAILPOINTS.length > 0)
+    faults.push('CARILLON_FAILPOINTS is set: unset it, it makes processes die on purpose');
+  if (values.CARILLON_BUGS.length > 0)
+    faults.push('CARILLON_BUGS is set: unset it, it switches on bugs that lose messages');
   if (env.DEBUG) faults.push('DEBUG is set: unset it, libraries would log what must not be logged');
   if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0')
     faults.push(
@@ -206,6 +213,7 @@ function tree(values: Values): Config {
       smtpPort: values.SANDBOX_SMTP_PORT,
       url: values.SANDBOX_URL ?? `http://${sandboxHost}:${values.SANDBOX_PORT}`,
     },
+    faults: { armed: values.CARILLON_FAILPOINTS, bugs: values.CARILLON_BUGS },
   };
 }
 

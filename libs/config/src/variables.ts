@@ -4,6 +4,7 @@
  * are rows and not variables.
  */
 import { z } from 'zod';
+import { bugs, failpoints, type ArmedFailpoint } from './fault-names.js';
 
 export const groups = [
   'General',
@@ -14,6 +15,7 @@ export const groups = [
   'Limits',
   'Services',
   'Sandbox',
+  'Chaos',
 ] as const;
 
 interface VariableMeta {
@@ -55,6 +57,23 @@ const commaList = z.string().transform((text) =>
 const origin = (text: string) => URL.canParse(text) && new URL(text).origin === text;
 const servicePort = (service: string) =>
   port({ group: 'Services', meaning: `Port of the health and metrics door of ${service}; 0 for none.` }, 0);
+
+/** `after-mark:kill:40` */
+const failpointShape = z.string().transform((text, ctx): ArmedFailpoint => {
+  const [name, action, every] = text.split(':');
+  const place = failpoints.find((known) => known === name);
+  if (
+    place &&
+    (action === 'kill' || action === 'stop' || action === 'pause') &&
+    /^[1-9]\d{0,6}$/.test(every ?? '')
+  )
+    return { name: place, action, every: Number(every) };
+  ctx.addIssue({
+    code: 'custom',
+    message: `<place>:<kill|stop|pause>:<n>, with a place out of ${failpoints.join(', ')}`,
+  });
+  return z.NEVER;
+});
 
 /** 32 bytes in base64 (also base64url) or hex. */
 const key32 = z.string().transform((text, ctx) => {
@@ -256,6 +275,20 @@ export const Variables = z.object({
       group: 'Sandbox',
       meaning: 'Where the other services reach the sandbox.',
       otherwise: '`http://<SANDBOX_HOST>:<SANDBOX_PORT>`',
+    }),
+
+  CARILLON_FAILPOINTS: commaList.pipe(z.array(failpointShape)).default([]).meta({
+    group: 'Chaos',
+    meaning:
+      'For `npm run chaos`: where this process kills, stops or delays itself, `<place>:<kill|stop|pause>:<at every n-th pass>`, separated by commas. Refused in production.',
+  }),
+  CARILLON_BUGS: commaList
+    .pipe(z.array(z.enum(bugs, `bugs out of: ${bugs.join(', ')}`)))
+    .default([])
+    .meta({
+      group: 'Chaos',
+      meaning:
+        'For the drill of `npm run chaos`: bugs that this process has on purpose, separated by commas. Refused in production.',
     }),
 });
 export type VariableName = keyof typeof Variables.shape;

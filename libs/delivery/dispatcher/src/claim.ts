@@ -4,6 +4,7 @@
  * be sent is ended or put off. Nothing has left before; the hand-over mark comes later (hand-over.ts).
  */
 import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
+import { bug } from '@carillon/config';
 import type { Channel, ContentByChannel, Lane, MessageClass, RouteStep, Status } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
 import { gate, type Recipient, type Verdict } from '@carillon/delivery-rules';
@@ -67,7 +68,7 @@ export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]
     claimed.push(
       ...(await sql.query<Claimed>(
         `WITH mine AS (
-           SELECT id FROM deliveries WHERE day = $1::date AND id = ANY($2::uuid[]) AND status = 'queued' FOR UPDATE SKIP LOCKED
+           SELECT id FROM deliveries WHERE day = $1::date AND id = ANY($2::uuid[]) AND status ${bug('claim-takes-anyones') ? "IN ('queued', 'sending', 'sent')" : "= 'queued'"} FOR UPDATE SKIP LOCKED
          )
          UPDATE deliveries d
             SET status = 'sending', reason = NULL, attempt = d.attempt + 1, handed_over_at = NULL, due_at = now() + make_interval(secs => $3)
@@ -127,7 +128,7 @@ export async function judge(
       channel: channel.channel,
       messageClass: delivery.messageClass,
       topic: delivery.topic,
-      expiresAt: delivery.expiresAt,
+      expiresAt: bug('expiry-ignored') ? null : delivery.expiresAt,
       address: first?.address ?? null,
       addressInvalid: false,
       profileGone: delivery.profileId !== null && recipient === null,

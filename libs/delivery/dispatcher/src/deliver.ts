@@ -3,6 +3,7 @@
  * The same code serves a login code (a list of one) and a page of a campaign. The runtime of every dispatcher; knows no
  * channel and no provider.
  */
+import { bug, failpoint } from '@carillon/config';
 import { deliverQueue } from '@carillon/contracts';
 import { Database } from '@carillon/database';
 import { afterAttempt, chooseAccount, combineDevices } from '@carillon/delivery-rules';
@@ -70,7 +71,9 @@ export class Deliverer {
 
   /** Takes what is still due of these ids as far as it goes. Throws only when the database or the renderer is away: the rows fall due again. */
   async deliver(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    failpoint('before-claim');
     const work = await this.take(ids);
+    failpoint('after-claim');
     const claimed = work.flatMap((w) => [...w.ready, ...w.stopped].map((x) => x.delivery));
     this.leases.hold(claimed);
     try {
@@ -178,6 +181,7 @@ export class Deliverer {
     signal: AbortSignal,
   ): Promise<void> {
     const marked = await this.database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, batch));
+    failpoint('after-mark');
     const handedOverAt = new Date();
     const going = batch.filter((r) => marked.has(r.delivery.id));
     const held = batch.filter((r) => !marked.has(r.delivery.id));
@@ -199,6 +203,7 @@ export class Deliverer {
       })),
     );
     const outcomes = await this.send(first.account, outgoing, signal);
+    failpoint('reply-read');
 
     let n = 0;
     const attempted = going.map((r): Attempted => {
@@ -206,7 +211,7 @@ export class Deliverer {
         ...t,
         outcome: outcomes[n++] ?? unknown('the provider gave no outcome'),
       }));
-      const outcome = combineDevices(attempts.map((a) => a.outcome));
+      const outcome = asBuggy(combineDevices(attempts.map((a) => a.outcome)));
       const planned = Math.max(r.delivery.createdAt.getTime(), r.message.sendAt?.getTime() ?? 0);
       const now = Date.now();
       const next = afterAttempt(
@@ -234,6 +239,7 @@ export class Deliverer {
     this.tell(
       await this.database.inWorkspace(workspaceId, (sql) => recordAttempts(sql, workspaceId, attempted)),
     );
+    failpoint('after-record');
     this.leases.release(going.map((r) => r.delivery));
     this.hints.changed(
       workspaceId,
@@ -288,3 +294,12 @@ const NO_TEMPLATE = {
 } as const satisfies Partial<RenderResult<never>>;
 
 const unknown = (message: string): Outcome => ({ kind: 'unknown', answer: { message } });
+
+/** Two deliberate bugs of the drill (tools/chaos): an acceptance tried again, a silence taken for an acceptance. */
+function asBuggy(outcome: Outcome): Outcome {
+  if (outcome.kind === 'accepted' && bug('accepted-retried') && Math.random() < 0.1)
+    return { kind: 'deferred', answer: outcome.answer };
+  if (outcome.kind === 'unknown' && bug('silence-called-sent'))
+    return { kind: 'accepted', providerMessageId: null, answer: outcome.answer };
+  return outcome;
+}

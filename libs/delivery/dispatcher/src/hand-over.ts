@@ -3,6 +3,7 @@
  * cancellation are read again in it: who opted out a moment ago is not written to. A row that does not get the mark
  * goes back to the queue, where the gate will say why.
  */
+import { bug } from '@carillon/config';
 import type { Sql } from '@carillon/database';
 import { blockingTopics } from '@carillon/delivery-rules';
 import type { Ready } from './claim.js';
@@ -15,11 +16,11 @@ export async function markHandedOver(sql: Sql, batch: readonly Ready[]): Promise
   const ids = batch.map((r) => r.delivery.id);
   const attempts = batch.map((r) => r.delivery.attempt);
   const rows = await sql.query<{ id: string }>(
-    `UPDATE deliveries d SET handed_over_at = clock_timestamp(), tries = d.tries + 1
+    `UPDATE deliveries d SET handed_over_at = ${bug('mark-not-written') ? 'NULL' : 'clock_timestamp()'}, tries = d.tries + 1
        FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[]) AS u(id, attempt, address, topics)
-      WHERE d.day = $1::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL
-        AND (d.expires_at IS NULL OR d.expires_at > clock_timestamp())
-        AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.workspace_id = $2 AND s.channel = $7 AND s.address = u.address)
+      WHERE d.day = $1::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND ${bug('cancel-unread-at-mark') ? "d.status IN ('sending', 'cancelled')" : "d.status = 'sending'"} AND d.handed_over_at IS NULL
+        AND (d.expires_at IS NULL OR d.expires_at > clock_timestamp()${bug('expiry-ignored') ? ' OR true' : ''})
+        AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE ${bug('suppression-unread-at-mark') ? 'false AND' : ''} s.workspace_id = $2 AND s.channel = $7 AND s.address = u.address)
         AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.workspace_id = $2 AND c.channel = $7 AND c.word = 'out' AND c.topic = ANY(u.topics::text[])
                            AND (c.address = u.address OR (c.address = '' AND c.profile_id = d.profile_id)))
      RETURNING d.id`,

@@ -3,6 +3,7 @@
  * their timelines; the answer is given after the commit, never before. Sends that arrive together share it.
  * Nothing is queued before the commit, and nothing depends on the queue: a job that is lost is offered again by the clock.
  */
+import { bug, failpoint } from '@carillon/config';
 import { deliverQueue, type SendMessage } from '@carillon/contracts';
 import { Database, dayOf, ensurePartitions, isMissingPartition } from '@carillon/database';
 import type { Sql } from '@carillon/database';
@@ -44,14 +45,26 @@ export class Acceptance {
 
   /** Accepts many in one transaction, each judged by itself, in the order given. */
   async acceptAll(workspaceId: string, requests: readonly SendRequest[]): Promise<AcceptResult[]> {
-    const once = () => this.database.inWorkspace(workspaceId, (sql) => acceptIn(sql, workspaceId, requests));
+    const once = () => this.commit(workspaceId, (sql) => acceptIn(sql, workspaceId, requests));
     const { results, offers } = await once().catch(async (error: unknown) => {
       if (!isMissingPartition(error)) throw error;
       await ensurePartitions(this.database);
       return once();
     });
+    failpoint('accept-after-commit');
     for (const [queue, ids] of offers) void this.queues.offer(queue, ids);
     return results;
+  }
+
+  private commit<T>(workspaceId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+    if (!bug('answer-before-commit')) return this.database.inWorkspace(workspaceId, work);
+    return new Promise((resolve, reject) => {
+      const late = async (sql: Sql) => {
+        resolve(await work(sql));
+        await sql.query('SELECT pg_sleep(0.3)');
+      };
+      this.database.inWorkspace(workspaceId, late).catch(reject);
+    });
   }
 }
 
@@ -64,6 +77,7 @@ async function acceptIn(
 ): Promise<{ results: AcceptResult[]; offers: Offers }> {
   const now = new Date();
   const results = new Array<AcceptResult | undefined>(requests.length);
+  if (bug('idempotency-unchecked')) requests = requests.map((r) => ({ ...r, idempotencyKey: null }));
   const fields = requests.map((r) => (r.idempotencyKey === null ? null : hashFields(r.message)));
 
   // A repeat is answered before anything else is looked at: even when the message would be refused today.
@@ -94,6 +108,7 @@ async function acceptIn(
   const lost = await claimKeys(sql, workspaceId, plans, fields, results);
   for (const i of lost) plans.delete(i);
   await insert(sql, workspaceId, [...plans.values()], now);
+  failpoint('accept-before-commit');
 
   const offers: Offers = new Map();
   for (const [i, p] of plans) {

@@ -2,6 +2,7 @@
  * What providers report later becomes part of the delivery: once per event of theirs, never moving a status back, and
  * every word recorded in the timeline. One transaction. Called by receive-webhook.ts; verifies nothing.
  */
+import { bug, failpoint } from '@carillon/config';
 import type { DeliveryEventType, ReasonName } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
 import { receiptFrom, type Receipt } from '@carillon/delivery-rules';
@@ -26,6 +27,7 @@ export async function applyReceipts(
   receipts: readonly Receipt[],
 ): Promise<Applied> {
   const { workspaceId } = account;
+  if (bug('receipt-lost')) return { deliveryIds: [], eventIds: [] };
   const known = await lockDeliveries(sql, workspaceId, receipts);
   const fresh = await storeReceipts(
     sql,
@@ -43,6 +45,7 @@ export async function applyReceipts(
   }
   const failed = fresh.filter((receipt) => moved.has(receipt) && receipt.status === 'failed');
   await bringForward(sql, workspaceId, failed);
+  failpoint('receipts-before-commit');
   return {
     deliveryIds: [...new Set(fresh.map(({ deliveryId }) => deliveryId))],
     eventIds: await writeLines(sql, account, fresh, moved),
@@ -119,7 +122,7 @@ async function move(
       daysOf(byDelivery.map((r) => r.deliveryId)),
       byDelivery.map((r) => r.deliveryId),
       byDelivery.map((r) => reasonOf(r)),
-      receiptFrom(status),
+      bug('receipt-moves-back') ? [...receiptFrom(status), 'delivered', 'failed'] : receiptFrom(status),
     ],
   );
   return new Set(rows.map(({ id }) => id));

@@ -2,6 +2,7 @@
  * What the clock does with due rows: send-later, retries, routes, paused accounts, lost jobs and dead workers are one
  * mechanism. Takes a bounded slice with SKIP LOCKED on the database's time, decides, commits; the caller queues the ids.
  */
+import { bug } from '@carillon/config';
 import type { Channel, Lane, MessageClass } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { afterAttempt, type RetryPolicy } from '@carillon/delivery-rules';
@@ -51,7 +52,7 @@ export async function takeDue(
   const rows = await sql.query<DueRow>(
     `SELECT day::text AS day, id, workspace_id AS "workspaceId", status, channel, lane, class AS "messageClass", attempt, tries, crashes, handed_over_at AS "handedOverAt",
             created_at AS "createdAt", expires_at AS "expiresAt", clock_timestamp() AS now
-       FROM deliveries WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
+       FROM deliveries WHERE due_at <= now()${hiddenRows()} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
     [limit],
   );
   const changes = rows.map((row) => ({ row, ...decide(row, retry(row.channel), random()) }));
@@ -97,6 +98,10 @@ export async function takeDue(
   };
 }
 
+/** Two deliberate bugs of the drill (tools/chaos). */
+const hiddenRows = (): string =>
+  `${bug('lease-never-swept') ? " AND status <> 'sending'" : ''}${bug('clock-skips-rows') ? " AND id::text !~ '[0-3]$'" : ''}`;
+
 interface Decision {
   status: 'queued' | 'scheduled' | 'failed' | 'unknown' | 'expired';
   reason: string | null;
@@ -118,7 +123,7 @@ function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
   };
   if (row.status !== 'sending') {
     // Here as well as in the gate: what nobody works must end too.
-    if (row.expiresAt && row.expiresAt <= row.now)
+    if (row.expiresAt && row.expiresAt <= row.now && !bug('expiry-ignored'))
       return {
         status: 'expired',
         reason: 'expired_before_sending',
@@ -145,7 +150,7 @@ function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
     { kind: 'unknown', answer: {} },
     {
       attempt: row.tries,
-      messageClass: row.messageClass,
+      messageClass: bug('unknown-retried-blindly') ? 'transactional' : row.messageClass,
       ageMs: row.now.getTime() - row.createdAt.getTime(),
       expiresInMs: null,
       otherAccounts: 0,
@@ -159,7 +164,7 @@ function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
       status: 'scheduled',
       reason: 'retry',
       afterMs: next.afterMs,
-      duplicate: true,
+      duplicate: !bug('unknown-retried-blindly'),
       line: 'deferred',
       why,
     };

@@ -2,6 +2,7 @@
  * Where providers report: `POST /v1/webhooks/:channel/:provider/:accountId`. The provider verifies the raw body before
  * anything reads it; whoever is not who he claims to be gets one answer after one time, whatever was wrong.
  */
+import { failpoint } from '@carillon/config';
 import type { Channel } from '@carillon/contracts';
 import { Database } from '@carillon/database';
 import { WebhookRefused, type Provider, type Receipt } from '@carillon/delivery-rules';
@@ -64,6 +65,7 @@ export class WebhooksController {
     const { deliveryIds, eventIds } = await this.database.inWorkspace(account.workspaceId, (sql) =>
       applyReceipts(sql, account, receipts),
     );
+    failpoint('receipts-after-commit');
     this.hints.changed(account.workspaceId, deliveryIds);
     if (eventIds.length > 0) await this.queues.offer('route-event', eventIds);
   }

@@ -3,6 +3,7 @@
  * offers them to the dispatchers; makes the coming day partitions; forgets what is past its window. Several clocks may
  * run: SKIP LOCKED shares the rows between them.
  */
+import { failpoint } from '@carillon/config';
 import { deliverQueue } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
 import { channelShapes, DeliveryHints, forgetExpired, groupBy, takeDue } from '@carillon/delivery-service';
@@ -52,6 +53,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
       const { offer, changed, taken } = await this.database.acrossWorkspaces((sql) =>
         takeDue(sql, SLICE, (channel) => channelShapes[channel].retry, Math.random),
       );
+      if (taken > 0) failpoint('clock-after-take');
       for (const [queue, ids] of groupBy(offer, (d) => deliverQueue(d.channel, d.lane)))
         void this.queues.offer(
           queue,
