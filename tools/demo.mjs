@@ -5,11 +5,11 @@
  */
 import { dataFolder } from './data-folder.mjs';
 import { runningInstance } from './instance.mjs';
-import { onStandalone, runCommand, runProgram } from './stack.mjs';
+import { onInstance, runCommand, runProgram } from './stack.mjs';
 
 await runCommand(async (until) => {
   const running = runningInstance(dataFolder());
-  const { urls, apiKey } = running?.urls ? running : await onStandalone(until);
+  const { urls, apiKey } = running?.urls ? running : await onInstance(until);
   const env = {
     CARILLON_API_URL: urls.dashboard,
     CARILLON_API_KEY: apiKey,

@@ -4,29 +4,14 @@
  * carry their names. Stops in order: the door first, so that nothing new comes in, then those who work, then what
  * they work with.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { dataFolder, Problem } from './data-folder.mjs';
 import { claimInstance } from './instance.mjs';
-import { choosePorts, prepare, runCommand, startService } from './stack.mjs';
+import { startServices } from './service-processes.mjs';
+import { prepare, runCommand } from './stack.mjs';
 import { welcome } from './welcome.mjs';
-
-/** In the order they start; they stop in the opposite one. `port` and `asks`: where it says whether it is ready. */
-const SERVICES = [
-  { name: 'sandbox', port: ['SANDBOX_PORT', 3100], asks: '/' },
-  { name: 'dispatcher-email', port: ['DISPATCHER_EMAIL_PORT', 3011] },
-  { name: 'dispatcher-sms', port: ['DISPATCHER_SMS_PORT', 3012] },
-  { name: 'dispatcher-push', port: ['DISPATCHER_PUSH_PORT', 3013] },
-  { name: 'dispatcher-in-app', port: ['DISPATCHER_IN_APP_PORT', 3014] },
-  { name: 'audience', port: ['AUDIENCE_PORT', 3015] },
-  { name: 'scheduling', port: ['SCHEDULING_PORT', 3016] },
-  { name: 'api', port: ['API_PORT', 3000] },
-];
-const PORTS = { ...Object.fromEntries(SERVICES.map(({ port }) => port)), SANDBOX_SMTP_PORT: 3125 };
-const ASK_EVERY_MS = 100;
 
 const started = performance.now();
 const say = (line) => console.log(line);
-const width = Math.max(...SERVICES.map(({ name }) => name.length));
 
 await runCommand(async ({ onStop, stopping }) => {
   const folder = dataFolder();
@@ -34,63 +19,13 @@ await runCommand(async ({ onStop, stopping }) => {
   onStop(async () => instance.release());
   const stack = await prepare({ folder, say });
   onStop(stack.stop);
-  const env = { ...stack.env, ...(await choosePorts(PORTS, say)) };
-  if (stopping()) return;
-
-  const development = await seedOnce(env);
-  const running = SERVICES.map((service) => ({
-    ...service,
-    ...startService({
-      entry: `apps/${service.name}/dist/main.js`,
-      env,
-      onLine: (line) => say(`${service.name.padEnd(width)} | ${line}`),
-    }),
-  }));
-  for (const service of running) onStop(service.stop);
-  instance.note({ children: running.map(({ pid }) => pid) });
-  await Promise.all(running.map((service) => untilReady(service, env, stopping)));
-
-  const at = (variable) => `http://localhost:${env[variable]}`;
-  const urls = { dashboard: at('API_PORT'), docs: `${at('API_PORT')}/docs`, sandbox: at('SANDBOX_PORT') };
+  const began = (pids) => instance.note({ children: pids });
+  const services = await startServices({ env: stack.env, say, onLine: say, onStop, stopping, began });
+  if (!services) return;
+  const { running, development, urls } = services;
   instance.note({ urls, apiKey: development.apiKey });
   say(welcome({ ...development, urls, folder, milliseconds: performance.now() - started }));
 
   const first = await Promise.race(running.map(async ({ name, ended }) => ({ name, how: await ended })));
   if (!stopping()) throw new Problem(`${first.name} ended unexpectedly (${first.how}).`);
 });
-
-/** What a new installation starts with. Ends by itself. */
-async function seedOnce(env) {
-  const lines = [];
-  const seed = startService({
-    entry: 'apps/standalone/dist/seed-once.js',
-    env,
-    onLine: (line) => lines.push(line),
-  });
-  const report = await seed.ready.catch((error) => {
-    throw new Problem([...lines, error.message].join('\n'));
-  });
-  await seed.ended;
-  return report;
-}
-
-async function untilReady({ name, port: [variable], asks = '/health/ready', ended }, env, stopping) {
-  let over;
-  void ended.then((how) => (over = how));
-  while (!stopping()) {
-    if (over) throw new Problem(`${name} ended before it was ready (${over}).`);
-    if (await answers(`http://127.0.0.1:${env[variable]}${asks}`)) return;
-    await sleep(ASK_EVERY_MS);
-  }
-}
-
-/** Whether an address answers with success, soon. Not listening yet, or busy with starting, is a no. */
-async function answers(url) {
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(2000) });
-    await answer.arrayBuffer();
-    return answer.ok;
-  } catch {
-    return false;
-  }
-}

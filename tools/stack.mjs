@@ -154,7 +154,10 @@ export async function choosePorts(usual, say) {
  */
 export function startService({ entry, env, onLine }) {
   const color = process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' };
-  const child = spawn(process.execPath, ['--enable-source-maps', entry], {
+  const profile = env.CARILLON_CPU_PROFILE
+    ? ['--cpu-prof', `--cpu-prof-dir=${env.CARILLON_CPU_PROFILE}`]
+    : ['--enable-source-maps'];
+  const child = spawn(process.execPath, [...profile, entry], {
     cwd: root,
     env: { ...process.env, ...color, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -186,12 +189,14 @@ export function startService({ entry, env, onLine }) {
 }
 
 /**
- * A standalone instance of its own for a command that needs one: in a temporary folder, on free ports, gone with the
- * command.
- * @param {{ onStop: (stop: () => Promise<void>) => void }} until of runCommand
- * @returns {Promise<{ urls: Record<string, string>, apiKey: string, databases: { ownerUrl: string, appUrl: string } }>}
+ * An instance of its own for a command that needs one: in a temporary folder, on free ports, gone with the command.
+ * @param {{ onStop: (stop: () => Promise<void>) => void, stopping: () => boolean }} until of runCommand
+ * @param {{ services?: boolean, profile?: string }} options `services`: one process per service instead of one for all;
+ * `profile`: a folder for their CPU profiles
+ * @returns {Promise<{ urls: Record<string, string>, apiKey: string, databases: { ownerUrl: string, appUrl: string }, pids: Record<string, number> }>}
+ * `pids`: by the name of the service
  */
-export async function onStandalone({ onStop }) {
+export async function onInstance({ onStop, stopping }, { services = false, profile } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'carillon-'));
   onStop(async () => fs.rmSync(folder, { recursive: true, force: true }));
   const stack = await prepare({ folder, say: console.log });
@@ -200,15 +205,33 @@ export async function onStandalone({ onStop }) {
     const { removeCluster } = await import('./postgres.mjs');
     removeCluster(folder);
   });
+  const { databases } = stack;
+  const given = { ...stack.env, ...(profile ? { CARILLON_CPU_PROFILE: profile } : {}) };
+  if (services) {
+    const { startServices } = await import('./service-processes.mjs');
+    // Warnings and errors are worth seeing; the rest is not.
+    const onLine = (line) => void (/error|warn/i.test(line) && console.error(line));
+    const all = await startServices({
+      env: given,
+      say: console.log,
+      onLine,
+      anyPorts: true,
+      onStop,
+      stopping,
+    });
+    if (!all) throw new Problem('Stopped before it was ready.');
+    const pids = Object.fromEntries(all.running.map(({ name, pid }) => [name, pid]));
+    return { ...all.development, urls: all.urls, databases, pids };
+  }
   const ports = await choosePorts({ API_PORT: 0, SANDBOX_PORT: 0, SANDBOX_SMTP_PORT: 0 }, () => {});
   const lines = [];
-  const env = { ...stack.env, ...ports };
+  const env = { ...given, ...ports };
   const service = startService({ entry: STANDALONE, env, onLine: (line) => lines.push(line) });
   onStop(service.stop);
   const report = await service.ready.catch((error) => {
     throw new Problem([...lines, error.message].join('\n'));
   });
-  return { ...report, databases: stack.databases };
+  return { ...report, databases, pids: { standalone: service.pid } };
 }
 
 /**

@@ -5,7 +5,16 @@
  */
 import pg from 'pg';
 import { Carillon } from '@carillon/sdk';
-import { queueFloor } from '@carillon/queue';
+import {
+  bullFloor,
+  handOffMs,
+  insertFloor,
+  machine,
+  quantiles,
+  round,
+  table,
+  untilSent,
+} from './harness.mjs';
 
 const RATE_PER_SECOND = 278; // a million an hour
 const SECONDS = 8;
@@ -32,11 +41,9 @@ export default async function first({ url, apiKey, appUrl, ownerUrl, queueUrl })
   await owner.connect();
   try {
     await carillon.profiles.bulkUpsert(Array.from({ length: 100 }, (_, n) => ({ externalId: `bench-${n}` })));
-    const floor = await queueFloor({ queueUrl, databaseUrl: ownerUrl });
+    const floor = await bullFloor({ queueUrl, databaseUrl: ownerUrl });
     const rows = await insertFloor(owner);
-    console.log(
-      `queues in ${queueUrl ? 'Redis' : 'PostgreSQL'}, everything on this machine, ${(await import('node:os')).availableParallelism()} cores\n`,
-    );
+    console.log(`queues in ${queueUrl ? 'Redis' : 'PostgreSQL'}; ${machine()}; everything on this machine\n`);
     table([
       ['floor', 'per second', 'p50 ms', 'p95 ms', 'p99 ms'],
       ['BullMQ: add in lots of 500, no-op worker', round(floor.jobsPerSecond), ...quantiles(floor.pickUpMs)],
@@ -56,7 +63,8 @@ export default async function first({ url, apiKey, appUrl, ownerUrl, queueUrl })
       await steady(carillon, channel, 1); // warm
       const from = new Date();
       const count = await steady(carillon, channel, SECONDS);
-      const latency = await latencies(owner, channel, from, count);
+      await untilSent(owner, channel, from, count);
+      const latency = await handOffMs(owner, channel, from);
       measured.push([
         channel,
         round(await burst(carillon, owner, channel)),
@@ -90,16 +98,6 @@ async function steady(carillon, channel, seconds) {
   return (await Promise.all(answers)).length;
 }
 
-/** @returns milliseconds from acceptance to hand-over of each, sorted */
-async function latencies(owner, channel, from, count) {
-  await untilGone(owner, channel, from, count);
-  const { rows } = await owner.query(
-    `SELECT extract(epoch FROM handed_over_at - created_at) * 1000 AS ms FROM deliveries WHERE channel = $1 AND created_at >= $2 ORDER BY 1`,
-    [channel, from],
-  );
-  return rows.map((row) => Number(row.ms));
-}
-
 /** @returns deliveries per second from the first acceptance to the last provider's answer */
 async function burst(carillon, owner, channel) {
   const from = new Date();
@@ -111,48 +109,10 @@ async function burst(carillon, owner, channel) {
       data: { order: String(n) },
     }));
   await Promise.all(Array.from({ length: BATCHES }, (_, b) => carillon.messages.sendBatch(messages(b))));
-  await untilGone(owner, channel, from, BATCHES * BATCH);
+  await untilSent(owner, channel, from, BATCHES * BATCH);
   const { rows } = await owner.query(
     `SELECT extract(epoch FROM max(sent_at) - min(created_at)) AS s FROM deliveries WHERE channel = $1 AND created_at >= $2`,
     [channel, from],
   );
   return (BATCHES * BATCH) / Number(rows[0].s);
-}
-
-async function untilGone(owner, channel, from, count) {
-  for (;;) {
-    const { rows } = await owner.query(
-      `SELECT count(*) FILTER (WHERE sent_at IS NOT NULL)::int AS sent, count(*) FILTER (WHERE status IN ('failed', 'suppressed'))::int AS lost FROM deliveries WHERE channel = $1 AND created_at >= $2`,
-      [channel, from],
-    );
-    if (rows[0].lost > 0) throw new Error(`${rows[0].lost} ${channel} deliveries did not go out`);
-    if (rows[0].sent >= count) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** The same rows as the delivery log's, with its indexes, durable. @returns rows per second on one connection */
-async function insertFloor(owner) {
-  await owner.query('CREATE TABLE bench_log (LIKE deliveries INCLUDING ALL)');
-  const insert = `INSERT INTO bench_log (day, id, workspace_id, message_id, channel, class, lane, source, status, created_at)
-    SELECT current_date, u.id, gen_random_uuid(), u.id, 'email', 'transactional', 'transactional', 'api', 'sent', now() FROM unnest($1::uuid[]) AS u(id)`;
-  const ids = () => Array.from({ length: 500 }, () => crypto.randomUUID());
-  const started = performance.now();
-  for (let i = 0; i < 40; i++) await owner.query(insert, [ids()]);
-  const seconds = (performance.now() - started) / 1000;
-  await owner.query('DROP TABLE bench_log');
-  return (40 * 500) / seconds;
-}
-
-const round = (n) => Math.round(n).toLocaleString('en');
-const quantiles = (sorted) =>
-  [0.5, 0.95, 0.99].map((q) =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN).toFixed(1),
-  );
-function table(rows) {
-  const widths = rows[0].map((_, c) => Math.max(...rows.map((row) => row[c].length)));
-  for (const row of rows)
-    console.log(
-      row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('   '),
-    );
 }

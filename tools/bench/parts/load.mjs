@@ -1,0 +1,96 @@
+/**
+ * The load generator, in a process of its own. Options: `{ url, apiKey }`. Asked
+ *   `{ rate, seconds, channel }`            single sends at a fixed rate, whatever the answers take;
+ *   `{ clients, seconds, channel }`         so many callers who send the next message when the last is answered;
+ *   `{ clients, batches, size, channel, later }`   the same with batches, `later`: to be sent in an hour,
+ * it answers `{ accepted, refused, latencyMs }` (rising).
+ */
+import { Pool } from 'undici';
+
+const { url, apiKey } = JSON.parse(process.argv[2]);
+const pool = new Pool(url, { connections: 64, pipelining: 1, headersTimeout: 60_000 });
+const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+
+const content = {
+  email: { subject: 'Order {{ order }}', html: '<p>Hello, order {{ order }} is on its way.</p>' },
+  sms: { body: 'Order {{ order }} is on its way.' },
+  push: { title: 'On its way', body: 'Order {{ order }}' },
+  'in-app': { title: 'On its way', body: 'Order {{ order }}' },
+};
+const to = {
+  email: (n) => ({ email: `bench-${n}@example.com` }),
+  sms: () => ({ phone: '+15005550170' }), // the sandbox accepts it and sends no receipt: those are not measured here
+  push: (n) => ({ deviceToken: `token-bench-${n}` }),
+  'in-app': (n) => ({ profile: `bench-${n % 100}` }),
+};
+const message = (channel, n, later) => ({
+  ...(later ? { sendAt: new Date(Date.now() + 3_600_000).toISOString() } : {}),
+  to: to[channel](n),
+  channels: [channel],
+  content: { [channel]: content[channel] },
+  data: { order: String(n) },
+});
+
+let n = 0;
+async function post(path, body) {
+  const from = performance.now();
+  const answer = await pool.request({ method: 'POST', path, headers, body: JSON.stringify(body) });
+  const text = await answer.body.text();
+  return { ok: answer.statusCode === 202, text, ms: performance.now() - from };
+}
+
+async function run({ rate, seconds, channel, clients, batches, size = 500, later = false }) {
+  const latencyMs = [];
+  let accepted = 0;
+  let refused = 0;
+  let firstRefusal;
+  const one = async (path, body, count) => {
+    const answer = await post(path, body);
+    latencyMs.push(answer.ms);
+    const good = !answer.ok ? 0 : count === 1 ? 1 : JSON.parse(answer.text).accepted;
+    accepted += good;
+    refused += count - good;
+    if (good < count) firstRefusal ??= answer.text.slice(0, 300);
+  };
+  const started = performance.now();
+  if (rate) {
+    const answers = [];
+    for (let i = 0; i < rate * seconds; i++) {
+      const wait = started + (i * 1000) / rate - performance.now();
+      if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+      answers.push(one('/v1/messages', message(channel, n++), 1));
+    }
+    await Promise.all(answers);
+  } else {
+    let left = batches ?? Infinity;
+    const until = seconds ? started + seconds * 1000 : Infinity;
+    await Promise.all(
+      Array.from({ length: clients }, async () => {
+        while (left-- > 0 && performance.now() < until)
+          if (batches)
+            await one(
+              '/v1/messages/batch',
+              { messages: Array.from({ length: size }, () => message(channel, n++, later)) },
+              size,
+            );
+          else await one('/v1/messages', message(channel, n++), 1);
+      }),
+    );
+  }
+  return {
+    accepted,
+    refused,
+    firstRefusal,
+    seconds: (performance.now() - started) / 1000,
+    latencyMs: latencyMs.sort((a, b) => a - b),
+  };
+}
+
+process.on('message', (question) => {
+  run(question).then(
+    (answer) => process.send({ answer }),
+    (error) => process.send({ error: error.stack }),
+  );
+});
+process.on('disconnect', () => process.exit());
+process.send({ ready: true });
