@@ -36,9 +36,12 @@ import {
   IconMessage,
   IconQuestionMark,
   IconReceipt,
+  IconRepeat,
+  IconSearch,
   IconSend,
   IconStack2,
   IconTransfer,
+  IconUserCheck,
   type Icon,
 } from '@tabler/icons-react';
 
@@ -154,6 +157,9 @@ export const eventLooks: Record<DeliveryEventType, Look> = {
   device_sent: { label: 'Sent to a device', icon: IconDeviceMobile, color: 'var(--status-sent)' },
   device_failed: { label: 'Failed for a device', icon: IconDeviceMobile, color: 'var(--status-failed)' },
   receipt: { label: 'Receipt', icon: IconReceipt, color: soft },
+  looked_up: { label: 'Looked up at the provider', icon: IconSearch, color: soft },
+  resolved: { label: 'Decided by a person', icon: IconUserCheck, color: soft },
+  redriven: { label: 'Asked for again', icon: IconRepeat, color: 'var(--status-pending)' },
   opened: { label: 'Opened', icon: IconMailOpened, color: 'var(--status-delivered)' },
   clicked: { label: 'Clicked', icon: IconClick, color: 'var(--status-delivered)' },
   seen: { label: 'Seen', icon: IconEye, color: 'var(--status-delivered)' },

@@ -49,6 +49,7 @@ export const reasons = {
   rate_limited: { ends: 'scheduled', sentence: 'The provider asked to slow down; it will be tried again.' },
   account_paused: { ends: 'scheduled', sentence: 'Every provider account of this channel is paused.' },
   quiet_hours: { ends: 'scheduled', sentence: 'It waits for the end of quiet hours.' },
+  redriven: { ends: 'scheduled', sentence: 'Somebody asked for it to be sent again.' },
   fallback: {
     ends: 'scheduled',
     sentence: 'It is a later step of a route and waits to see whether the earlier step succeeds.',
@@ -89,6 +90,7 @@ export const reasons = {
   missing_variable: { ends: 'failed', sentence: 'The template needs a variable that was not given.' },
   no_account: { ends: 'failed', sentence: 'The workspace has no provider account for this channel.' },
   retries_exhausted: { ends: 'failed', sentence: 'Every attempt within the retry window failed.' },
+  decided_by_person: { ends: 'failed', sentence: 'A person decided that it did not arrive.' },
   poisonous: { ends: 'failed', sentence: 'Handling it stopped a worker several times; it was set aside.' },
   // other ends
   cancelled_by_request: { ends: 'cancelled', sentence: 'Somebody cancelled it before it left.' },
@@ -122,6 +124,9 @@ export const deliveryEventTypes = [
   'device_sent',
   'device_failed',
   'receipt',
+  'looked_up',
+  'resolved',
+  'redriven',
   'opened',
   'clicked',
   'seen',

@@ -32,6 +32,12 @@ export function sendContext<Settings>(
           const i = inbox.findIndex(({ deliveryId }) => deliveryId === item.deliveryId);
           return `item-${i === -1 ? inbox.push(item) : i + 1}`;
         }),
+      find: async (deliveryIds) =>
+        new Map(
+          inbox.flatMap(({ deliveryId }, i): [string, string][] =>
+            deliveryIds.includes(deliveryId) ? [[deliveryId, `item-${i + 1}`]] : [],
+          ),
+        ),
     },
     callbackUrl: parts.callbackUrl ?? (() => null),
     unsubscribeUrl: (deliveryId) => `https://carillon.test/u/${deliveryId}`,

@@ -33,6 +33,7 @@ export interface Claimed {
   routeStep: number;
   expiresAt: Date | null;
   createdAt: Date;
+  redrivenAt: Date | null;
 }
 /** What it says, from its message. */
 export interface MessageFacts {
@@ -50,6 +51,8 @@ export interface Ready {
   recipient: Recipient;
   targets: { address: string; attemptId: string }[];
   accounts: SendingAccount[];
+  /** The workspace's own policy for unknown outcomes of its class. */
+  onUnknown: 'retry' | 'hold' | null;
 }
 /** A delivery that will not be sent now, and why. */
 export interface Stopped {
@@ -75,7 +78,8 @@ export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]
            FROM mine WHERE d.day = $1::date AND d.id = mine.id
          RETURNING d.day::text AS day, d.id, d.workspace_id AS "workspaceId", d.message_id AS "messageId", d.profile_id AS "profileId", d.channel,
                    d.class AS "messageClass", d.lane, d.topic, d.template_id AS "templateId", d.template_version AS "templateVersion", d.address,
-                   d.attempt, d.tries, d.provider_account_id AS "lastAccountId", d.route_step AS "routeStep", d.expires_at AS "expiresAt", d.created_at AS "createdAt"`,
+                   d.attempt, d.tries, d.provider_account_id AS "lastAccountId", d.route_step AS "routeStep", d.expires_at AS "expiresAt", d.created_at AS "createdAt",
+                   d.redriven_at AS "redrivenAt"`,
         [day, some, LEASE_SECONDS],
       )),
     );
@@ -142,7 +146,14 @@ export async function judge(
       accounts: accounts.length === 0 ? 'none' : accounts.every((a) => a.paused) ? 'paused' : 'ready',
     });
     if (verdict.kind === 'send' && recipient)
-      ready.push({ delivery, message, recipient, targets, accounts: accounts.filter((a) => !a.paused) });
+      ready.push({
+        delivery,
+        message,
+        recipient,
+        targets,
+        accounts: accounts.filter((a) => !a.paused),
+        onUnknown: settings.unknown?.[delivery.messageClass] ?? null,
+      });
     else if (verdict.kind !== 'send')
       stopped.push({ delivery, verdict, trace, nextStepId: nextStep(delivery, message) });
   }
@@ -155,6 +166,7 @@ export const nextStep = (delivery: Claimed, message: MessageFacts): string | nul
 interface WorkspaceSettings {
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
+  unknown?: Partial<Record<MessageClass, 'retry' | 'hold'>>;
 }
 
 async function messagesOf(

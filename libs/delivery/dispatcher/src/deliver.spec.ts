@@ -2,7 +2,14 @@
 import { loadConfig, useConfig } from '@carillon/config';
 import { SendMessage, type MessageClass } from '@carillon/contracts';
 import { Database, ensurePartitions, newId } from '@carillon/database';
-import { defineChannel, type Channel, type Outcome, type Outgoing } from '@carillon/delivery-rules';
+import {
+  defineChannel,
+  type Channel,
+  type Finding,
+  type Missing,
+  type Outcome,
+  type Outgoing,
+} from '@carillon/delivery-rules';
 import { Acceptance, DeliveryHints, links, takeDue, SendContexts } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
@@ -23,6 +30,8 @@ let contexts: SendContexts;
 let offered: string[];
 let sent: Outgoing<string>[];
 let answer: (message: Outgoing<string>) => Outcome | Promise<Outcome>;
+let finding: (message: Missing) => Finding;
+let asked: Missing[];
 const workspaceId = newId();
 const accountId = newId();
 const { signal } = new AbortController();
@@ -46,6 +55,10 @@ const channel = defineChannel<string>({
         sent.push(...batch);
         return Promise.all(batch.map(async (m) => answer(m)));
       },
+      lookup: (batch) => {
+        asked.push(...batch);
+        return Promise.resolve(batch.map((m) => finding(m)));
+      },
     },
   ],
   retry,
@@ -65,7 +78,7 @@ beforeAll(async () => {
   acceptance = new Acceptance(database, queues);
   contexts = new SendContexts({
     links: links(),
-    inboxFor: () => ({ store: () => Promise.resolve([]) }),
+    inboxFor: () => ({ store: () => Promise.resolve([]), find: () => Promise.resolve(new Map()) }),
     allowPrivateNetworks: false,
   });
   const hints = new DeliveryHints(database);
@@ -91,6 +104,8 @@ beforeEach(async () => {
   offered = [];
   sent = [];
   answer = () => accepted;
+  asked = [];
+  finding = () => ({ kind: 'unclear', answer: {} });
   await owner.query('UPDATE provider_accounts SET paused_at = NULL');
 });
 afterAll(async () => {
@@ -144,6 +159,7 @@ const tick = () =>
       100,
       () => retry,
       () => 0,
+      () => true,
     ),
   );
 /** A worker as far as its claim, and no further. */
@@ -294,7 +310,7 @@ describe('a delivery', () => {
     const { id } = await accept('ada@example.com', { class: 'marketing' });
     answer = () => Promise.reject(new Error('bug'));
     await deliverer.deliver([id], signal);
-    expect(await row(id)).toMatchObject({ status: 'unknown', reason: 'no_answer', due_at: null });
+    expect(await row(id)).toMatchObject({ status: 'unknown', reason: 'no_answer', due_at: expect.any(Date) });
   });
 });
 
@@ -319,7 +335,7 @@ describe('a worker that dies', () => {
 
   it.each<[MessageClass, object]>([
     ['transactional', { status: 'scheduled', reason: 'retry', possible_duplicate: true }],
-    ['marketing', { status: 'unknown', reason: 'worker_lost', due_at: null }],
+    ['marketing', { status: 'unknown', reason: 'worker_lost', due_at: expect.any(Date) }],
   ])('after the mark leaves a %s message in doubt, and says so', async (messageClass, expected) => {
     const { id } = await accept('ada@example.com', { class: messageClass });
     const { ready } = await claimOnly(id);
@@ -468,5 +484,122 @@ describe('a lost job', () => {
       reason: 'expired_before_sending',
       due_at: null,
     });
+  });
+});
+
+describe('an outcome that is unknown and held', () => {
+  /** A newsletter whose answer was lost. */
+  const held = async (address: string) => {
+    const { id } = await accept(address, { class: 'marketing' });
+    answer = () => ({ kind: 'unknown', answer: {} });
+    await deliverer.deliver([id], signal);
+    answer = () => accepted;
+    expect(await row(id)).toMatchObject({ status: 'unknown', due_at: expect.any(Date) });
+    return id;
+  };
+  /** The clock looks at it, and its dispatcher gets what the clock offers. */
+  const look = async (id: string) => {
+    await passTime(id);
+    const { offer } = await tick();
+    const ids = offer.map((o) => o.id).filter((one) => one === id);
+    if (ids.length > 0) await deliverer.deliver(ids, signal);
+    return ids.length;
+  };
+
+  it('is settled by what its provider finds, and not sent again', async () => {
+    const id = await held('found@example.com');
+    finding = () => ({ kind: 'found', status: 'delivered', providerMessageId: 'p-77', answer: { code: 1 } });
+    expect(await look(id)).toBe(1);
+    expect(await row(id)).toMatchObject({
+      status: 'delivered',
+      reason: null,
+      due_at: null,
+      provider_message_id: 'p-77',
+    });
+    expect(sent.filter((m) => m.deliveryId === id)).toHaveLength(1);
+    expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'unknown', 'delivered']);
+    expect(asked).toEqual([
+      expect.objectContaining({
+        deliveryId: id,
+        address: 'found@example.com',
+        handedOverAt: expect.any(Date),
+      }),
+    ]);
+  });
+
+  it('is sent when its provider says for certain that nothing arrived, which is no duplicate', async () => {
+    const id = await held('absent@example.com');
+    finding = () => ({ kind: 'absent', answer: {} });
+    await look(id);
+    expect(await row(id)).toMatchObject({ status: 'scheduled', reason: 'retry', possible_duplicate: false });
+    await passTime(id);
+    await tick();
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'sent', possible_duplicate: false });
+  });
+
+  it('stays unknown while nobody can tell, and is left to a person after a quarter of an hour', async () => {
+    const id = await held('unclear@example.com');
+    await look(id);
+    expect(await row(id)).toMatchObject({ status: 'unknown', due_at: expect.any(Date) });
+    expect((await timeline(id)).at(-1)).toBe('looked_up');
+    await owner.query(`UPDATE deliveries SET handed_over_at = now() - interval '15 minutes' WHERE id = $1`, [
+      id,
+    ]);
+    expect(await look(id)).toBe(0);
+    expect(await row(id)).toMatchObject({ status: 'unknown', due_at: null });
+    expect((await timeline(id)).at(-1)).toBe('unknown');
+    expect(sent.filter((m) => m.deliveryId === id)).toHaveLength(1);
+  });
+
+  it('does not take for itself what is known to be another delivery', async () => {
+    const { id: other } = await accept('twice@example.com');
+    await deliverer.deliver([other], signal);
+    expect(await row(other)).toMatchObject({ status: 'sent', provider_message_id: 'p-1' });
+    const id = await held('twice@example.com');
+    finding = () => ({ kind: 'found', status: 'sent', providerMessageId: 'p-1', answer: {} });
+    await look(id);
+    expect(await row(id)).toMatchObject({ status: 'unknown' });
+  });
+
+  it.each([
+    ['transactional', 'hold', 'unknown'],
+    ['marketing', 'retry', 'scheduled'],
+  ] as const)('follows the word of its workspace: %s, %s', async (messageClass, policy, status) => {
+    await owner.query('UPDATE workspaces SET settings = $2 WHERE id = $1', [
+      workspaceId,
+      { unknown: { [messageClass]: policy } },
+    ]);
+    try {
+      answer = () => ({ kind: 'unknown', answer: {} });
+      const { id } = await accept(`policy-${policy}@example.com`, { class: messageClass });
+      await deliverer.deliver([id], signal);
+      expect(await row(id)).toMatchObject({ status, possible_duplicate: policy === 'retry' });
+      // The same when the worker dies.
+      const { id: lost } = await accept(`lost-${policy}@example.com`, { class: messageClass });
+      const { ready } = await claimOnly(lost);
+      await database.inWorkspace(workspaceId, (sql) =>
+        markHandedOver(sql, ready, { id: accountId, provider: 'scripted' }),
+      );
+      await passTime(lost);
+      await tick();
+      expect(await row(lost)).toMatchObject({ status });
+    } finally {
+      await owner.query(`UPDATE workspaces SET settings = '{}' WHERE id = $1`, [workspaceId]);
+    }
+  });
+
+  it('can be asked about after its worker died: account and address are in the row before bytes leave', async () => {
+    const { id } = await accept('died@example.com', { class: 'marketing' });
+    const { ready } = await claimOnly(id);
+    await database.inWorkspace(workspaceId, (sql) =>
+      markHandedOver(sql, ready, { id: accountId, provider: 'scripted' }),
+    );
+    await passTime(id);
+    await tick();
+    expect(await row(id)).toMatchObject({ status: 'unknown', reason: 'worker_lost' });
+    finding = () => ({ kind: 'found', status: 'sent', providerMessageId: 'p-died', answer: {} });
+    await look(id);
+    expect(await row(id)).toMatchObject({ status: 'sent', provider_message_id: 'p-died' });
   });
 });

@@ -32,6 +32,7 @@ import { setMaxListeners } from 'node:events';
 import { claim, judge, nextStep, type Claimed, type Ready, type Stopped } from './claim.js';
 import { markHandedOver } from './hand-over.js';
 import type { Leases } from './leases.js';
+import { reconcile } from './reconcile.js';
 import {
   recordAttempts,
   recordStopped,
@@ -76,6 +77,8 @@ export class Deliverer {
     failpoint('after-claim');
     const claimed = work.flatMap((w) => [...w.ready, ...w.stopped].map((x) => x.delivery));
     this.leases.hold(claimed);
+    // What is left is someone else's, or unknown: its provider is asked.
+    if (claimed.length < ids.length) await this.reconcile(ids, claimed, signal);
     try {
       for (const { workspaceId, ready, stopped, recorded, templates } of work) {
         this.tell(recorded);
@@ -91,6 +94,21 @@ export class Deliverer {
       }
     } finally {
       this.leases.release(claimed);
+    }
+  }
+
+  private async reconcile(
+    ids: readonly string[],
+    claimed: readonly Claimed[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const taken = new Set(claimed.map((d) => d.id));
+    const rest = ids.filter((id) => !taken.has(id));
+    const { database, contexts, renderer, channel } = this;
+    const settled = await reconcile({ database, contexts, renderer, channel }, rest, signal);
+    for (const { workspaceId, deliveryIds, eventIds } of settled) {
+      this.hints.changed(workspaceId, deliveryIds);
+      if (eventIds.length > 0) this.tell({ eventIds });
     }
   }
 
@@ -180,7 +198,9 @@ export class Deliverer {
     batch: readonly Rendered[],
     signal: AbortSignal,
   ): Promise<void> {
-    const marked = await this.database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, batch));
+    const marked = await this.database.inWorkspace(workspaceId, (sql) =>
+      markHandedOver(sql, batch, batch[0]?.account),
+    );
     failpoint('after-mark');
     const handedOverAt = new Date();
     const going = batch.filter((r) => marked.has(r.delivery.id));
@@ -212,13 +232,18 @@ export class Deliverer {
         outcome: outcomes[n++] ?? unknown('the provider gave no outcome'),
       }));
       const outcome = asBuggy(combineDevices(attempts.map((a) => a.outcome)));
-      const planned = Math.max(r.delivery.createdAt.getTime(), r.message.sendAt?.getTime() ?? 0);
+      const planned = Math.max(
+        r.delivery.createdAt.getTime(),
+        r.message.sendAt?.getTime() ?? 0,
+        r.delivery.redrivenAt?.getTime() ?? 0,
+      );
       const now = Date.now();
       const next = afterAttempt(
         outcome,
         {
           attempt: r.delivery.tries + 1,
           messageClass: r.delivery.messageClass,
+          onUnknown: r.onUnknown,
           ageMs: now - planned,
           expiresInMs: r.delivery.expiresAt ? r.delivery.expiresAt.getTime() - now : null,
           otherAccounts: r.accounts.length - 1,

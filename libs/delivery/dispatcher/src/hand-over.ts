@@ -8,15 +8,24 @@ import type { Sql } from '@carillon/database';
 import { blockingTopics } from '@carillon/delivery-rules';
 import type { Ready } from './claim.js';
 
-/** Marks these deliveries (one day, one workspace). Returns the ids that may be sent. */
-export async function markHandedOver(sql: Sql, batch: readonly Ready[]): Promise<Set<string>> {
+/**
+ * Marks these deliveries (one day, one workspace, one account). The account and the address stand in the row before
+ * bytes leave, so that after a crash the provider can still be asked. @returns the ids that may be sent
+ */
+export async function markHandedOver(
+  sql: Sql,
+  batch: readonly Ready[],
+  account: { id: string; provider: string } | null = null,
+): Promise<Set<string>> {
   const [first] = batch;
   if (!first) return new Set();
   const { day, workspaceId, channel } = first.delivery;
   const ids = batch.map((r) => r.delivery.id);
   const attempts = batch.map((r) => r.delivery.attempt);
   const rows = await sql.query<{ id: string }>(
-    `UPDATE deliveries d SET handed_over_at = ${bug('mark-not-written') ? 'NULL' : 'clock_timestamp()'}, tries = d.tries + 1
+    `UPDATE deliveries d SET handed_over_at = ${bug('mark-not-written') ? 'NULL' : 'clock_timestamp()'}, tries = d.tries + 1,
+            provider_account_id = coalesce($8::uuid, d.provider_account_id), provider = coalesce($9, d.provider),
+            address = CASE WHEN $7 IN ('email', 'sms') THEN coalesce(d.address, u.address) ELSE d.address END
        FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[]) AS u(id, attempt, address, topics)
       WHERE d.day = $1::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND ${bug('cancel-unread-at-mark') ? "d.status IN ('sending', 'cancelled')" : "d.status = 'sending'"} AND d.handed_over_at IS NULL
         AND (d.expires_at IS NULL OR d.expires_at > clock_timestamp()${bug('expiry-ignored') ? ' OR true' : ''})
@@ -32,6 +41,8 @@ export async function markHandedOver(sql: Sql, batch: readonly Ready[]): Promise
       batch.map((r) => r.targets[0]?.address ?? ''),
       batch.map((r) => pgArray(blockingTopics(r.delivery.messageClass, r.delivery.topic))),
       channel,
+      account?.id ?? null,
+      account?.provider ?? null,
     ],
   );
   const marked = new Set(rows.map((r) => r.id));

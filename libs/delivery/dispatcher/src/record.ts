@@ -6,7 +6,7 @@ import { removeDevices } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
 import { reasons, type DeliveryEventType, type ReasonName, type Status } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import type { Next, Outcome, ProviderAnswer } from '@carillon/delivery-rules';
+import { FIRST_LOOKUP_MS, type Next, type Outcome, type ProviderAnswer } from '@carillon/delivery-rules';
 import { groupBy } from '@carillon/delivery-service';
 import type { Claimed, Stopped } from './claim.js';
 
@@ -196,7 +196,8 @@ function changeOf({ delivery, account, attempts, next }: Attempted): Change {
       // Most refusals are failures; a person who has opted out at the provider is not.
       return { ...change, status: reasons[next.reason].ends, reason: next.reason };
     case 'unknown':
-      return { ...change, status: 'unknown', reason: next.reason };
+      // Held: a receipt or the provider may still tell.
+      return { ...change, status: 'unknown', reason: next.reason, afterMs: FIRST_LOOKUP_MS };
   }
 }
 

@@ -32,12 +32,20 @@ export interface AttemptFacts {
   /** 1 for the first. */
   attempt: number;
   messageClass: MessageClass;
+  /** The workspace's own word for this class; left out, transactional is sent again and marketing held. */
+  onUnknown?: 'retry' | 'hold' | null;
   /** Since acceptance (or the planned time). Milliseconds. */
   ageMs: number;
   /** Until expiry, if any. Milliseconds. */
   expiresInMs: number | null;
   otherAccounts: number;
 }
+
+/** A login code that may not have arrived is worth a possible duplicate; a newsletter is not. */
+export const defaultOnUnknown = { transactional: 'retry', marketing: 'hold' } as const satisfies Record<
+  MessageClass,
+  'retry' | 'hold'
+>;
 
 /** Full jitter above half: between 0.5 and 1 times the exponential step. `random` in [0, 1). */
 export const backoff = (policy: RetryPolicy, attempt: number, random: number): number => {
@@ -86,8 +94,7 @@ export function afterAttempt(
     case 'misconfigured':
       return { kind: 'pauseAccount', answer: outcome.answer };
     case 'unknown':
-      // A login code that may not have arrived is worth a possible duplicate; a newsletter is not.
-      return facts.messageClass === 'transactional'
+      return (facts.onUnknown ?? defaultOnUnknown[facts.messageClass]) === 'retry'
         ? retry(undefined, 'retry', true)
         : { kind: 'unknown', reason: 'no_answer' };
   }

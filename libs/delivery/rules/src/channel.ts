@@ -9,7 +9,7 @@ import type {
   RenderedContent,
 } from '@carillon/contracts';
 import type { z } from 'zod';
-import type { Outcome, Receipt } from './outcome.js';
+import type { Finding, Outcome, Receipt } from './outcome.js';
 import type { RetryPolicy } from './after-attempt.js';
 
 /** A profile as far as a channel needs it to find addresses and to render. */
@@ -63,6 +63,17 @@ export interface InboxPort {
       data: Record<string, unknown>;
     }[],
   ): Promise<string[]>;
+  /** @returns the id of the item by delivery id, of those that are there */
+  find(deliveryIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+}
+
+/** A message that was handed over and never answered for. */
+export interface Missing {
+  deliveryId: string;
+  address: string | null;
+  handedOverAt: Date;
+  /** What it said, rendered again; null when that is no longer possible. */
+  content: RenderedContent | null;
 }
 
 export interface SendContext<Settings> {
@@ -121,6 +132,11 @@ export interface Provider<Rendered = unknown, Settings = unknown> {
   settings: z.ZodType<Settings>;
   /** One outcome per message, in the order given. Must not throw for anything a provider can answer. */
   send(batch: readonly Outgoing<Rendered>[], context: SendContext<Settings>): Promise<Outcome[]>;
+  /**
+   * Asks the provider what became of messages whose answer was lost. Only where it can tell: SMTP and FCM cannot. One
+   * finding per message, in the order given; must not throw for anything a provider can answer.
+   */
+  lookup?(batch: readonly Missing[], context: SendContext<Settings>): Promise<Finding[]>;
   /** Tries the credentials without sending. */
   test?(context: SendContext<Settings>): Promise<{ ok: boolean; sentence: string }>;
   /** Verifies on the raw body, then translates. `deliveryId` is the one in the (signed) callback URL, if any. */
@@ -183,7 +199,7 @@ export function defineProvider<Rendered, Settings>(
   };
   const wrong = ({ issues: [issue] }: z.ZodError) =>
     `The setting ${issue?.path.join('.') ?? ''} does not fit: ${issue?.message ?? 'unknown'}.`;
-  const { test, parseWebhook } = provider;
+  const { test, lookup, parseWebhook } = provider;
   return {
     ...provider,
     async send(batch, context) {
@@ -191,6 +207,13 @@ export function defineProvider<Rendered, Settings>(
       if (!error) return provider.send(batch, { ...context, settings });
       return batch.map(() => ({ kind: 'misconfigured', answer: { message: wrong(error) } }));
     },
+    ...(lookup && {
+      async lookup(batch, context) {
+        const { data: settings, error } = read(context.settings);
+        if (!error) return lookup(batch, { ...context, settings });
+        return batch.map(() => ({ kind: 'unclear', answer: { message: wrong(error) } }));
+      },
+    }),
     ...(test && {
       async test(context) {
         const { data: settings, error } = read(context.settings);

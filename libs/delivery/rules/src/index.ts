@@ -4,6 +4,7 @@ export * from './channel.js';
 export * from './after-attempt.js';
 export * from './choose-account.js';
 export * from './transitions.js';
+export * from './reconcile.js';
 export * from './gate.js';
 export * from './explain.js';
 export * from './rendering.js';

@@ -39,6 +39,21 @@ export interface Receipt {
   answer: ProviderAnswer;
 }
 
+/** What a provider finds when it is asked about a message whose answer was lost. */
+export type Finding =
+  | {
+      kind: 'found';
+      status: 'sent' | 'delivered' | 'failed';
+      /** For `failed`. */
+      reason?: ReasonName;
+      providerMessageId: string | null;
+      answer: ProviderAnswer;
+    }
+  /** The provider knows for certain that it never took it: it may be sent again, and that is no duplicate. */
+  | { kind: 'absent'; answer: ProviderAnswer }
+  /** It cannot tell, or not yet. */
+  | { kind: 'unclear'; answer: ProviderAnswer };
+
 /** What a call without a whole answer means. `error` is the `HttpOutError` of `@carillon/http-out`, or of its shape. */
 export function unanswered(error: {
   name: string;

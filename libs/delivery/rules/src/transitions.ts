@@ -1,9 +1,13 @@
-/** What may follow what. Retries go `sending → scheduled`; receipts never move a status back, with the named exceptions. */
+/**
+ * What may follow what. Retries go `sending → scheduled`; receipts never move a status back, with the named exceptions.
+ * `failed → scheduled` and `unknown → scheduled` are a person's word: a re-drive, with a line of the timeline that names who.
+ */
 import type { Status } from '@carillon/contracts';
 
 const may: Record<Status, readonly Status[]> = {
-  scheduled: ['queued', 'sending', 'suppressed', 'failed', 'cancelled', 'expired'],
-  queued: ['sending', 'scheduled', 'suppressed', 'failed', 'cancelled', 'expired'],
+  // `sent` and `delivered`: an earlier attempt whose fate was unknown turns out to have succeeded before the next began.
+  scheduled: ['queued', 'sending', 'sent', 'delivered', 'suppressed', 'failed', 'cancelled', 'expired'],
+  queued: ['sending', 'scheduled', 'sent', 'delivered', 'suppressed', 'failed', 'cancelled', 'expired'],
   // `cancelled` and `queued` only before the hand-over mark: nothing has left.
   sending: [
     'sent',
@@ -21,7 +25,8 @@ const may: Record<Status, readonly Status[]> = {
   delivered: ['failed'],
   // The provider's word, or a person's, settles what we did not know.
   unknown: ['sent', 'delivered', 'failed', 'scheduled'],
-  failed: [],
+  // Only by a re-drive.
+  failed: ['scheduled'],
   suppressed: [],
   cancelled: [],
   expired: [],
@@ -39,6 +44,16 @@ export const receiptFrom = (status: 'sent' | 'delivered' | 'failed'): Status[] =
       failed: ['sending', 'sent', 'delivered', 'unknown'],
     }) as const
   )[status].slice();
+
+/**
+ * Statuses from which a success settles a delivery of which an earlier attempt may have arrived (`possible_duplicate`):
+ * it waits to be sent again, and need not be.
+ */
+export const settledWhileWaiting = (status: 'sent' | 'delivered' | 'failed'): Status[] =>
+  status === 'failed' ? [] : ['scheduled', 'queued'];
+
+/** What a person may send again. Nothing that was accepted is among them. */
+export const redrivable: readonly Status[] = ['failed', 'unknown'];
 
 /** Statuses in which nothing has left yet, so that cancelling and rescheduling are possible. */
 export const notLeft: readonly Status[] = ['scheduled', 'queued'];

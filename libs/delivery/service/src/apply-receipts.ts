@@ -1,11 +1,13 @@
 /**
  * What providers report later becomes part of the delivery: once per event of theirs, never moving a status back, and
- * every word recorded in the timeline. One transaction. Called by receive-webhook.ts; verifies nothing.
+ * every word recorded in the timeline. A receipt that comes before its delivery (bulk rows are written with their
+ * outcome) is parked, and applied by the clock when the delivery is there. Verifies nothing: receive-webhook.ts does.
  */
 import { bug, failpoint } from '@carillon/config';
 import type { DeliveryEventType, ReasonName } from '@carillon/contracts';
-import { dayOf, type Sql } from '@carillon/database';
-import { receiptFrom, type Receipt } from '@carillon/delivery-rules';
+import { dayOf, timeOf, type Sql } from '@carillon/database';
+import { receiptFrom, settledWhileWaiting, type Receipt } from '@carillon/delivery-rules';
+import { groupBy } from './group-by.js';
 
 export interface Applied {
   /** Deliveries whose timeline grew. */
@@ -14,7 +16,10 @@ export interface Applied {
   eventIds: string[];
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A UUIDv7, as ours are. */
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** How long a receipt waits for its delivery. */
+export const PARKED_HOURS = 24;
 /** A batch may tell of the same delivery twice, so each status is applied before the next one. */
 const ranks = ['sent', 'delivered', 'failed'] as const;
 
@@ -28,12 +33,92 @@ export async function applyReceipts(
 ): Promise<Applied> {
   const { workspaceId } = account;
   if (bug('receipt-lost')) return { deliveryIds: [], eventIds: [] };
-  const known = await lockDeliveries(sql, workspaceId, receipts);
-  const fresh = await storeReceipts(
+  const known = await lockDeliveries(
+    sql,
+    workspaceId,
+    receipts.map((r) => r.deliveryId),
+  );
+  const stored = await storeReceipts(
     sql,
     account,
-    receipts.filter(({ deliveryId }) => known.has(deliveryId)),
+    receipts.filter(({ deliveryId }) => known.has(deliveryId) || mayAppear(deliveryId)),
+    known,
   );
+  return bring(
+    sql,
+    account,
+    stored.filter(({ deliveryId }) => known.has(deliveryId)),
+  );
+}
+
+/**
+ * Receipts that came before their delivery, now that it is there. Run by the clock.
+ * @returns what changed, by workspace, and how many were taken
+ */
+export async function applyParked(
+  sql: Sql,
+  limit: number,
+): Promise<{ applied: (Applied & { workspaceId: string })[]; taken: number }> {
+  const waiting = await sql.query<{ day: string; id: string }>(
+    `SELECT DISTINCT r.day::text AS day, r.delivery_id AS id
+       FROM receipts r
+      WHERE r.applied_at IS NULL AND r.day >= (now() AT TIME ZONE 'UTC')::date - 2
+        AND EXISTS (SELECT 1 FROM deliveries d WHERE d.day = r.day AND d.id = r.delivery_id AND d.workspace_id = r.workspace_id)
+      LIMIT $1`,
+    [limit],
+  );
+  if (waiting.length === 0) return { applied: [], taken: 0 };
+  const days = [...new Set(waiting.map((w) => w.day))];
+  // Deliveries first, as webhooks do; one that somebody holds at this moment is left for the next round.
+  const locked = await sql.query<{ id: string; workspaceId: string }>(
+    `SELECT id, workspace_id AS "workspaceId" FROM deliveries WHERE day = ANY($1::date[]) AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED`,
+    [days, waiting.map((w) => w.id)],
+  );
+  const rows = await sql.query<Parked>(
+    `UPDATE receipts r SET applied_at = now() FROM unnest($2::uuid[], $3::uuid[]) AS u(id, workspace_id)
+      WHERE r.day = ANY($1::date[]) AND r.delivery_id = ANY($2::uuid[]) AND r.delivery_id = u.id AND r.workspace_id = u.workspace_id AND r.applied_at IS NULL
+     RETURNING r.workspace_id AS "workspaceId", r.provider_account_id AS "accountId", r.event_id AS "eventId", r.delivery_id AS "deliveryId", r.status, r.reason, r.answer, r.received_at AS "receivedAt"`,
+    [days, locked.map((d) => d.id), locked.map((d) => d.workspaceId)],
+  );
+  rows.sort((a, b) => a.receivedAt.getTime() - b.receivedAt.getTime());
+  const applied: (Applied & { workspaceId: string })[] = [];
+  for (const some of groupBy(rows, (r) => `${r.workspaceId} ${r.accountId}`).values()) {
+    const [first] = some;
+    if (!first) continue;
+    const account = { id: first.accountId, workspaceId: first.workspaceId };
+    const receipts = some.map(({ reason, ...r }): Receipt => ({ ...r, ...(reason && { reason }) }));
+    applied.push({ workspaceId: account.workspaceId, ...(await bring(sql, account, receipts)) });
+  }
+  return { applied, taken: rows.length };
+}
+interface Parked extends Pick<Receipt, 'eventId' | 'deliveryId' | 'status' | 'answer'> {
+  workspaceId: string;
+  accountId: string;
+  reason: ReasonName | null;
+  receivedAt: Date;
+}
+
+/** Forgets receipts whose delivery never appeared: of another installation, or about nothing. */
+export const forgetParked = (sql: Sql): Promise<number> =>
+  sql.execute(
+    'DELETE FROM receipts WHERE applied_at IS NULL AND received_at < now() - make_interval(hours => $1)',
+    [PARKED_HOURS],
+  );
+
+/** Its day has a partition, and its row may still be on its way to us. */
+function mayAppear(deliveryId: string): boolean {
+  if (!uuid.test(deliveryId)) return false;
+  const ageMs = Date.now() - timeOf(deliveryId).getTime();
+  return ageMs < PARKED_HOURS * 3_600_000 && ageMs > -60_000;
+}
+
+/** Moves the deliveries and writes their timelines. They are locked, and the receipts stored. */
+async function bring(
+  sql: Sql,
+  account: { id: string; workspaceId: string },
+  fresh: readonly Receipt[],
+): Promise<Applied> {
+  const { workspaceId } = account;
   if (fresh.length === 0) return { deliveryIds: [], eventIds: [] };
 
   const moved = new Set<Receipt>();
@@ -43,6 +128,11 @@ export async function applyReceipts(
     // Told twice under two event ids, the first one has moved it.
     for (const receipt of told) if (ids.delete(receipt.deliveryId)) moved.add(receipt);
   }
+  await noteTimes(
+    sql,
+    workspaceId,
+    fresh.filter((receipt) => !moved.has(receipt)),
+  );
   const failed = fresh.filter((receipt) => moved.has(receipt) && receipt.status === 'failed');
   await bringForward(sql, workspaceId, failed);
   failpoint('receipts-before-commit');
@@ -59,9 +149,9 @@ const daysOf = (ids: readonly string[]): string[] => [...new Set(ids.map(dayOf))
 async function lockDeliveries(
   sql: Sql,
   workspaceId: string,
-  receipts: readonly Receipt[],
+  deliveryIds: readonly string[],
 ): Promise<Set<string>> {
-  const ids = [...new Set(receipts.map((r) => r.deliveryId))].filter((id) => uuid.test(id));
+  const ids = [...new Set(deliveryIds)].filter((id) => uuid.test(id));
   if (ids.length === 0) return new Set();
   const rows = await sql.query<{ id: string }>(
     `SELECT id FROM deliveries WHERE day = ANY($2::date[]) AND id = ANY($3::uuid[]) AND workspace_id = $1 ORDER BY id FOR UPDATE`,
@@ -75,13 +165,14 @@ async function storeReceipts(
   sql: Sql,
   account: { id: string; workspaceId: string },
   receipts: readonly Receipt[],
+  known: ReadonlySet<string>,
 ): Promise<Receipt[]> {
   const unique = [...new Map(receipts.map((r) => [`${dayOf(r.deliveryId)} ${r.eventId}`, r])).values()];
   if (unique.length === 0) return [];
   const rows = await sql.query<{ deliveryId: string; eventId: string }>(
     `INSERT INTO receipts (day, workspace_id, provider_account_id, event_id, delivery_id, status, reason, answer, applied_at)
-     SELECT u.day, $1, $2, u.event_id, u.delivery_id, u.status, u.reason, u.answer::jsonb, now()
-       FROM unnest($3::date[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[]) AS u(day, event_id, delivery_id, status, reason, answer)
+     SELECT u.day, $1, $2, u.event_id, u.delivery_id, u.status, u.reason, u.answer::jsonb, CASE WHEN u.known THEN now() END
+       FROM unnest($3::date[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::boolean[]) AS u(day, event_id, delivery_id, status, reason, answer, known)
          ON CONFLICT DO NOTHING
      RETURNING delivery_id AS "deliveryId", event_id AS "eventId"`,
     [
@@ -93,6 +184,7 @@ async function storeReceipts(
       unique.map((r) => r.status),
       unique.map((r) => r.reason ?? null),
       unique.map((r) => JSON.stringify(r.answer)),
+      unique.map((r) => known.has(r.deliveryId)),
     ],
   );
   const stored = new Set(rows.map((row) => `${row.deliveryId} ${row.eventId}`));
@@ -110,11 +202,13 @@ async function move(
   if (byDelivery.length === 0) return new Set();
   const rows = await sql.query<{ id: string }>(
     `UPDATE deliveries d
-        SET status = $2, reason = u.reason, due_at = NULL,
+        SET status = $2, due_at = NULL,
+            reason = CASE WHEN d.status = 'delivered' AND u.reason = 'rejected' THEN 'bounced' ELSE u.reason END,
             sent_at = CASE WHEN $2 = 'failed' THEN d.sent_at ELSE coalesce(d.sent_at, now()) END,
             delivered_at = CASE WHEN $2 = 'delivered' THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END
        FROM unnest($4::uuid[], $5::text[]) AS u(id, reason)
-      WHERE d.day = ANY($3::date[]) AND d.id = ANY($4::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.status = ANY($6)
+      WHERE d.day = ANY($3::date[]) AND d.id = ANY($4::uuid[]) AND d.id = u.id AND d.workspace_id = $1
+        AND (d.status = ANY($6) OR (d.possible_duplicate AND d.status = ANY($7)))
      RETURNING d.id`,
     [
       workspaceId,
@@ -123,9 +217,27 @@ async function move(
       byDelivery.map((r) => r.deliveryId),
       byDelivery.map((r) => reasonOf(r)),
       bug('receipt-moves-back') ? [...receiptFrom(status), 'delivered', 'failed'] : receiptFrom(status),
+      settledWhileWaiting(status),
     ],
   );
   return new Set(rows.map(({ id }) => id));
+}
+
+/** What was told late: a delivery that has failed meanwhile had still been sent, or had even arrived. */
+async function noteTimes(sql: Sql, workspaceId: string, late: readonly Receipt[]): Promise<void> {
+  const successes = late.filter(({ status }) => status === 'sent' || status === 'delivered');
+  if (successes.length === 0) return;
+  await sql.execute(
+    `UPDATE deliveries d
+        SET sent_at = coalesce(d.sent_at, now()), delivered_at = CASE WHEN d.id = ANY($4::uuid[]) THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END
+      WHERE d.day = ANY($2::date[]) AND d.id = ANY($3::uuid[]) AND d.workspace_id = $1 AND d.status = 'failed'`,
+    [
+      workspaceId,
+      daysOf(successes.map((r) => r.deliveryId)),
+      successes.map((r) => r.deliveryId),
+      successes.filter((r) => r.status === 'delivered').map((r) => r.deliveryId),
+    ],
+  );
 }
 
 const reasonOf = ({ status, reason }: Receipt): ReasonName | null =>

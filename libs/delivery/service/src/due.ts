@@ -5,7 +5,9 @@
 import { bug } from '@carillon/config';
 import type { Channel, Lane, MessageClass } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import { afterAttempt, type RetryPolicy } from '@carillon/delivery-rules';
+import { afterAttempt, afterHold, FIRST_LOOKUP_MS, type RetryPolicy } from '@carillon/delivery-rules';
+import { providerOf } from './account-settings.js';
+import { forgetParked } from './apply-receipts.js';
 import { groupBy } from './group-by.js';
 import { OFFER_AGAIN_SECONDS } from './accept.js';
 import { IDEMPOTENCY_WINDOW_HOURS } from './idempotency.js';
@@ -17,8 +19,10 @@ interface DueRow {
   day: string;
   id: string;
   workspaceId: string;
-  status: 'scheduled' | 'queued' | 'sending';
+  status: 'scheduled' | 'queued' | 'sending' | 'unknown';
+  reason: string | null;
   channel: Channel;
+  provider: string | null;
   lane: Lane;
   messageClass: MessageClass;
   attempt: number;
@@ -27,6 +31,9 @@ interface DueRow {
   handedOverAt: Date | null;
   createdAt: Date;
   expiresAt: Date | null;
+  redrivenAt: Date | null;
+  /** The workspace's own policy for unknown outcomes of this class. */
+  onUnknown: 'retry' | 'hold' | null;
   now: Date;
 }
 export interface Taken {
@@ -42,20 +49,28 @@ export interface Taken {
  * @param limit most rows of one call
  * @param retry the policy of each channel, for attempts whose worker died
  * @param random in [0, 1)
+ * @param looksUp can the provider be asked what became of a message
  */
 export async function takeDue(
   sql: Sql,
   limit: number,
   retry: (channel: Channel) => RetryPolicy,
   random: () => number,
+  looksUp: (channel: Channel, provider: string) => boolean = providerLooksUp,
 ): Promise<Taken> {
   const rows = await sql.query<DueRow>(
-    `SELECT day::text AS day, id, workspace_id AS "workspaceId", status, channel, lane, class AS "messageClass", attempt, tries, crashes, handed_over_at AS "handedOverAt",
-            created_at AS "createdAt", expires_at AS "expiresAt", clock_timestamp() AS now
+    `SELECT day::text AS day, id, workspace_id AS "workspaceId", status, reason, channel, provider, lane, class AS "messageClass", attempt, tries, crashes, handed_over_at AS "handedOverAt",
+            created_at AS "createdAt", expires_at AS "expiresAt", redriven_at AS "redrivenAt",
+            CASE WHEN status = 'sending' THEN (SELECT w.settings -> 'unknown' ->> class FROM workspaces w WHERE w.id = workspace_id) END AS "onUnknown", clock_timestamp() AS now
        FROM deliveries WHERE due_at <= now()${hiddenRows()} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
     [limit],
   );
-  const changes = rows.map((row) => ({ row, ...decide(row, retry(row.channel), random()) }));
+  const changes = rows.map((row) => ({
+    row,
+    ...(row.status === 'unknown'
+      ? held(row, row.provider !== null && looksUp(row.channel, row.provider))
+      : decide(row, retry(row.channel), random())),
+  }));
   // A fixed day and a list of ids lead straight to the rows.
   for (const [day, ofDay] of groupBy(changes, (c) => c.row.day))
     await sql.execute(
@@ -91,7 +106,7 @@ export async function takeDue(
   );
   return {
     offer: changes
-      .filter((c) => c.status === 'queued')
+      .filter((c) => c.status === 'queued' || c.lookUp)
       .map(({ row }) => ({ id: row.id, channel: row.channel, lane: row.lane, workspaceId: row.workspaceId })),
     changed: told.map(({ row }) => ({ id: row.id, workspaceId: row.workspaceId })),
     taken: rows.length,
@@ -110,6 +125,26 @@ interface Decision {
   /** A line of the timeline, when something happened that a person would want to know. */
   line: 'queued' | 'deferred' | 'failed' | 'unknown' | 'expired' | null;
   why: string;
+  /** Its dispatcher asks the provider; it stays unknown until that settles it. */
+  lookUp?: true;
+}
+
+const providerLooksUp = (channel: Channel, provider: string): boolean =>
+  providerOf(channel, provider)?.lookup !== undefined;
+
+/** An unknown delivery that waits to be reconciled. */
+function held(row: DueRow, canLookUp: boolean): Decision {
+  const unknown = { status: 'unknown', reason: row.reason, duplicate: false, line: null, why: '' } as const;
+  const since = row.handedOverAt ?? row.createdAt;
+  const next = afterHold(row.now.getTime() - since.getTime(), canLookUp);
+  if (next.kind === 'person')
+    return {
+      ...unknown,
+      afterMs: null,
+      line: 'unknown',
+      why: 'neither a receipt nor the provider could tell in time: a person decides',
+    };
+  return { ...unknown, afterMs: next.againMs, ...(next.kind === 'lookUp' && { lookUp: true }) };
 }
 
 function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
@@ -151,7 +186,8 @@ function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
     {
       attempt: row.tries,
       messageClass: bug('unknown-retried-blindly') ? 'transactional' : row.messageClass,
-      ageMs: row.now.getTime() - row.createdAt.getTime(),
+      onUnknown: row.onUnknown,
+      ageMs: row.now.getTime() - (row.redrivenAt ?? row.createdAt).getTime(),
       expiresInMs: null,
       otherAccounts: 0,
     },
@@ -168,14 +204,22 @@ function decide(row: DueRow, policy: RetryPolicy, random: number): Decision {
       line: 'deferred',
       why,
     };
-  return { status: 'unknown', reason: 'worker_lost', afterMs: null, duplicate: false, line: 'unknown', why };
+  return {
+    status: 'unknown',
+    reason: 'worker_lost',
+    afterMs: FIRST_LOOKUP_MS,
+    duplicate: false,
+    line: 'unknown',
+    why,
+  };
 }
 
-/** Forgets idempotency keys past their window and tickets past their time. */
+/** Forgets idempotency keys past their window, tickets past their time, receipts whose delivery never came. */
 export async function forgetExpired(sql: Sql): Promise<void> {
   await sql.execute('DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)', [
     IDEMPOTENCY_WINDOW_HOURS,
   ]);
   await sql.execute('DELETE FROM used_tickets WHERE expires_at < now()');
   await sql.execute('DELETE FROM sessions WHERE expires_at < now()');
+  await forgetParked(sql);
 }

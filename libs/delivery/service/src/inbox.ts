@@ -25,6 +25,15 @@ export const inboxPort = (database: Database, workspaceId: string): InboxPort =>
       return id;
     });
   },
+  async find(deliveryIds) {
+    const rows = await database.inWorkspace(workspaceId, (sql) =>
+      sql.query<{ deliveryId: string; id: string }>(
+        'SELECT delivery_id AS "deliveryId", id FROM inbox_items WHERE workspace_id = $1 AND delivery_id = ANY($2::uuid[])',
+        [workspaceId, deliveryIds],
+      ),
+    );
+    return new Map(rows.map((row) => [row.deliveryId, row.id]));
+  },
 });
 
 /** @returns item id by delivery id */

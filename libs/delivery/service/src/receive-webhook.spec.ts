@@ -5,7 +5,8 @@ import type { Receipt } from '@carillon/delivery-rules';
 import { twilioSignature } from '@carillon/sandbox';
 import { startTestApi, type TestApi } from '@carillon/testing/api';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { applyReceipts } from './apply-receipts.js';
+import fc from 'fast-check';
+import { applyParked, applyReceipts, forgetParked } from './apply-receipts.js';
 import { callbackLink, links } from './links.js';
 
 let api: TestApi;
@@ -39,6 +40,7 @@ async function delivery(status = 'sent'): Promise<string> {
   const id = deliveries[0]?.id ?? '';
   await api.owner.query(
     `UPDATE deliveries SET status = $2, reason = $4, provider_account_id = $3, address = '+447400123456',
+            sent_at = CASE WHEN $2 IN ('sent', 'delivered') THEN now() END,
             due_at = CASE WHEN $2 IN ('sending', 'scheduled') THEN now() + interval '1 hour' END WHERE id = $1`,
     [id, status, account.id, reasonFor[status] ?? null],
   );
@@ -193,6 +195,198 @@ describe('receipts', () => {
     expect(applied.deliveryIds).toEqual([]);
     expect((await detail(id)).status).toBe('sent');
   });
+});
+
+describe('receipts that come before their delivery', () => {
+  const mine = () => ({ id: account.id, workspaceId: api.workspaceId });
+  const apply = (some: readonly Receipt[]) =>
+    api.database.inWorkspace(api.workspaceId, (sql) => applyReceipts(sql, mine(), some));
+  const unpark = () => api.database.acrossWorkspaces((sql) => applyParked(sql, 100));
+  /** The row of a delivery, taken away and put back: as one that is written with its outcome. */
+  const away = async (id: string) => {
+    const { rows } = await api.owner.query<Record<string, unknown>>(
+      'DELETE FROM deliveries WHERE id = $1 RETURNING *',
+      [id],
+    );
+    return () =>
+      api.owner.query(
+        'INSERT INTO deliveries SELECT * FROM jsonb_populate_record(NULL::deliveries, $1::jsonb)',
+        [JSON.stringify(rows[0])],
+      );
+  };
+
+  it('wait for it, and are applied when it appears, once', async () => {
+    const id = await delivery();
+    const back = await away(id);
+    for (let n = 0; n < 3; n++) expect((await callback(id, told('delivered'))).status).toBe(204);
+    expect((await unpark()).taken).toBe(0);
+    await back();
+    const { applied } = await unpark();
+    expect(applied).toEqual([{ workspaceId: api.workspaceId, deliveryIds: [id], eventIds: [] }]);
+    expect((await detail(id)).status).toBe('delivered');
+    await callback(id, told('delivered'));
+    expect((await unpark()).taken).toBe(0);
+    expect((await lineTypes(id)).filter((type) => type === 'delivered')).toHaveLength(1);
+  });
+
+  it('tell of failures like all others', async () => {
+    const id = await delivery();
+    const back = await away(id);
+    await callback(id, told('undelivered', { ErrorCode: '30005' }));
+    await back();
+    const { applied } = await unpark();
+    expect(applied[0]?.eventIds).toEqual([expect.stringMatching(new RegExp(`^${id}:\\d+$`))]);
+    expect(await detail(id)).toMatchObject({ status: 'failed', reason: 'recipient_unknown' });
+  });
+
+  it('of another workspace never find one', async () => {
+    const id = await delivery();
+    const elsewhere = newId();
+    await api.owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'strangers', 'S')`, [
+      elsewhere,
+    ]);
+    await api.database.inWorkspace(elsewhere, (sql) =>
+      applyReceipts(sql, { id: newId(), workspaceId: elsewhere }, [
+        { deliveryId: id, eventId: 'stranger', status: 'failed', answer: {} },
+      ]),
+    );
+    expect((await unpark()).taken).toBe(0);
+    expect((await detail(id)).status).toBe('sent');
+  });
+
+  it('are forgotten after a day, and not kept at all for ids that are none of ours', async () => {
+    const id = newId();
+    await apply([
+      { deliveryId: id, eventId: 'lost', status: 'delivered', answer: {} },
+      { deliveryId: newId(new Date(Date.now() - 86_400_001)), eventId: 'old', status: 'sent', answer: {} },
+      { deliveryId: newId(new Date(Date.now() + 3_600_000)), eventId: 'early', status: 'sent', answer: {} },
+    ]);
+    const kept = async () =>
+      (await api.owner.query(`SELECT event_id FROM receipts WHERE event_id IN ('lost', 'old', 'early')`))
+        .rows;
+    expect(await kept()).toEqual([{ event_id: 'lost' }]);
+    await api.owner.query(
+      `UPDATE receipts SET received_at = now() - interval '25 hours' WHERE event_id = 'lost'`,
+    );
+    await api.database.acrossWorkspaces((sql) => forgetParked(sql));
+    expect(await kept()).toEqual([]);
+  });
+
+  it('settle what waits to be sent again because it may have arrived', async () => {
+    const id = await delivery('scheduled');
+    await api.owner.query('UPDATE deliveries SET possible_duplicate = true WHERE id = $1', [id]);
+    await callback(id, told('undelivered'));
+    expect((await detail(id)).status).toBe('scheduled');
+    await callback(id, told('delivered'));
+    expect(await detail(id)).toMatchObject({ status: 'delivered', dueAt: null });
+  });
+});
+
+describe('receipts in any order, each three times', () => {
+  /** What a provider may tell of one delivery; at most one failure, as providers do. */
+  const told = fc.record({
+    sent: fc.boolean(),
+    delivered: fc.boolean(),
+    failed: fc.option(fc.constantFrom('recipient_unknown', 'carrier_blocked', 'bounced'), { nil: null }),
+    other: fc.boolean(),
+    parked: fc.boolean(),
+    before: fc.constantFrom('sending', 'sent', 'unknown'),
+  } as const);
+
+  it('end where the sorted unique ones end', async () => {
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(told, { minLength: 1, maxLength: 8 }),
+        fc.infiniteStream(fc.nat()),
+        async (stories, random) => {
+          round += 1;
+          const mine = { id: account.id, workspaceId: api.workspaceId };
+          // Two deliveries per story: one is told in order and once, the other as webhooks come.
+          const pairs = await Promise.all(
+            stories.map(
+              async (story) => [await delivery(story.before), await delivery(story.before)] as const,
+            ),
+          );
+          const receiptsOf = (id: string, story: (typeof stories)[number]): Receipt[] => [
+            ...(story.other
+              ? [{ deliveryId: id, eventId: `${id} other`, status: 'other', answer: {} } as const]
+              : []),
+            ...(story.sent
+              ? [{ deliveryId: id, eventId: `${id} sent`, status: 'sent', answer: {} } as const]
+              : []),
+            ...(story.delivered
+              ? [{ deliveryId: id, eventId: `${id} delivered`, status: 'delivered', answer: {} } as const]
+              : []),
+            ...(story.failed
+              ? [
+                  {
+                    deliveryId: id,
+                    eventId: `${id} failed`,
+                    status: 'failed',
+                    reason: story.failed,
+                    answer: {},
+                  } as const,
+                ]
+              : []),
+          ];
+          const apply = (some: readonly Receipt[]) =>
+            api.database.inWorkspace(api.workspaceId, (sql) => applyReceipts(sql, mine, some));
+          for (const [n, story] of stories.entries())
+            for (const receipt of receiptsOf(pairs[n]?.[0] ?? '', story)) await apply([receipt]);
+
+          const shuffled = stories
+            .flatMap((story, n) =>
+              Array.from({ length: 3 }, () => receiptsOf(pairs[n]?.[1] ?? '', story)).flat(),
+            )
+            .map((receipt) => ({ receipt, at: random.next().value as number }))
+            .sort((a, b) => a.at - b.at)
+            .map(({ receipt }) => receipt);
+          const absent = stories.flatMap((story, n) => (story.parked ? [pairs[n]?.[1] ?? ''] : []));
+          const { rows } = await api.owner.query<Record<string, unknown>>(
+            'DELETE FROM deliveries WHERE id = ANY($1::uuid[]) RETURNING *',
+            [absent],
+          );
+          const half = Math.floor(shuffled.length / 2);
+          for (let at = 0; at < half; at += 3) await apply(shuffled.slice(at, Math.min(at + 3, half)));
+          for (const row of rows)
+            await api.owner.query(
+              'INSERT INTO deliveries SELECT * FROM jsonb_populate_record(NULL::deliveries, $1::jsonb)',
+              [JSON.stringify(row)],
+            );
+          // The clock and webhooks at the same time.
+          await Promise.all([
+            apply(shuffled.slice(half)),
+            api.database.acrossWorkspaces((sql) => applyParked(sql, 100)),
+          ]);
+          await api.database.acrossWorkspaces((sql) => applyParked(sql, 100));
+
+          for (const [n, [inOrder, asTheyCame]] of pairs.entries()) {
+            const expected = await detail(inOrder);
+            const got = await detail(asTheyCame);
+            expect({
+              n,
+              status: got.status,
+              reason: got.reason,
+              sent: got.sentAt !== null,
+              delivered: got.deliveredAt !== null,
+            }).toEqual({
+              n,
+              status: expected.status,
+              reason: expected.reason,
+              sent: expected.sentAt !== null,
+              delivered: expected.deliveredAt !== null,
+            });
+            const linesOf = (d: DeliveryDetail) =>
+              d.timeline.filter((l) => ['sent', 'delivered', 'failed', 'receipt'].includes(l.type)).length;
+            expect(linesOf(got)).toBe(linesOf(expected));
+          }
+        },
+      ),
+      { numRuns: 12 },
+    );
+    expect(round).toBeGreaterThanOrEqual(12);
+  }, 60_000);
 });
 
 describe('what is not authentic', () => {

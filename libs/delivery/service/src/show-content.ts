@@ -36,7 +36,7 @@ export const nobody: Recipient = {
 /** @returns null when there is no such delivery in the workspace */
 export async function showContent(
   database: Database,
-  renderer: RenderPool,
+  renderer: Pick<RenderPool, 'render'>,
   workspaceId: string,
   id: string,
 ): Promise<{ ok: true; content: RenderedContent } | { ok: false; detail: string } | null> {

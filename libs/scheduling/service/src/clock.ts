@@ -6,7 +6,14 @@
 import { failpoint } from '@carillon/config';
 import { deliverQueue } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
-import { channelShapes, DeliveryHints, forgetExpired, groupBy, takeDue } from '@carillon/delivery-service';
+import {
+  applyParked,
+  channelShapes,
+  DeliveryHints,
+  forgetExpired,
+  groupBy,
+  takeDue,
+} from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
 import {
   Inject,
@@ -21,6 +28,8 @@ const TICK_MS = 250;
 const TROUBLED_TICK_MS = 2000;
 const SLICE = 500;
 const HOUSEKEEPING_MS = 600_000;
+/** How often receipts that wait for their delivery are looked at. */
+const PARKED_MS = 1000;
 
 @Injectable()
 export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -29,6 +38,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
   private running: Promise<void> = Promise.resolve();
   private stopped = false;
   private kept = 0;
+  private looked = 0;
 
   constructor(
     @Inject(Database) private readonly database: Database,
@@ -70,6 +80,15 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     return all;
   }
 
+  /** Receipts that came before their delivery. */
+  private async applyParked(): Promise<void> {
+    const { applied } = await this.database.acrossWorkspaces((sql) => applyParked(sql, SLICE));
+    for (const { workspaceId, deliveryIds, eventIds } of applied) {
+      this.hints.changed(workspaceId, deliveryIds);
+      if (eventIds.length > 0) void this.queues.offer('route-event', eventIds);
+    }
+  }
+
   private plan(afterMs: number): void {
     if (this.stopped) return;
     this.timer = setTimeout(() => {
@@ -86,6 +105,10 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
         this.kept = Date.now();
       }
       await this.tick();
+      if (Date.now() - this.looked > PARKED_MS) {
+        await this.applyParked();
+        this.looked = Date.now();
+      }
     } catch (error) {
       next = TROUBLED_TICK_MS;
       this.log.error(`a tick failed: ${error instanceof Error ? error.message : 'unknown error'}`);

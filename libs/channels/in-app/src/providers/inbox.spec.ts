@@ -43,3 +43,18 @@ it('puts an item into the feed of the profile, once, and calls it delivered', as
   expect(test.inbox).toEqual([{ deliveryId: message.deliveryId, profileId: message.address, ...rendered }]);
   await test.close();
 });
+
+it('knows for certain what it holds and what it does not', async () => {
+  const test = sendContext({});
+  const deliveryId = '01890000-0000-7000-8000-000000000002';
+  const address = '01890000-0000-7000-8000-0000000000aa';
+  await inbox.send(
+    [{ deliveryId, attemptId: deliveryId, address, messageClass: 'marketing', rendered }],
+    test.context,
+  );
+  const asked = (id: string) => ({ deliveryId: id, address, handedOverAt: new Date(), content: null });
+  expect(
+    await inbox.lookup?.([asked(deliveryId), asked('01890000-0000-7000-8000-000000000003')], test.context),
+  ).toMatchObject([{ kind: 'found', status: 'delivered', providerMessageId: 'item-1' }, { kind: 'absent' }]);
+  await test.close();
+});

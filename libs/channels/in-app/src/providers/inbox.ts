@@ -2,7 +2,14 @@
  * In-app: the person's own feed in this installation. Storing is the arrival, so that what is accepted is delivered.
  * The store itself (database, counters, stream) is handed in as `context.inbox`.
  */
-import { defineProvider, type Outcome, type Outgoing, type SendContext } from '@carillon/delivery-rules';
+import {
+  defineProvider,
+  type Finding,
+  type Missing,
+  type Outcome,
+  type Outgoing,
+  type SendContext,
+} from '@carillon/delivery-rules';
 import { z } from 'zod';
 import type { RenderedInApp } from '../render.js';
 
@@ -25,11 +32,23 @@ async function send(
   }));
 }
 
+/** Our own table, and storing is one transaction: what is not there was never stored. */
+async function lookup(batch: readonly Missing[], context: SendContext<Settings>): Promise<Finding[]> {
+  const items = await context.inbox.find(batch.map(({ deliveryId }) => deliveryId));
+  return batch.map(({ deliveryId }) => {
+    const providerMessageId = items.get(deliveryId);
+    return providerMessageId === undefined
+      ? { kind: 'absent', answer: { message: 'There is no such item in the inbox.' } }
+      : { kind: 'found', status: 'delivered', providerMessageId, answer: {} };
+  });
+}
+
 export const inbox = defineProvider<RenderedInApp, Settings>({
   name: 'inbox',
   title: 'Carillon inbox',
   docs: '/docs',
   settings: Settings,
   send,
+  lookup,
   test: async () => ({ ok: true, sentence: 'The inbox is part of this installation.' }),
 });

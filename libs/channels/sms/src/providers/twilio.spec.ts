@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebhookRefused, type Outgoing } from '@carillon/delivery-rules';
-import { twilioSignature } from '@carillon/sandbox';
+import { startSandbox, twilioSignature } from '@carillon/sandbox';
 import { describeProvider, sendContext, type TestContext } from '@carillon/testing';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
@@ -247,5 +247,62 @@ describe('settings', () => {
     [{ ...good, endpoint: 'ftp://x' }, 'endpoint'],
   ])('%j is refused at %s', (settings, path) => {
     expect(twilio.settings.safeParse(settings).error?.issues.map((i) => i.path[0])).toContain(path);
+  });
+});
+
+describe('a message whose answer was lost', () => {
+  let sandbox: Awaited<ReturnType<typeof startSandbox>>;
+  let test: TestContext<never>;
+  beforeAll(async () => {
+    sandbox = await startSandbox({ port: 0, smtpPort: 0 });
+    test = sendContext(
+      twilio.settings.parse({ accountSid, authToken, from, endpoint: sandbox.url }) as never,
+    );
+  });
+  afterAll(async () => {
+    await test.close();
+    await sandbox.close();
+  });
+  const send = (address: string, body: string) =>
+    twilio.send([{ ...message, address, rendered: { ...rendered, body } }], test.context);
+  const ask = async (address: string, body: string | null, handedOverAt = new Date()) =>
+    (
+      await twilio.lookup?.(
+        [
+          {
+            deliveryId: message.deliveryId,
+            address,
+            handedOverAt,
+            content: body === null ? null : { channel: 'sms', sms: { body, encoding: 'GSM-7', segments: 1 } },
+          },
+        ],
+        test.context,
+      )
+    )?.[0];
+
+  it('is found by recipient, sender, text and time', async () => {
+    // Taken, and then the connection breaks.
+    const [outcome] = await send('+15005550162', 'Your parcel');
+    expect(outcome).toMatchObject({ kind: 'unknown' });
+    expect(await ask('+15005550162', 'Your parcel')).toMatchObject({
+      kind: 'found',
+      status: expect.stringMatching(/sent|delivered/),
+      providerMessageId: expect.stringMatching(/^SM/),
+    });
+    expect(await ask('+15005550162', 'Another parcel')).toMatchObject({ kind: 'unclear' });
+    expect(await ask('+447700900999', 'Your parcel')).toMatchObject({ kind: 'unclear' });
+    expect(await ask('+15005550162', 'Your parcel', new Date(Date.now() - 3_600_000))).toMatchObject({
+      kind: 'unclear',
+    });
+    expect(await ask('+15005550162', null)).toMatchObject({ kind: 'unclear' });
+  });
+
+  it('is not claimed to be one of two alike', async () => {
+    await send('+447700900124', 'Twice');
+    await send('+447700900124', 'Twice');
+    expect(await ask('+447700900124', 'Twice')).toMatchObject({
+      kind: 'unclear',
+      answer: { message: 'Twilio lists 2 messages like it.' },
+    });
   });
 });

@@ -10,6 +10,8 @@ import {
   unanswered,
   WebhookRefused,
   whileAwaited,
+  type Finding,
+  type Missing,
   type Outcome,
   type Outgoing,
   type ProviderAnswer,
@@ -267,6 +269,65 @@ async function send(batch: readonly Outgoing<RenderedSms>[], context: Context): 
   );
 }
 
+/** Its words about a message that was found; `sent` stands for every state on the way. */
+const foundStatus: Record<string, 'delivered' | 'failed'> = {
+  delivered: 'delivered',
+  read: 'delivered',
+  undelivered: 'failed',
+  failed: 'failed',
+  canceled: 'failed',
+};
+/** Twilio tells whole seconds, and its clock is not ours. Milliseconds. */
+const LOOKUP_SKEW_MS = 10_000;
+/** Later than this after the hand-over, a message is not of that attempt. Milliseconds. */
+const LOOKUP_LATEST_MS = 150_000;
+
+/**
+ * The list of messages tells neither our id nor our callback address, so a message is ours when it is the only one with
+ * this recipient, sender and text, made within the two minutes after the hand-over. Two alike say nothing. None says
+ * nothing either: the list may lag, so only a receipt or a person can settle that.
+ */
+async function lookup(batch: readonly Missing[], context: Context): Promise<Finding[]> {
+  const client = await clientOf(context);
+  return Promise.all(batch.map((message) => lookupOne(client, message, context)));
+}
+
+async function lookupOne(client: Twilio, message: Missing, { settings }: Context): Promise<Finding> {
+  const body = message.content?.sms?.body;
+  const unclear = (sentence: string): Finding => ({ kind: 'unclear', answer: { message: sentence } });
+  if (!message.address || body === undefined) return unclear('What it said cannot be rendered again.');
+  const began = message.handedOverAt.getTime() - LOOKUP_SKEW_MS;
+  const ended = message.handedOverAt.getTime() + LOOKUP_LATEST_MS;
+  try {
+    const listed = await client.messages.list({ to: message.address, limit: 100 });
+    const alike = listed.filter(
+      (m) =>
+        m.direction.startsWith('outbound') &&
+        m.body === body &&
+        (settings.messagingServiceSid
+          ? m.messagingServiceSid === settings.messagingServiceSid
+          : m.from === settings.from) &&
+        m.dateCreated.getTime() >= began &&
+        m.dateCreated.getTime() <= ended,
+    );
+    const [found] = alike;
+    if (!found) return unclear('Twilio lists no such message.');
+    if (alike.length > 1) return unclear(`Twilio lists ${alike.length} messages like it.`);
+    const status = foundStatus[found.status] ?? 'sent';
+    return {
+      kind: 'found',
+      status,
+      ...(status === 'failed' && { reason: reasonOf(found.errorCode ?? undefined) }),
+      providerMessageId: found.sid,
+      answer: { status: found.status, ...(found.errorCode && { code: found.errorCode }) },
+    };
+  } catch (error) {
+    if (error instanceof HttpOutError) return unclear(error.message);
+    if (error instanceof Refusal) return unclear(impersonal(error.message, message.address));
+    throw error;
+  }
+}
+
 async function test(context: Context): Promise<{ ok: boolean; sentence: string }> {
   try {
     const client = await clientOf(context);
@@ -334,6 +395,7 @@ export const twilio = defineProvider<RenderedSms, Settings>({
   docs: 'https://www.twilio.com/docs/messaging/api/message-resource',
   settings: Settings,
   send,
+  lookup,
   test,
   parseWebhook,
 });
