@@ -5,11 +5,13 @@
  * other people's templates puts a worker with a hard cap around it. Pure but for the clock of the time limit.
  */
 import { Context, Liquid, LiquidError, toValueSync, type Template } from 'liquidjs';
+import { compileProgram, type Outside } from './compiled.js';
 import { liquidPath, TemplateError } from './errors.js';
 import { counted, FilterMisuse, registerFilters, type Impl } from './filters.js';
 import { BoundedOutput, OutputTooLong } from './output.js';
 import { refuseUnsafePlaces } from './places.js';
 import './positions.js';
+import type { Segments } from './segments.js';
 import { readSteps, scalarAt, type Step } from './steps.js';
 import { readVariables, type TemplateVariable } from './variables.js';
 
@@ -31,6 +33,13 @@ export interface RenderContext {
 export interface Compiled {
   /** The text. Throws TemplateError `missing_variable`, `template_limit` or `template_filter`. Never changes `data`. */
   render(data: Readonly<Record<string, unknown>>, context?: RenderContext): string;
+  /**
+   * The same text in pieces, by the compiled template and in bounded time and memory whatever template and data are; or
+   * undefined when only `render` can say. Safe in the caller's own process.
+   */
+  segments(data: Readonly<Record<string, unknown>>, context?: RenderContext): Segments | undefined;
+  /** What keeps the template from being compiled, or undefined when nothing does. */
+  readonly outside: Outside | undefined;
   /** Paths that the template reads from its data, such as `order.id`, sorted. */
   readonly variables: string[];
   /** Those without which rendering certainly fails: not inside a condition or loop, no default. */
@@ -49,6 +58,8 @@ export function compileTemplate(source: string, { html }: { html: boolean }): Co
   const templates = parse(engine, source);
   if (html) refuseUnsafePlaces(source);
   const steps = readSteps(templates, engine.options.outputEscape);
+  const compiled = compileProgram(templates, engine, engine.options.outputEscape, html);
+  const program = 'run' in compiled ? compiled : undefined;
   // Rendering asks for neither, and finding them takes longer than it.
   let found: TemplateVariable[] | undefined;
   const variables = () => (found ??= readVariables(templates));
@@ -60,6 +71,8 @@ export function compileTemplate(source: string, { html }: { html: boolean }): Co
       return variables().flatMap(({ path, required }) => (required ? path : []));
     },
     render: (data, context = {}) => render(engine, steps, data, html, context),
+    segments: (data, context = {}) => program?.run(data, limitsOf(engine, context)),
+    outside: program ? undefined : (compiled as Outside),
   };
 }
 
@@ -119,11 +132,9 @@ function render(
   const output = new BoundedOutput(LIMITS.output, html);
   // A copy without prototype: `{% increment %}` writes into it, and nothing can be inherited from it.
   const scope = Object.assign(Object.create(null) as object, data);
-  const options = { ...engine.options, locale, timezoneOffset: timeZone };
-  const context = new Context(scope, options, { sync: true }, { liquid: engine });
+  const context = contextFor(engine, scope, { locale, timeZone, ...(now && { now }) });
   context.renderLimit.check = timeLimit();
   context.setRegister('output', output);
-  context.setRegister('now', now ?? new Date());
   try {
     for (const step of steps) {
       if (typeof step === 'string') {
@@ -150,6 +161,23 @@ function render(
   }
   return output.buffer;
 }
+
+function contextFor(
+  engine: Liquid,
+  scope: object,
+  { locale = 'en', timeZone = 'UTC', now }: RenderContext,
+): Context {
+  const options = { ...engine.options, locale, timezoneOffset: timeZone };
+  const context = new Context(scope, options, { sync: true }, { liquid: engine });
+  context.setRegister('now', now ?? new Date());
+  return context;
+}
+
+const limitsOf = (engine: Liquid, context: RenderContext) => ({
+  context: () => contextFor(engine, {}, context),
+  output: LIMITS.output,
+  memory: LIMITS.memory,
+});
 
 /** A rendering took too long. */
 class TooSlow extends Error {}

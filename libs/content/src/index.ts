@@ -5,6 +5,8 @@ export { pointerOf, TemplateError } from './errors.js';
 export type { TemplateErrorCode } from './errors.js';
 export { htmlToText } from './mail-text.js';
 export { isMjml, mjmlToHtml } from './mjml.js';
+export { Literal, Segments, textBytes } from './segments.js';
+export type { Segment, Text } from './segments.js';
 export { assertHeaderSafe, HeaderUnsafe, isHeaderSafe, rejectDangerousKeys } from './safety.js';
 export { smsSegments, unsafeTextCharacters } from './sms.js';
 export type { SmsSegments, UnsafeCharacter } from './sms.js';

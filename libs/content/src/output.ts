@@ -1,15 +1,9 @@
 /**
- * Where rendered text goes: bounded, and in HTML aware of one thing that escaping alone cannot know, namely that a value
- * stands at the start of a URL attribute. There `javascript:…` is harmful although no character of it needs escaping.
- * Reads the text it is given and nothing else, so that it costs next to nothing per value. Called by engine.ts only.
+ * Where liquidjs writes to: bounded, and in HTML aware of the place where a value is printed (place.ts). How Liquid prints
+ * and escapes a value. Called by engine.ts and, for the latter, by compiled templates.
  */
 import { Drop, toValue } from 'liquidjs';
-import { isSafeUrl } from './urls.js';
-
-const URL_ATTRIBUTE_BEGINS =
-  /[\s"'/<](?:href|src|action|formaction|xlink:href|background|poster|cite|data|longdesc)\s*=\s*["']?\s*$/i;
-/** Longer than any match of the pattern above with reasonable blanks. */
-const TAIL = 48;
+import { Place, TAIL } from './place.js';
 
 /** Thrown when a text grows beyond its limit; engine.ts turns it into a TemplateError. */
 export class OutputTooLong extends Error {}
@@ -18,8 +12,7 @@ export class BoundedOutput {
   /** liquidjs' name for what was written so far. */
   buffer = '';
   private tail = '';
-  /** What stands so far in the URL attribute being written, or undefined outside of one. */
-  private url: string | undefined;
+  private readonly place = new Place(() => this.tail);
 
   constructor(
     private readonly limit: number,
@@ -32,38 +25,47 @@ export class BoundedOutput {
     if (text === '') return;
     if (this.buffer.length + text.length > this.limit) throw new OutputTooLong();
     this.buffer += text;
-    if (this.html) this.follow(text);
+    if (!this.html) return;
+    this.tail = text.length >= TAIL ? text : (this.tail + text).slice(-TAIL);
+    this.place.follow(text);
   }
 
   /** Escapes a value for the place it is about to be printed at. */
   escape(value: unknown): string {
     const text = printed(value);
-    if (this.url !== undefined && !isSafeUrl(this.url + text)) return '#';
-    return ESCAPABLE.test(text) ? text.replace(/[&<>"']/g, (c) => ENTITIES[c] as string) : text;
-  }
-
-  private follow(text: string): void {
-    if (this.url !== undefined) {
-      const end = text.search(/["'\s<>]/);
-      if (end === -1) {
-        this.url += text;
-        return;
-      }
-      this.url = undefined;
-    }
-    this.tail = text.length >= TAIL ? text.slice(-TAIL) : (this.tail + text).slice(-TAIL);
-    if (URL_ATTRIBUTE_BEGINS.test(this.tail)) this.url = '';
+    return this.place.takes(text) ? escapeHtml(text) : '#';
   }
 }
 
-const ESCAPABLE = /[&<>"']/;
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&#34;',
-  "'": '&#39;',
-};
+/** By character and not by pattern: most values are short and have nothing to escape. */
+export function escapeHtml(text: string): string {
+  let escaped = '';
+  let from = 0;
+  for (let i = 0; i < text.length; i++) {
+    const entity = entityOf(text.charCodeAt(i));
+    if (entity === undefined) continue;
+    escaped += text.slice(from, i) + entity;
+    from = i + 1;
+  }
+  return from === 0 ? text : escaped + text.slice(from);
+}
+
+function entityOf(unit: number): string | undefined {
+  switch (unit) {
+    case 38:
+      return '&amp;';
+    case 60:
+      return '&lt;';
+    case 62:
+      return '&gt;';
+    case 34:
+      return '&#34;';
+    case 39:
+      return '&#39;';
+    default:
+      return undefined;
+  }
+}
 
 /** How Liquid prints a value: nothing for null and undefined, lists joined, objects by their string form. */
 export function printed(value: unknown): string {
