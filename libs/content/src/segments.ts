@@ -41,6 +41,13 @@ export class Segments {
     return this.toString();
   }
 
+  /** No more than this in UTF-8, without looking at the values. */
+  mostBytes(): number {
+    let bytes = 0;
+    for (const part of this.parts) bytes += typeof part === 'string' ? part.length * 3 : part.bytes.length;
+    return bytes;
+  }
+
   /** In UTF-8. */
   byteLength(): number {
     let bytes = 0;
@@ -69,9 +76,7 @@ export class Segments {
   }
 
   toBytes(): Buffer {
-    const bytes = Buffer.allocUnsafe(
-      this.parts.reduce((n, p) => n + (typeof p === 'string' ? p.length * 3 : p.bytes.length), 0),
-    );
+    const bytes = Buffer.allocUnsafe(this.mostBytes());
     return bytes.subarray(0, this.writeTo(bytes, 0));
   }
 }

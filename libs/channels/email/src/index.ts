@@ -12,7 +12,7 @@ export const emailChannel = defineChannel<RenderedEmail>({
   render,
   show: ({ from, subject, html, text }, to) => ({
     channel: 'email',
-    email: { from, to, subject, html, text },
+    email: { from, to, subject, html: html === null ? null : String(html), text: String(text) },
   }),
   providers: [smtp, log],
   // RFC 5321 section 4.5.4.1 asks for half hours and days; a person who waits for a code asks for seconds.

@@ -1,7 +1,16 @@
 /** What goes into an email: headers, HTML and text, all checked for what could break out of its place. Pure. */
-import { htmlToText, isHeaderSafe, isMjml, unsafeUrls } from '@carillon/content';
+import {
+  htmlToText,
+  isHeaderSafe,
+  isMjml,
+  Segments,
+  textBytes,
+  unsafeUrls,
+  type Text,
+} from '@carillon/content';
 import {
   cannotRender,
+  NotHere,
   rendering,
   type Fields,
   type RenderInput,
@@ -14,8 +23,8 @@ export interface RenderedEmail {
   from: string | null;
   replyTo: string | null;
   subject: string;
-  html: string | null;
-  text: string;
+  html: Text | null;
+  text: Text;
   /** `content` is base64. */
   attachments: readonly { filename: string; contentType: string; content: string }[];
 }
@@ -24,40 +33,45 @@ export interface RenderedEmail {
 const MOST_BYTES = 1_000_000;
 const CUT_OFF_BYTES = 102_400;
 
-export function render(input: RenderInput): RenderResult<RenderedEmail> {
-  return rendering(input, (fields) => {
-    const at = '/content/email';
-    const content = input.content.email;
-    if (!content) throw cannotRender('template_error', 'There is no content for email.', at);
-    const subject = headerOf(fields, content.subject, `${at}/subject`);
-    const from = content.from === undefined ? null : headerOf(fields, content.from, `${at}/from`);
-    if (from !== null) requireMailbox(from, `${at}/from`);
-    if (input.replyTo !== null) requireMailbox(input.replyTo, '/replyTo');
-    for (const [i, { filename }] of input.attachments.entries()) {
-      if (!isHeaderSafe(filename)) throw lineBreak(`/attachments/${i}/filename`);
-    }
+export function render(input: RenderInput, here = false): RenderResult<RenderedEmail> {
+  return rendering(
+    input,
+    (fields) => {
+      const at = '/content/email';
+      const content = input.content.email;
+      if (!content) throw cannotRender('template_error', 'There is no content for email.', at);
+      const subject = headerOf(fields, content.subject, `${at}/subject`);
+      const from = content.from === undefined ? null : headerOf(fields, content.from, `${at}/from`);
+      if (from !== null) requireMailbox(from, `${at}/from`);
+      if (input.replyTo !== null) requireMailbox(input.replyTo, '/replyTo');
+      for (const [i, { filename }] of input.attachments.entries()) {
+        if (!isHeaderSafe(filename)) throw lineBreak(`/attachments/${i}/filename`);
+      }
 
-    const preheader = content.preheader && fields.html(content.preheader, `${at}/preheader`);
-    const html = content.html === undefined ? null : htmlOf(fields, content.html, `${at}/html`, preheader);
-    const text =
-      content.text === undefined
-        ? textFrom(fields, content.html ?? '', html ?? '', `${at}/html`)
-        : fields.text(content.text, `${at}/text`);
+      const preheader = content.preheader && fields.html(content.preheader, `${at}/preheader`);
+      const html = content.html === undefined ? null : htmlOf(fields, content.html, `${at}/html`, preheader);
+      const text =
+        content.text === undefined
+          ? textFrom(fields, content.html ?? '', html ?? '', `${at}/html`)
+          : fields.body(content.text, `${at}/text`, 'text');
 
-    const bytes = Buffer.byteLength(html ?? '') + Buffer.byteLength(text);
-    if (bytes > MOST_BYTES) {
-      throw cannotRender(
-        'too_large',
-        `It takes ${bytes} bytes; an email has ${MOST_BYTES} without attachments.`,
-        at,
-      );
-    }
-    if (bytes > CUT_OFF_BYTES) fields.warn('It is over 100 kB long: some mailboxes show only its beginning.');
-    if (input.messageClass === 'marketing' && !offersOptOut(html ?? text, input.unsubscribeUrl)) {
-      fields.warn('It offers no way to unsubscribe: put {{ unsubscribe_url }} behind a link.');
-    }
-    return { from, replyTo: input.replyTo, subject, html, text, attachments: input.attachments };
-  });
+      const bytes = mailBytes(html ?? '', text);
+      if (bytes > MOST_BYTES) {
+        throw cannotRender(
+          'too_large',
+          `It takes ${bytes} bytes; an email has ${MOST_BYTES} without attachments.`,
+          at,
+        );
+      }
+      if (bytes > CUT_OFF_BYTES)
+        fields.warn('It is over 100 kB long: some mailboxes show only its beginning.');
+      if (input.messageClass === 'marketing' && !offersOptOut(html ?? text, input.unsubscribeUrl)) {
+        fields.warn('It offers no way to unsubscribe: put {{ unsubscribe_url }} behind a link.');
+      }
+      return { from, replyTo: input.replyTo, subject, html, text, attachments: input.attachments };
+    },
+    here,
+  );
 }
 
 /** A template's line ends at the end of a header are harmless; inside they would start another header. */
@@ -82,7 +96,7 @@ function requireMailbox(text: string, pointer: string): void {
   );
 }
 
-function htmlOf(fields: Fields, source: string, pointer: string, preheader: string | undefined): string {
+function htmlOf(fields: Fields, source: string, pointer: string, preheader: string | undefined): Text {
   if (isMjml(source)) {
     throw cannotRender(
       'template_error',
@@ -98,21 +112,39 @@ function htmlOf(fields: Fields, source: string, pointer: string, preheader: stri
       pointer,
     );
   }
-  const html = fields.html(source, pointer);
+  const html = fields.body(source, pointer, 'html');
   return preheader ? withPreheader(html, preheader) : html;
 }
 
 /** The line that mailboxes show after the subject: first in the body, hidden from who opens the mail. */
-function withPreheader(html: string, preheader: string): string {
+function withPreheader(html: Text, preheader: string): Text {
   const hidden = `<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">${preheader}</div>`;
-  const body = /<body\b[^>]*>/i.exec(html);
+  const [first] = typeof html === 'string' ? [] : html.parts;
+  const body = first && typeof first !== 'string' && BODY.exec(first.text);
+  if (!body || typeof html === 'string') return inserted(String(html), hidden);
+  const [before, after] = first.cut(body.index + body[0].length);
+  return new Segments([before, hidden, after, ...html.parts.slice(1)]);
+}
+const BODY = /<body\b[^>]*>/i;
+
+function inserted(html: string, hidden: string): string {
+  const body = BODY.exec(html);
   const at = body ? body.index + body[0].length : 0;
   return html.slice(0, at) + hidden + html.slice(at);
 }
 
-function textFrom(fields: Fields, source: string, html: string, pointer: string): string {
+function textFrom(fields: Fields, source: string, html: Text, pointer: string): Text {
   const { textTemplate } = factsOf(source);
-  return textTemplate === null ? htmlToText(html) : fields.text(textTemplate, `${pointer}#text`);
+  if (textTemplate !== null) return fields.body(textTemplate, `${pointer}#text`, 'text');
+  if (fields.here) throw new NotHere(true);
+  return htmlToText(String(html));
+}
+
+/** Counted exactly only when it could matter. */
+function mailBytes(html: Text, text: Text): number {
+  const most = (part: Text) => (typeof part === 'string' ? part.length * 3 : part.mostBytes());
+  const bound = most(html) + most(text);
+  return bound <= CUT_OFF_BYTES ? bound : textBytes(html) + textBytes(text);
 }
 
 interface SourceFacts {
@@ -140,5 +172,10 @@ function factsOf(source: string): SourceFacts {
 const tags = /\{%[^%]*%\}/g;
 const outputs = /\{\{[^}]*\}\}/g;
 
-const offersOptOut = (text: string, url: string): boolean =>
-  text.includes(url) || text.includes(url.replaceAll('&', '&amp;'));
+function offersOptOut(text: Text, url: string): boolean {
+  const [plain, escaped] = [url, url.replaceAll('&', '&amp;')];
+  const holds = (part: string) => part.includes(plain) || part.includes(escaped);
+  // As a rule a value of its own; else it may have been put together.
+  if (typeof text !== 'string' && text.parts.some((p) => typeof p === 'string' && holds(p))) return true;
+  return holds(String(text));
+}

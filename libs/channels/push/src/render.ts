@@ -20,39 +20,43 @@ const reservedKey = /^(from|message_type)$|^(google|gcm)/;
 /** APNs: apns-collapse-id, in bytes. */
 const COLLAPSE_BYTES = 64;
 
-export function render(input: RenderInput): RenderResult<RenderedPush> {
-  return rendering(input, ({ shown, link }) => {
-    const at = '/content/push';
-    const content = input.content.push;
-    if (!content) throw cannotRender('template_error', 'There is no content for push.', at);
-    const { data = {}, collapseKey = null } = content;
-    for (const key of Object.keys(data)) {
-      if (reservedKey.test(key) || key === 'deliveryId' || key === 'url') {
-        throw cannotRender(
-          'content_refused',
-          `The key ${key} is taken; choose another.`,
-          `${at}/data/${key}`,
-        );
+export function render(input: RenderInput, here = false): RenderResult<RenderedPush> {
+  return rendering(
+    input,
+    ({ shown, link }) => {
+      const at = '/content/push';
+      const content = input.content.push;
+      if (!content) throw cannotRender('template_error', 'There is no content for push.', at);
+      const { data = {}, collapseKey = null } = content;
+      for (const key of Object.keys(data)) {
+        if (reservedKey.test(key) || key === 'deliveryId' || key === 'url') {
+          throw cannotRender(
+            'content_refused',
+            `The key ${key} is taken; choose another.`,
+            `${at}/data/${key}`,
+          );
+        }
       }
-    }
-    if (collapseKey !== null && Buffer.byteLength(collapseKey) > COLLAPSE_BYTES) {
-      throw cannotRender('content_refused', `At most ${COLLAPSE_BYTES} bytes.`, `${at}/collapseKey`);
-    }
-    const rendered: RenderedPush = {
-      title: shown(content.title, `${at}/title`),
-      body: shown(content.body, `${at}/body`),
-      url: link(content.url, `${at}/url`),
-      imageUrl: link(content.imageUrl, `${at}/imageUrl`),
-      data,
-      collapseKey,
-    };
-    if (!rendered.title.trim() && !rendered.body.trim()) {
-      throw cannotRender('content_refused', 'Title and body come out empty.', `${at}/title`);
-    }
-    const bytes = Buffer.byteLength(JSON.stringify(rendered)) + OWN_BYTES;
-    if (bytes > PAYLOAD_BYTES) {
-      throw cannotRender('too_large', `It takes ${bytes} bytes; a push carries ${PAYLOAD_BYTES}.`, at);
-    }
-    return rendered;
-  });
+      if (collapseKey !== null && Buffer.byteLength(collapseKey) > COLLAPSE_BYTES) {
+        throw cannotRender('content_refused', `At most ${COLLAPSE_BYTES} bytes.`, `${at}/collapseKey`);
+      }
+      const rendered: RenderedPush = {
+        title: shown(content.title, `${at}/title`),
+        body: shown(content.body, `${at}/body`),
+        url: link(content.url, `${at}/url`),
+        imageUrl: link(content.imageUrl, `${at}/imageUrl`),
+        data,
+        collapseKey,
+      };
+      if (!rendered.title.trim() && !rendered.body.trim()) {
+        throw cannotRender('content_refused', 'Title and body come out empty.', `${at}/title`);
+      }
+      const bytes = Buffer.byteLength(JSON.stringify(rendered)) + OWN_BYTES;
+      if (bytes > PAYLOAD_BYTES) {
+        throw cannotRender('too_large', `It takes ${bytes} bytes; a push carries ${PAYLOAD_BYTES}.`, at);
+      }
+      return rendered;
+    },
+    here,
+  );
 }

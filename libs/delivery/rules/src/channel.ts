@@ -173,8 +173,12 @@ export interface Channel<Rendered = unknown> {
   channel: ChannelName;
   /** Every address of the recipient on this channel (push: one per device); empty means `no_address`. */
   addresses(recipient: Recipient): { address: string; attemptId?: string }[];
-  /** Pure, and run in another process: what goes in and comes out is plain data. */
-  render(input: RenderInput): RenderResult<Rendered>;
+  /**
+   * Pure. Runs in a process for rendering, where what comes out is plain data; or `here`, in the process of whoever asks:
+   * then only compiled templates run, and nothing that reads what they wrote.
+   * @throws NotHere when asked to stay here and it cannot
+   */
+  render(input: RenderInput, here?: boolean): RenderResult<Rendered>;
   /** What the dashboard shows for it. */
   show(rendered: Rendered, address: string | null): RenderedContent;
   /** Each has settings of its own, which nobody but itself looks into. */

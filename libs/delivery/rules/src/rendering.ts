@@ -8,6 +8,7 @@ import {
   TemplateError,
   unsafeTextCharacters,
   type Compiled,
+  type Text,
 } from '@carillon/content';
 import type { RenderInput, RenderResult } from './channel.js';
 
@@ -23,11 +24,26 @@ class CannotRender extends Error {
 export const cannotRender = (reason: Failure['reason'], detail: string, pointer: string): Error =>
   new CannotRender({ reason, detail, pointer });
 
+/**
+ * Thrown by a channel's `render` when it was asked to stay within what is compiled, and this message needs more: liquidjs,
+ * or a text that is read again after rendering.
+ */
+export class NotHere extends Error {
+  /** @param always whether that is the template's doing, so that no other message of it needs to be tried */
+  constructor(readonly always: boolean) {
+    super('This message is rendered elsewhere.');
+  }
+}
+
 export interface Fields {
+  /** Whether only what is compiled may run: see `Channel.render`. */
+  readonly here: boolean;
   /** Renders one field as plain text. `pointer` tells the field apart and leads to it. */
   text(source: string, pointer: string): string;
   /** The same as HTML: what data brings along is escaped. */
   html(source: string, pointer: string): string;
+  /** A body, left in pieces where that is possible. */
+  body(source: string, pointer: string, kind: 'html' | 'text'): Text;
   /** Text that a device shows by itself: control characters and hidden changes of direction are refused. */
   shown(source: string, pointer: string): string;
   /** A complete http or https URL; null when the content has none. */
@@ -40,24 +56,31 @@ export interface Fields {
 export function rendering<Rendered>(
   input: RenderInput,
   build: (fields: Fields) => Rendered,
+  here = false,
 ): RenderResult<Rendered> {
   const warnings: string[] = [];
   const variables = variablesFor(input);
   const { locale, timezone } = input.recipient;
   const context = { ...(locale && { locale }), ...(timezone && { timeZone: timezone }) };
-  const run = (html: boolean) => (source: string, pointer: string) => {
+  const run = (source: string, pointer: string, html: boolean): Text => {
     try {
       // Most subjects and many bodies are fixed text.
       if (!html && !source.includes('{')) return source;
-      return compiled(`${input.cacheKey} ${pointer} ${html}`, source, html).render(variables, context);
+      const template = compiled(`${input.cacheKey} ${pointer} ${html}`, source, html);
+      if (!here) return template.render(variables, context);
+      const segments = template.segments(variables, context);
+      if (segments === undefined) throw new NotHere(template.outside !== undefined);
+      return segments;
     } catch (error) {
       throw error instanceof TemplateError ? new CannotRender(explained(error, pointer)) : error;
     }
   };
-  const text = run(false);
+  const text = (source: string, pointer: string) => String(run(source, pointer, false));
   const fields: Fields = {
+    here,
     text,
-    html: run(true),
+    html: (source, pointer) => String(run(source, pointer, true)),
+    body: (source, pointer, kind) => run(source, pointer, kind === 'html'),
     shown(source, pointer) {
       const result = text(source, pointer);
       const [unsafe] = unsafeTextCharacters(result);
@@ -91,12 +114,12 @@ export function rendering<Rendered>(
  */
 function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> {
   const { attributes, externalId, email, phone, locale, timezone } = recipient;
-  const known = Object.entries({ ...attributes, externalId, email, phone, locale, timezone, attributes });
-  return {
-    ...data,
-    profile: Object.fromEntries(known.filter(([, value]) => value !== null)),
-    unsubscribe_url: unsubscribeUrl,
+  const profile: Record<string, unknown> = {
+    ...attributes,
+    ...{ externalId, email, phone, locale, timezone, attributes },
   };
+  for (const key of Object.keys(profile)) if (profile[key] === null) delete profile[key];
+  return { ...data, profile, unsubscribe_url: unsubscribeUrl };
 }
 
 function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {

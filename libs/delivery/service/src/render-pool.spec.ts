@@ -41,6 +41,9 @@ process.on('message', async ({ inputs }) => {
 process.send('ready');
 `;
 
+/** Nothing is compiled. */
+const NOBODY_HERE = { knows: () => false, learn: () => undefined, render: () => undefined };
+
 let folder: string;
 let pool: RenderPool | undefined;
 beforeAll(() => Logger.overrideLogger(false));
@@ -53,7 +56,7 @@ afterAll(() => Logger.overrideLogger(undefined as never));
 function start(most: number): RenderPool {
   folder = mkdtempSync(path.join(tmpdir(), 'carillon-render-'));
   writeFileSync(path.join(folder, 'worker.mjs'), WORKER);
-  pool = new RenderPool(most, pathToFileURL(path.join(folder, 'worker.mjs')));
+  pool = new RenderPool(most, pathToFileURL(path.join(folder, 'worker.mjs')), NOBODY_HERE);
   return pool;
 }
 type Act = { act: string; ms?: number; value?: unknown };

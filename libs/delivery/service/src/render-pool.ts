@@ -1,18 +1,23 @@
 /**
- * Renders messages where a template can do no harm: in processes with a small heap, no secrets, and a limit on the time a
- * message may take (docs/decisions/0007-render-in-a-process.md). Batches share the processes in turns. Called by whoever
- * renders content that others wrote: the dispatcher, previews, the log's look at a message.
+ * Renders messages where a template can do no harm: compiled templates here, a few at a time; the others in processes with
+ * a small heap, no secrets, and a limit on the time a message may take (docs/decisions/0007-render-in-a-process.md, 0009).
+ * Batches share the processes in turns. Called by whoever renders content that others wrote: the dispatcher, previews, the
+ * log's look at a message.
  */
 import { availableParallelism } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as others, setTimeout as pause } from 'node:timers/promises';
 import type { Channel as ChannelName } from '@carillon/contracts';
 import type { RenderInput, RenderResult } from '@carillon/delivery-rules';
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { RenderHere } from './render-here.js';
 import { RENDER_MS, RenderProcess, type Death } from './render-process.js';
 import type { RenderAnswer } from './render-worker.js';
 
 /** Messages a process is given at a time, so that a code does not wait for a campaign's page. */
 const AT_A_TIME = 25;
+
+/** How long messages are rendered here before others have their turn. */
+const SLICE_MS = 5;
 
 /** A machine short of memory may soon have some again: starting is tried for some 15 seconds. */
 const FIRST_PAUSE_MS = 500;
@@ -48,6 +53,7 @@ export class RenderPool implements OnApplicationShutdown {
   constructor(
     private readonly most = Math.min(2, availableParallelism()),
     private readonly worker = WORKER,
+    private readonly here: Pick<RenderHere, 'knows' | 'learn' | 'render'> = new RenderHere(),
   ) {}
 
   /** Starts a process now, so that the first message does not wait for it. Returns at once. */
@@ -59,7 +65,78 @@ export class RenderPool implements OnApplicationShutdown {
    * The results in the order of the inputs. A message that takes too much of time or memory gets a result that says so;
    * the others are not affected. Rejects when no process can be started, and when the pool is closed.
    */
-  render(channel: ChannelName, inputs: readonly RenderInput[]): Promise<RenderResult<unknown>[]> {
+  async render(channel: ChannelName, inputs: readonly RenderInput[]): Promise<RenderResult<unknown>[]> {
+    if (this.closed) throw closedError();
+    const results: RenderResult<unknown>[] = [];
+    let left = await this.renderHere(channel, inputs, [...inputs.keys()], results);
+    // Of a template that nobody knows, one message goes ahead.
+    const first = this.firstOfEach(channel, inputs, left);
+    if (first.length > 0 && first.length < left.length) {
+      await this.renderApart(channel, inputs, first, results);
+      const gone = new Set(first);
+      left = await this.renderHere(
+        channel,
+        inputs,
+        left.filter((place) => !gone.has(place)),
+        results,
+      );
+    }
+    await this.renderApart(channel, inputs, left, results);
+    return results;
+  }
+
+  /** In slices, so that nobody waits long. Returns the places of what needs a process. */
+  private async renderHere(
+    channel: ChannelName,
+    inputs: readonly RenderInput[],
+    places: readonly number[],
+    results: RenderResult<unknown>[],
+  ): Promise<number[]> {
+    const left: number[] = [];
+    let until = performance.now() + SLICE_MS;
+    for (const place of places) {
+      const input = inputs[place] as RenderInput;
+      const result = this.here.knows(channel, input) ? this.here.render(channel, input) : undefined;
+      if (result) results[place] = result;
+      else left.push(place);
+      if (!result || performance.now() < until) continue;
+      await others();
+      until = performance.now() + SLICE_MS;
+    }
+    return left;
+  }
+
+  private firstOfEach(
+    channel: ChannelName,
+    inputs: readonly RenderInput[],
+    places: readonly number[],
+  ): number[] {
+    const first = new Map<string, number>();
+    for (const place of places) {
+      const input = inputs[place] as RenderInput;
+      if (this.here.knows(channel, input) !== undefined || first.has(input.cacheKey)) continue;
+      first.set(input.cacheKey, place);
+    }
+    return [...first.values()];
+  }
+
+  private async renderApart(
+    channel: ChannelName,
+    inputs: readonly RenderInput[],
+    places: readonly number[],
+    results: RenderResult<unknown>[],
+  ): Promise<void> {
+    const apart = await this.inProcesses(
+      channel,
+      places.map((place) => inputs[place] as RenderInput),
+    );
+    for (const [i, place] of places.entries()) results[place] = apart[i] as RenderResult<unknown>;
+  }
+
+  private inProcesses(
+    channel: ChannelName,
+    inputs: readonly RenderInput[],
+  ): Promise<RenderResult<unknown>[]> {
     return new Promise((resolve, reject) => {
       if (this.closed) return reject(closedError());
       if (inputs.length === 0) return resolve([]);
@@ -140,9 +217,11 @@ export class RenderPool implements OnApplicationShutdown {
       const inputs = places.map((place) => withoutBytes(job.inputs[place] as RenderInput));
       let done = 0;
       try {
-        const death = await process.render({ channel: job.channel, inputs }, (answer) =>
-          this.settle(job, places[done++] as number, answer),
-        );
+        const death = await process.render({ channel: job.channel, inputs }, (answer) => {
+          const place = places[done++] as number;
+          if (!('bug' in answer)) this.here.learn(job.channel, job.inputs[place] as RenderInput);
+          this.settle(job, place, answer);
+        });
         if (death)
           return this.replace(process, death, { ...turn, places: places.slice(done) }, turn === retry);
       } catch (error) {

@@ -2,6 +2,7 @@
  * Email that goes nowhere: one line on standard output per message, which tells sizes and never who or what. For
  * development without a mail server, load tests of everything before it, and a rehearsal on real data.
  */
+import { textBytes } from '@carillon/content';
 import { defineProvider, type Outcome, type Outgoing } from '@carillon/delivery-rules';
 import { z } from 'zod';
 import type { RenderedEmail } from '../render.js';
@@ -14,8 +15,8 @@ function lineOf({ deliveryId, messageClass, rendered }: Outgoing<RenderedEmail>)
     provider: 'log',
     deliveryId,
     class: messageClass,
-    htmlBytes: Buffer.byteLength(rendered.html ?? ''),
-    textBytes: Buffer.byteLength(rendered.text),
+    htmlBytes: textBytes(rendered.html ?? ''),
+    textBytes: textBytes(rendered.text),
     attachments: rendered.attachments.length,
   });
 }
