@@ -12,6 +12,7 @@ import {
   type Operation,
   type OperationName,
   type ProviderAccount,
+  type Redrive,
   type Scope,
 } from '@carillon/contracts';
 import { newId } from '@carillon/database';
@@ -31,6 +32,7 @@ let owned: {
   device: string;
   profile: string;
   template: string;
+  redrive: string;
 };
 
 beforeAll(async () => {
@@ -57,7 +59,9 @@ beforeAll(async () => {
   const message = await make<AcceptedMessage>('sendMessage', {
     body: { to: { profile }, channels: ['in-app'], template, sendAt: '2099-01-01T00:00:00Z' },
   });
+  const redrive = await make<Redrive>('redrive', { body: { filter: {} } });
   owned = {
+    redrive: redrive.id,
     message: message.id,
     delivery: message.deliveries[0]?.id ?? '',
     account: account.id,
@@ -79,7 +83,9 @@ function namesOf({ path }: Operation): Record<string, string> {
         ? owned.delivery
         : path.startsWith('/v1/provider-accounts')
           ? owned.account
-          : owned.key;
+          : path.startsWith('/v1/redrives')
+            ? owned.redrive
+            : owned.key;
   return { id, externalId: owned.profile, key: owned.template, version: '1' };
 }
 
@@ -93,6 +99,7 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   updateAccount: { name: 'Taken' },
   testAccount: {},
   rotateKey: {},
+  resolveDelivery: { as: 'sent' },
 };
 /** PUT makes what is not there: in the caller's own workspace. */
 const makes: readonly OperationName[] = ['upsertProfile', 'saveTemplate'];
@@ -108,6 +115,7 @@ async function stateOfHere(): Promise<unknown> {
     'template_versions',
     'provider_accounts',
     'api_keys',
+    'redrives',
   ];
   const state: Record<string, unknown> = {};
   for (const name of tables)

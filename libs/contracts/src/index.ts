@@ -7,6 +7,7 @@ export * from './page.js';
 export * from './profiles.js';
 export * from './messages.js';
 export * from './deliveries.js';
+export * from './desk.js';
 export * from './templates.js';
 export * from './accounts.js';
 export * from './inbox.js';

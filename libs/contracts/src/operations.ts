@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import * as accounts from './accounts.js';
 import * as deliveries from './deliveries.js';
+import * as desk from './desk.js';
 import * as inbox from './inbox.js';
 import * as messages from './messages.js';
 import { Id, pageOf, PageQuery } from './page.js';
@@ -159,6 +160,86 @@ export const operations = {
     params: id,
     status: 200,
     response: deliveries.Explanation,
+  }),
+  resolveDelivery: op({
+    method: 'POST',
+    path: '/v1/deliveries/:id/resolve',
+    tag: 'Deliveries',
+    summary: 'Decide about a delivery whose outcome is unknown',
+    auth: { scope: 'messages:write' },
+    params: id,
+    body: desk.Resolve,
+    status: 200,
+    response: deliveries.DeliveryDetail,
+  }),
+
+  listFailures: op({
+    method: 'GET',
+    path: '/v1/failures',
+    tag: 'Failures',
+    summary: 'What failed, is unknown or expired, grouped by cause',
+    auth: { scope: 'deliveries:read' },
+    query: desk.FailureQuery,
+    status: 200,
+    response: desk.Failures,
+  }),
+  redrive: op({
+    method: 'POST',
+    path: '/v1/redrives',
+    tag: 'Failures',
+    summary: 'Preview sending failed deliveries again, then start it',
+    auth: { scope: 'messages:write' },
+    body: desk.RedriveRequest,
+    status: 200,
+    response: desk.Redrive,
+  }),
+  listRedrives: op({
+    method: 'GET',
+    path: '/v1/redrives',
+    tag: 'Failures',
+    summary: 'The latest re-drives, newest first',
+    auth: { scope: 'deliveries:read' },
+    status: 200,
+    response: z.object({ items: z.array(desk.Redrive) }),
+  }),
+  getRedrive: op({
+    method: 'GET',
+    path: '/v1/redrives/:id',
+    tag: 'Failures',
+    summary: 'A re-drive and how far it is',
+    auth: { scope: 'deliveries:read' },
+    params: id,
+    status: 200,
+    response: desk.Redrive,
+  }),
+  cancelRedrive: op({
+    method: 'POST',
+    path: '/v1/redrives/:id/cancel',
+    tag: 'Failures',
+    summary: 'Stop a re-drive; what is on its way again stays so',
+    auth: { scope: 'messages:write' },
+    params: id,
+    status: 200,
+    response: desk.Redrive,
+  }),
+  getPolicies: op({
+    method: 'GET',
+    path: '/v1/policies',
+    tag: 'Policies',
+    summary: 'The policies of the workspace',
+    auth: { scope: 'accounts:read' },
+    status: 200,
+    response: desk.Policies,
+  }),
+  setPolicies: op({
+    method: 'PUT',
+    path: '/v1/policies',
+    tag: 'Policies',
+    summary: 'Change the policies of the workspace',
+    auth: { scope: 'accounts:write' },
+    body: desk.Policies,
+    status: 200,
+    response: desk.Policies,
   }),
 
   listProfiles: op({

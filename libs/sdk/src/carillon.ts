@@ -2,7 +2,19 @@
 import type { Me } from '@carillon/contracts';
 import type { CallOptions, CarillonOptions } from './requests.js';
 import { Requests } from './requests.js';
-import { Accounts, Deliveries, Inbox, Keys, Messages, Profiles, Session, Templates } from './resources.js';
+import {
+  Accounts,
+  Deliveries,
+  Failures,
+  Inbox,
+  Keys,
+  Messages,
+  Profiles,
+  Redrives,
+  Session,
+  Templates,
+  WorkspacePolicies,
+} from './resources.js';
 import type { AnyTemplates } from './templates.js';
 
 /**
@@ -26,6 +38,9 @@ import type { AnyTemplates } from './templates.js';
 export class Carillon<Known = AnyTemplates> {
   readonly messages: Messages<Known>;
   readonly deliveries: Deliveries;
+  readonly failures: Failures;
+  readonly redrives: Redrives;
+  readonly policies: WorkspacePolicies;
   readonly profiles: Profiles;
   readonly templates: Templates;
   readonly accounts: Accounts;
@@ -39,6 +54,9 @@ export class Carillon<Known = AnyTemplates> {
     this.#requests = requests;
     this.messages = new Messages(requests);
     this.deliveries = new Deliveries(requests);
+    this.failures = new Failures(requests);
+    this.redrives = new Redrives(requests);
+    this.policies = new WorkspacePolicies(requests);
     this.profiles = new Profiles(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);

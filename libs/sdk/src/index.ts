@@ -4,16 +4,19 @@ export type { CallOptions, CarillonOptions } from './requests.js';
 export * from './problems.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
-export type { DeliveryChange, DeliveryQuery, Paging, ProfileInput } from './resources.js';
+export type { DeliveryChange, DeliveryQuery, FailureFilter, Paging, ProfileInput } from './resources.js';
 export type {
   Accounts,
   Deliveries,
+  Failures,
   Inbox,
   Keys,
   Messages,
   Profiles,
+  Redrives,
   Session,
   Templates,
+  WorkspacePolicies,
 } from './resources.js';
 export type {
   AcceptedMessage,
@@ -30,10 +33,12 @@ export type {
   DeliveryEventType,
   Device,
   Explanation,
+  FailureGroup,
   Me,
   Message,
   MessageClass,
   Page,
+  Policies,
   Preview,
   Problem,
   ProblemCode,
@@ -43,6 +48,9 @@ export type {
   ProviderAccount,
   ProviderInfo,
   Reason,
+  Redrive,
+  RedriveFilter,
+  RedrivePreview,
   RenderedContent,
   Role,
   Scope,

@@ -14,13 +14,17 @@ import type {
   DeliveryFilter,
   Device,
   Explanation,
+  FailureQuery,
   Me,
   Message,
+  Policies,
   Preview,
   Profile,
   ProfileBulkResult,
   ProviderAccount,
   ProviderInfo,
+  Redrive,
+  RedriveFilter,
   RenderedContent,
   ResponseOf,
   Template,
@@ -39,6 +43,10 @@ export type DeliveryQuery = {
   [F in keyof DeliveryFilter]: F extends 'from' | 'to'
     ? string | Date | undefined
     : OneOrMany<DeliveryFilter[F]>;
+};
+/** Which failures; lists may be given as one word, times as Date. */
+export type FailureFilter = {
+  [F in keyof FailureQuery]: F extends 'from' | 'to' ? string | Date | undefined : OneOrMany<FailureQuery[F]>;
 };
 /** How a list is paged: `limit` items a page (1 to 200), from `cursor` on. */
 export interface Paging {
@@ -136,6 +144,15 @@ export class Deliveries {
     return this.requests.call('explainDelivery', { params: { id }, options });
   }
 
+  /** Decides about one whose outcome is unknown: it was sent, it failed, or it is sent again and may arrive twice. */
+  resolve(
+    id: string,
+    decision: BodyInputOf<'resolveDelivery'>,
+    options?: CallOptions,
+  ): Promise<DeliveryDetail> {
+    return this.requests.call('resolveDelivery', { params: { id }, body: decision, options });
+  }
+
   /** Counts by channel and status, in total and over time. */
   counts(
     query: { from?: string | Date; to?: string | Date; interval?: 'hour' | 'day' } = {},
@@ -181,6 +198,60 @@ export class Deliveries {
       if (event === 'delivery') yield { type: 'delivery', delivery: JSON.parse(data) as Delivery };
       else yield { type: 'changed' };
     }
+  }
+}
+
+export class Failures {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** What failed, is unknown or expired, grouped by cause; of the last 24 hours unless said. */
+  list(query: FailureFilter = {}, options?: CallOptions): Promise<ResponseOf<'listFailures'>> {
+    return this.requests.call('listFailures', { query, options });
+  }
+}
+
+export class Redrives {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** What would be sent again, and at what risk. Sends nothing: give its `fingerprint` to `start`. */
+  preview(filter: RedriveFilter, options?: CallOptions & { includeUnknown?: boolean }): Promise<Redrive> {
+    const body = { dryRun: true, filter, includeUnknown: options?.includeUnknown ?? false };
+    return this.requests.call('redrive', { body, options });
+  }
+
+  /** Starts exactly what the preview showed. Starting it twice starts it once. */
+  start(preview: string | Pick<Redrive, 'fingerprint'>, options?: CallOptions): Promise<Redrive> {
+    const fingerprint = typeof preview === 'string' ? preview : preview.fingerprint;
+    return this.requests.call('redrive', { body: { dryRun: false, fingerprint }, repeatable: true, options });
+  }
+
+  /** The latest ones, newest first. */
+  async list(options?: CallOptions): Promise<Redrive[]> {
+    return (await this.requests.call('listRedrives', { options })).items;
+  }
+
+  get(id: string, options?: CallOptions): Promise<Redrive> {
+    return this.requests.call('getRedrive', { params: { id }, options });
+  }
+
+  /** Stops what has not been looked at yet. */
+  cancel(id: string, options?: CallOptions): Promise<Redrive> {
+    return this.requests.call('cancelRedrive', { params: { id }, options });
+  }
+}
+
+export class WorkspacePolicies {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  get(options?: CallOptions): Promise<Policies> {
+    return this.requests.call('getPolicies', { options });
+  }
+
+  set(policies: Policies, options?: CallOptions): Promise<Policies> {
+    return this.requests.call('setPolicies', { body: policies, options });
   }
 }
 

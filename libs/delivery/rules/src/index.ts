@@ -5,6 +5,7 @@ export * from './after-attempt.js';
 export * from './choose-account.js';
 export * from './transitions.js';
 export * from './reconcile.js';
+export * from './cause.js';
 export * from './gate.js';
 export * from './explain.js';
 export * from './rendering.js';

@@ -134,7 +134,11 @@ async function bring(
     fresh.filter((receipt) => !moved.has(receipt)),
   );
   const failed = fresh.filter((receipt) => moved.has(receipt) && receipt.status === 'failed');
-  await bringForward(sql, workspaceId, failed);
+  await bringForward(
+    sql,
+    workspaceId,
+    failed.map((receipt) => receipt.deliveryId),
+  );
   failpoint('receipts-before-commit');
   return {
     deliveryIds: [...new Set(fresh.map(({ deliveryId }) => deliveryId))],
@@ -244,7 +248,7 @@ const reasonOf = ({ status, reason }: Receipt): ReasonName | null =>
   status === 'failed' ? (reason ?? 'rejected') : null;
 
 /** The next step of a route need not wait for its time when the step before has failed. */
-async function bringForward(sql: Sql, workspaceId: string, failed: readonly Receipt[]): Promise<void> {
+export async function bringForward(sql: Sql, workspaceId: string, failed: readonly string[]): Promise<void> {
   if (failed.length === 0) return;
   await sql.execute(
     `UPDATE deliveries next SET due_at = now()
@@ -252,7 +256,7 @@ async function bringForward(sql: Sql, workspaceId: string, failed: readonly Rece
       WHERE d.day = ANY($2::date[]) AND d.id = ANY($3::uuid[]) AND d.workspace_id = $1
         AND m.day = ANY($2::date[]) AND next.day = ANY($2::date[]) AND next.day = m.day AND next.id = ANY(m.delivery_ids) AND next.workspace_id = $1
         AND next.route_step = d.route_step + 1 AND next.status = 'scheduled' AND next.reason = 'fallback'`,
-    [workspaceId, daysOf(failed.map((r) => r.deliveryId)), failed.map((r) => r.deliveryId)],
+    [workspaceId, daysOf(failed), failed],
   );
 }
 

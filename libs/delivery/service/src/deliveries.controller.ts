@@ -16,7 +16,9 @@ import { countDeliveries, deliveriesById, listDeliveries, timelineOf } from './l
 import { RenderPool } from './render-pool.js';
 import { showContent } from './show-content.js';
 import { HintListener } from './hint-listener.js';
-import { DELIVERY_HINTS } from './hints.js';
+import { DELIVERY_HINTS, DeliveryHints } from './hints.js';
+import { resolveDelivery } from './resolve.js';
+import { whoIs } from './who.js';
 
 const CSV_PAGE = 200;
 const CSV_COLUMNS = [
@@ -44,6 +46,7 @@ export class DeliveriesController {
     @Inject(Database) private readonly database: Database,
     @Inject(HintListener) private readonly listener: HintListener,
     @Inject(RenderPool) private readonly renderer: RenderPool,
+    @Inject(DeliveryHints) private readonly hints: DeliveryHints,
   ) {}
 
   @Operation('listDeliveries')
@@ -115,6 +118,22 @@ export class DeliveriesController {
   async explain({ params, caller }: Call<'explainDelivery'>): Promise<Result<'explainDelivery'>> {
     const { delivery, timeline } = await this.read(caller.workspaceId, params.id);
     return explain(delivery, timeline, new Date());
+  }
+
+  @Operation('resolveDelivery')
+  async resolve({ params, body, caller }: Call<'resolveDelivery'>): Promise<Result<'resolveDelivery'>> {
+    const { workspaceId } = caller;
+    const resolved = await this.database.inWorkspace(workspaceId, async (sql) =>
+      resolveDelivery(sql, workspaceId, params.id, body, await whoIs(sql, caller)),
+    );
+    const { delivery, timeline } = await this.read(workspaceId, params.id);
+    if (!resolved)
+      throw new ProblemException(
+        'conflict',
+        `It is ${delivery.status}: only a delivery whose outcome is unknown can be decided.`,
+      );
+    this.hints.changed(workspaceId, [params.id]);
+    return { ...delivery, sentence: sentenceOf(delivery), timeline };
   }
 
   private read(workspaceId: string, id: string) {

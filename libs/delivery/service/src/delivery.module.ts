@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { Acceptance } from './accept.js';
 import { AccountsController } from './accounts.controller.js';
 import { DeliveriesController } from './deliveries.controller.js';
+import { DeskController } from './desk.controller.js';
 import { HintListener } from './hint-listener.js';
 import { DeliveryHints } from './hints.js';
 import { InboxController } from './inbox.controller.js';
@@ -23,6 +24,7 @@ export class DeliveryCoreModule {}
   controllers: [
     MessagesController,
     DeliveriesController,
+    DeskController,
     InboxController,
     TemplatesController,
     AccountsController,

@@ -9,6 +9,7 @@ import { afterAttempt, afterHold, FIRST_LOOKUP_MS, type RetryPolicy } from '@car
 import { providerOf } from './account-settings.js';
 import { forgetParked } from './apply-receipts.js';
 import { groupBy } from './group-by.js';
+import { forgetPreviews } from './redrive.js';
 import { OFFER_AGAIN_SECONDS } from './accept.js';
 import { IDEMPOTENCY_WINDOW_HOURS } from './idempotency.js';
 
@@ -123,7 +124,7 @@ interface Decision {
   afterMs: number | null;
   duplicate: boolean;
   /** A line of the timeline, when something happened that a person would want to know. */
-  line: 'queued' | 'deferred' | 'failed' | 'unknown' | 'expired' | null;
+  line: 'queued' | 'deferred' | 'failed' | 'unknown' | 'looked_up' | 'expired' | null;
   why: string;
   /** Its dispatcher asks the provider; it stays unknown until that settles it. */
   lookUp?: true;
@@ -141,7 +142,7 @@ function held(row: DueRow, canLookUp: boolean): Decision {
     return {
       ...unknown,
       afterMs: null,
-      line: 'unknown',
+      line: 'looked_up',
       why: 'neither a receipt nor the provider could tell in time: a person decides',
     };
   return { ...unknown, afterMs: next.againMs, ...(next.kind === 'lookUp' && { lookUp: true }) };
@@ -222,4 +223,5 @@ export async function forgetExpired(sql: Sql): Promise<void> {
   await sql.execute('DELETE FROM used_tickets WHERE expires_at < now()');
   await sql.execute('DELETE FROM sessions WHERE expires_at < now()');
   await forgetParked(sql);
+  await forgetPreviews(sql);
 }

@@ -7,6 +7,7 @@ export { channelShapes } from './channels.js';
 export { contentFor, templateContent, type TemplateContent } from './content-for.js';
 export { DeliveryCoreModule, DeliveryHttpModule } from './delivery.module.js';
 export { forgetExpired, takeDue } from './due.js';
+export { advanceRedrives } from './redrive.js';
 export { groupBy } from './group-by.js';
 export { DeliveryHints } from './hints.js';
 export { callbackLink, links, unsubscribeLink, type Links } from './links.js';

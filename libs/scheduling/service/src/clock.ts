@@ -7,6 +7,7 @@ import { failpoint } from '@carillon/config';
 import { deliverQueue } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
 import {
+  advanceRedrives,
   applyParked,
   channelShapes,
   DeliveryHints,
@@ -27,6 +28,8 @@ const TICK_MS = 250;
 /** After a tick that failed: the database is away or overloaded. */
 const TROUBLED_TICK_MS = 2000;
 const SLICE = 500;
+/** Of one re-drive and tick: what is sent again must not crowd out what is new. */
+const REDRIVE_SLICE = 200;
 const HOUSEKEEPING_MS = 600_000;
 /** How often receipts that wait for their delivery are looked at. */
 const PARKED_MS = 1000;
@@ -80,6 +83,12 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     return all;
   }
 
+  /** A slice of what somebody asked to be sent again; the tick after it offers those. */
+  private async advanceRedrives(): Promise<void> {
+    const { changed } = await this.database.acrossWorkspaces((sql) => advanceRedrives(sql, REDRIVE_SLICE));
+    for (const { workspaceId, deliveryIds } of changed) this.hints.changed(workspaceId, deliveryIds);
+  }
+
   /** Receipts that came before their delivery. */
   private async applyParked(): Promise<void> {
     const { applied } = await this.database.acrossWorkspaces((sql) => applyParked(sql, SLICE));
@@ -104,6 +113,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
         await this.database.acrossWorkspaces((sql) => forgetExpired(sql));
         this.kept = Date.now();
       }
+      await this.advanceRedrives();
       await this.tick();
       if (Date.now() - this.looked > PARKED_MS) {
         await this.applyParked();
