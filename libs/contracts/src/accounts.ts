@@ -3,6 +3,19 @@ import { z } from 'zod';
 import { Id, Time } from './page.js';
 import { Channel } from './words.js';
 
+export const RateLimit = z
+  .strictObject({
+    count: z.number().min(0.001).max(1_000_000).describe('Messages in a period; fractions add up.'),
+    per: z.enum(['second', 'minute', 'hour', 'day']),
+    burst: z
+      .number()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .describe("The most at once. Left out: a tenth of a second's, or one second of a longer period."),
+  })
+  .meta({ id: 'RateLimit', description: 'Shared by all processes; a change holds within a second.' });
+export type RateLimit = z.infer<typeof RateLimit>;
 const Weight = z
   .int()
   .min(0)
@@ -16,6 +29,7 @@ export const ProviderAccountCreate = z
     settings: z.record(z.string(), z.json()).describe("By the provider's settings schema."),
     position: z.int().min(0).max(100).default(0).describe('Lower is tried first.'),
     weight: Weight.default(1),
+    rateLimit: RateLimit.nullable().default(null).describe('Null: as fast as the provider takes it.'),
   })
   .meta({ id: 'ProviderAccountCreate' });
 export const ProviderAccountPatch = z
@@ -24,6 +38,7 @@ export const ProviderAccountPatch = z
     settings: z.record(z.string(), z.json()).optional().describe('Only the fields to change.'),
     position: z.int().min(0).max(100).optional(),
     weight: Weight.optional(),
+    rateLimit: RateLimit.nullable().optional(),
   })
   .meta({ id: 'ProviderAccountPatch' });
 export const AccountHealth = z.object({
@@ -35,6 +50,23 @@ export const AccountHealth = z.object({
   lastFailureAt: Time.nullable(),
   lastFailure: z.string().nullable(),
 });
+export const AccountBreaker = z.object({
+  state: z.enum(['closed', 'open', 'half-open']),
+  sentence: z.string(),
+  reason: z.string().nullable().describe('Why it opened, in the words of the last failure.'),
+  openedAt: Time.nullable(),
+  retryAt: Time.nullable().describe('When the next probe may go out.'),
+  heldUntil: Time.nullable().describe('The provider asked to wait (429): no call before this.'),
+});
+export type AccountBreaker = z.infer<typeof AccountBreaker>;
+export const AccountQuota = z.object({
+  limit: z.number().describe('The most in one period.'),
+  per: RateLimit.shape.per,
+  used: z.number().describe('In the present period (UTC).'),
+  headroom: z.number(),
+  resetsAt: Time,
+});
+export type AccountQuota = z.infer<typeof AccountQuota>;
 export const ProviderAccount = z
   .object({
     id: Id,
@@ -43,6 +75,9 @@ export const ProviderAccount = z
     name: z.string(),
     position: z.number(),
     weight: z.number(),
+    rateLimit: RateLimit.nullable(),
+    quota: AccountQuota.nullable().describe('Null without a rate limit.'),
+    breaker: AccountBreaker,
     paused: z.boolean(),
     pausedReason: z.string().nullable(),
     settings: z

@@ -48,6 +48,14 @@ export const reasons = {
   },
   rate_limited: { ends: 'scheduled', sentence: 'The provider asked to slow down; it will be tried again.' },
   account_paused: { ends: 'scheduled', sentence: 'Every provider account of this channel is paused.' },
+  account_unavailable: {
+    ends: 'scheduled',
+    sentence: 'No provider account of this channel can be used right now; it waits and loses no try by it.',
+  },
+  account_rate: {
+    ends: 'scheduled',
+    sentence: 'The rate limit of the provider account is used up; it waits for its turn.',
+  },
   quiet_hours: { ends: 'scheduled', sentence: 'It waits for the end of quiet hours.' },
   redriven: { ends: 'scheduled', sentence: 'Somebody asked for it to be sent again.' },
   fallback: {

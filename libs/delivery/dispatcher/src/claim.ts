@@ -7,9 +7,10 @@ import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-
 import { bug } from '@carillon/config';
 import type { Channel, ContentByChannel, Lane, MessageClass, RouteStep, Status } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
-import { gate, type Recipient, type Verdict } from '@carillon/delivery-rules';
-import type { Channel as ChannelShape } from '@carillon/delivery-rules';
+import { gate, type GateFacts, type Recipient, type Verdict } from '@carillon/delivery-rules';
+import type { Channel as ChannelShape, RetryPolicy } from '@carillon/delivery-rules';
 import { groupBy, usableAccounts, type SendingAccount } from '@carillon/delivery-service';
+import { comeBack } from './account-flow.js';
 
 /** How long a worker owns what it claimed without saying so again. */
 export const LEASE_SECONDS = 10;
@@ -50,9 +51,12 @@ export interface Ready {
   message: MessageFacts;
   recipient: Recipient;
   targets: { address: string; attemptId: string }[];
+  /** Those that may be used now. */
   accounts: SendingAccount[];
   /** The workspace's own policy for unknown outcomes of its class. */
   onUnknown: 'retry' | 'hold' | null;
+  /** Of the channel, as the workspace wants it. */
+  retry: RetryPolicy;
 }
 /** A delivery that will not be sent now, and why. */
 export interface Stopped {
@@ -93,6 +97,7 @@ export async function judge(
   channel: ChannelShape,
   workspaceId: string,
   claimed: readonly Claimed[],
+  random: () => number = Math.random,
 ): Promise<{ ready: Ready[]; stopped: Stopped[] }> {
   const [{ now, settings } = { now: new Date(), settings: {} as WorkspaceSettings }] = await sql.query<{
     now: Date;
@@ -104,7 +109,8 @@ export async function judge(
     (await recipientsByIds(sql, workspaceId, profileIds)).map((r) => [r.profileId, r]),
   );
   const accounts = await usableAccounts(sql, workspaceId, channel.channel);
-  const before = await stepsBefore(sql, claimed, messages);
+  const retry = { ...channel.retry, ...settings.retry?.[channel.channel] };
+  const before = await stepsBefore(sql, workspaceId, claimed, messages);
 
   const withTargets = claimed.map((delivery) => {
     const recipient = recipientOf(delivery, recipients.get(delivery.profileId ?? ''));
@@ -143,7 +149,7 @@ export async function judge(
       suppression: first ? (suppressions.get(first.address) ?? null) : null,
       consents: consents(delivery.profileId, first?.address ?? null),
       noConsentMeans: settings.noConsentMeans ?? 'in',
-      accounts: accounts.length === 0 ? 'none' : accounts.every((a) => a.paused) ? 'paused' : 'ready',
+      accounts: stateOf(accounts, delivery.lane, random()),
     });
     if (verdict.kind === 'send' && recipient)
       ready.push({
@@ -151,13 +157,29 @@ export async function judge(
         message,
         recipient,
         targets,
-        accounts: accounts.filter((a) => !a.paused),
+        accounts: accounts.filter(mayBeUsed),
+        retry,
         onUnknown: settings.unknown?.[delivery.messageClass] ?? null,
       });
     else if (verdict.kind !== 'send')
       stopped.push({ delivery, verdict, trace, nextStepId: nextStep(delivery, message) });
   }
   return { ready, stopped };
+}
+
+/** Looked at again after this, or soon after somebody resumes an account. */
+const PAUSED_RECHECK_MS = 600_000;
+
+const mayBeUsed = (a: SendingAccount): boolean => !a.paused && a.blockedMs === 0;
+/** Whether any account may be used now; if not, when to look again. What waits comes back in no crowd. */
+function stateOf(accounts: readonly SendingAccount[], lane: Lane, random: number): GateFacts['accounts'] {
+  if (accounts.length === 0) return 'none';
+  if (accounts.some(mayBeUsed)) return 'ready';
+  const running = accounts.filter((a) => !a.paused);
+  if (running.length === 0)
+    return { wait: 'account_paused', afterMs: Math.round(PAUSED_RECHECK_MS * (0.75 + random / 4)) };
+  const soonest = Math.min(...running.map((a) => a.blockedMs));
+  return { wait: 'account_unavailable', afterMs: Math.round(soonest) + comeBack(lane, random) };
 }
 
 export const nextStep = (delivery: Claimed, message: MessageFacts): string | null =>
@@ -167,6 +189,7 @@ interface WorkspaceSettings {
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
   unknown?: Partial<Record<MessageClass, 'retry' | 'hold'>>;
+  retry?: Partial<Record<Channel, Partial<RetryPolicy>>>;
 }
 
 async function messagesOf(
@@ -185,30 +208,38 @@ async function messagesOf(
   return found;
 }
 
-/** For later steps of a route: how far any step before got. */
+/** For later steps of a route: how far any step before got. One query, whatever the batch. */
 async function stepsBefore(
   sql: Sql,
+  workspaceId: string,
   claimed: readonly Claimed[],
   messages: Map<string, MessageFacts>,
 ): Promise<Map<string, { status: Status; read: boolean }>> {
-  const found = new Map<string, { status: Status; read: boolean }>();
+  const earlier = new Map<string, { day: string; ids: string[] }>();
   for (const delivery of claimed) {
     const message = messages.get(delivery.messageId);
     // `channels` go out side by side: only steps of a route wait for one another.
-    const earlier = message?.route ? message.deliveryIds.slice(0, delivery.routeStep) : [];
-    if (earlier.length === 0) continue;
-    const rows = await sql.query<{ status: Status; read: boolean }>(
-      `SELECT d.status, EXISTS (SELECT 1 FROM delivery_events e WHERE e.day = d.day AND e.delivery_id = d.id AND e.type IN ('opened', 'read', 'clicked')) AS read
+    const ids = message?.route ? message.deliveryIds.slice(0, delivery.routeStep) : [];
+    if (ids.length > 0) earlier.set(delivery.id, { day: delivery.day, ids });
+  }
+  const rows = new Map<string, { status: Status; read: boolean }>();
+  for (const [day, steps] of groupBy(earlier.values(), (e) => e.day))
+    for (const row of await sql.query<{ id: string; status: Status; read: boolean }>(
+      `SELECT d.id, d.status, EXISTS (SELECT 1 FROM delivery_events e WHERE e.day = $1::date AND e.delivery_id = d.id AND e.type IN ('opened', 'read', 'clicked')) AS read
          FROM deliveries d WHERE d.day = $1::date AND d.id = ANY($2::uuid[]) AND d.workspace_id = $3`,
-      [delivery.day, earlier, delivery.workspaceId],
-    );
-    const reached = (status: Status) => rows.some((row) => row.status === status);
+      [day, steps.flatMap((e) => e.ids), workspaceId],
+    ))
+      rows.set(row.id, row);
+  const found = new Map<string, { status: Status; read: boolean }>();
+  for (const [id, { ids }] of earlier) {
+    const steps = ids.flatMap((step) => rows.get(step) ?? []);
+    const reached = (status: Status) => steps.some((row) => row.status === status);
     const status = reached('delivered')
       ? 'delivered'
       : reached('sent')
         ? 'sent'
-        : (rows[0]?.status ?? 'failed');
-    found.set(delivery.id, { status, read: rows.some((row) => row.read) });
+        : (steps.at(-1)?.status ?? 'failed');
+    found.set(id, { status, read: steps.some((row) => row.read) });
   }
   return found;
 }

@@ -15,6 +15,7 @@ import type { Queues } from '@carillon/queue';
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { AccountFlow } from './account-flow.js';
 import { claim, judge } from './claim.js';
 import { Deliverer } from './deliver.js';
 import { markHandedOver } from './hand-over.js';
@@ -91,6 +92,7 @@ beforeAll(async () => {
     hints,
     // Processes for rendering are the pool's own spec's affair; here a scripted channel renders.
     { render: (_, inputs) => Promise.resolve(inputs.map((input) => channel.render(input))) },
+    new AccountFlow(database),
     () => 0,
   );
   await ensurePartitions(database);
@@ -107,6 +109,7 @@ beforeEach(async () => {
   asked = [];
   finding = () => ({ kind: 'unclear', answer: {} });
   await owner.query('UPDATE provider_accounts SET paused_at = NULL');
+  await owner.query('DELETE FROM account_flow');
 });
 afterAll(async () => {
   await contexts.close();
@@ -377,7 +380,7 @@ describe('a worker that dies', () => {
     const taken = await claimOnly(id);
     const attempt = {
       delivery: stale.delivery,
-      account: { id: accountId, provider: 'scripted' },
+      account: { id: accountId, provider: 'scripted', revision: 1 },
       handedOverAt: new Date(),
       attempts: [],
       outcome: accepted,

@@ -6,7 +6,7 @@
 import { bug, failpoint } from '@carillon/config';
 import { deliverQueue } from '@carillon/contracts';
 import { Database } from '@carillon/database';
-import { afterAttempt, chooseAccount, combineDevices } from '@carillon/delivery-rules';
+import { afterAttempt, chooseAccount, combineDevices, SLICE_MS } from '@carillon/delivery-rules';
 import type {
   Channel,
   Outcome,
@@ -29,6 +29,8 @@ import {
 import { Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { AccountFlow, type Permit } from './account-flow.js';
 import { claim, judge, nextStep, type Claimed, type Ready, type Stopped } from './claim.js';
 import { markHandedOver } from './hand-over.js';
 import type { Leases } from './leases.js';
@@ -65,6 +67,7 @@ export class Deliverer {
     private readonly contexts: SendContexts,
     private readonly hints: DeliveryHints,
     private readonly renderer: Pick<RenderPool, 'render'>,
+    private readonly flow: AccountFlow,
     private readonly random: () => number = Math.random,
   ) {
     this.log = new Logger(`Deliverer ${channel.channel}`);
@@ -89,8 +92,7 @@ export class Deliverer {
         const rendered = await this.render(workspaceId, ready, templates);
         // One sub-batch per account and day; each ends in a commit of its own.
         for (const batch of groupBy(rendered, (r) => `${r.account.id} ${r.delivery.day}`).values())
-          for (let at = 0; at < batch.length; at += this.channel.batchSize)
-            await this.sendBatch(workspaceId, batch.slice(at, at + this.channel.batchSize), signal);
+          await this.sendAll(workspaceId, batch, signal);
       }
     } finally {
       this.leases.release(claimed);
@@ -193,14 +195,70 @@ export class Deliverer {
     );
   }
 
+  /** As many as the account lets out, in sub-batches. The others take another account, or wait as rows: no try is lost. */
+  private async sendAll(workspaceId: string, batch: readonly Rendered[], signal: AbortSignal): Promise<void> {
+    let rest = batch;
+    // A slice's wait is spent here; a longer one would keep other accounts and workspaces of the lane waiting.
+    let patienceMs = 1.5 * SLICE_MS;
+    for (let [first] = rest; first; [first] = rest) {
+      const { account, delivery } = first;
+      const want = Math.min(rest.length, this.channel.batchSize);
+      const permit = await this.flow.take(account, delivery.lane, want);
+      if (permit.granted > 0) {
+        await this.sendBatch(workspaceId, rest.slice(0, permit.granted), signal);
+        rest = rest.slice(permit.granted);
+      } else if (permit.why === 'account_rate' && permit.waitMs <= patienceMs && !signal.aborted) {
+        patienceMs -= permit.waitMs;
+        await setTimeout(permit.waitMs);
+      } else {
+        const elsewhere = permit.why === 'account_unavailable' || permit.waitMs > OVERFLOW_MS;
+        const others = rest.map((r) => ({ ...r, accounts: r.accounts.filter((a) => a.id !== account.id) }));
+        const going = elsewhere ? others.filter((r) => r.accounts.length > 0) : [];
+        const waiting = elsewhere ? others.filter((r) => r.accounts.length === 0) : rest;
+        if (waiting.length > 0) await this.park(workspaceId, waiting, account, permit);
+        const chosen = going.map((r) => ({ ...r, account: this.accountFor(r) }));
+        for (const some of groupBy(chosen, (r) => r.account.id).values())
+          await this.sendAll(workspaceId, some, signal);
+        return;
+      }
+    }
+  }
+
+  /** Puts off what its account does not take now. */
+  private async park(
+    workspaceId: string,
+    waiting: readonly Rendered[],
+    account: SendingAccount,
+    permit: Permit,
+  ): Promise<void> {
+    const [first] = waiting;
+    if (!first) return;
+    const waits = await this.flow.waits(account, first.delivery.lane, waiting.length, permit);
+    const stopped = waiting.map((r, i): Stopped => ({
+      delivery: r.delivery,
+      verdict: { kind: 'wait', afterMs: waits[i] ?? permit.waitMs, reason: permit.why },
+      trace: [`provider account ${account.name}: wait (${permit.why})`],
+      nextStepId: nextStep(r.delivery, r.message),
+    }));
+    this.tell(
+      await this.database.inWorkspace(workspaceId, (sql) => recordStopped(sql, workspaceId, stopped)),
+    );
+    const deliveries = waiting.map((r) => r.delivery);
+    this.leases.release(deliveries);
+    this.hints.changed(
+      workspaceId,
+      deliveries.map((d) => d.id),
+    );
+  }
+
   private async sendBatch(
     workspaceId: string,
     batch: readonly Rendered[],
     signal: AbortSignal,
   ): Promise<void> {
-    const marked = await this.database.inWorkspace(workspaceId, (sql) =>
-      markHandedOver(sql, batch, batch[0]?.account),
-    );
+    const [{ account } = { account: null }] = batch;
+    if (!account) return;
+    const marked = await this.database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, batch, account));
     failpoint('after-mark');
     const handedOverAt = new Date();
     const going = batch.filter((r) => marked.has(r.delivery.id));
@@ -210,8 +268,7 @@ export class Deliverer {
         queue,
         rows.map((r) => r.delivery.id),
       );
-    const [first] = going;
-    if (!first) return;
+    if (going.length === 0) return this.flow.report(account, [], held.length);
 
     const outgoing = going.flatMap((r) =>
       r.targets.map((t): Outgoing<unknown> => ({
@@ -222,7 +279,7 @@ export class Deliverer {
         rendered: r.rendered,
       })),
     );
-    const outcomes = await this.send(first.account, outgoing, signal);
+    const outcomes = await this.send(account, outgoing, signal);
     failpoint('reply-read');
 
     let n = 0;
@@ -248,7 +305,7 @@ export class Deliverer {
           expiresInMs: r.delivery.expiresAt ? r.delivery.expiresAt.getTime() - now : null,
           otherAccounts: r.accounts.length - 1,
         },
-        this.channel.retry,
+        r.retry,
         this.random(),
       );
       return {
@@ -261,6 +318,12 @@ export class Deliverer {
         nextStepId: nextStep(r.delivery, r.message),
       };
     });
+    // Before the rows: the others must not call an account that asked to wait. What a shutdown cut off tells nothing.
+    await this.flow.report(
+      account,
+      signal.aborted ? [] : attempted.map((a) => a.outcome),
+      held.length + (signal.aborted ? going.length : 0),
+    );
     this.tell(
       await this.database.inWorkspace(workspaceId, (sql) => recordAttempts(sql, workspaceId, attempted)),
     );
@@ -308,6 +371,9 @@ export class Deliverer {
     void this.queues.offer('route-event', recorded.eventIds);
   }
 }
+
+/** Who would wait longer than this for a token takes another account, if there is one. */
+const OVERFLOW_MS = 10_000;
 
 /** How long a batch may be at its provider. */
 const PATIENCE_MS = 120_000;

@@ -19,6 +19,7 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
+import { AccountFlow } from './account-flow.js';
 import { Deliverer } from './deliver.js';
 import { Leases } from './leases.js';
 
@@ -28,6 +29,7 @@ export class DispatcherModule implements OnApplicationBootstrap, OnApplicationSh
     @Inject(SendContexts) private readonly contexts: SendContexts,
     @Inject(Leases) private readonly leases: Leases,
     @Inject(RenderPool) private readonly renderer: RenderPool,
+    @Inject(AccountFlow) private readonly flow: AccountFlow,
   ) {}
 
   /** @param channels whose lanes this process works: one per dispatcher app, all in the standalone process */
@@ -44,6 +46,11 @@ export class DispatcherModule implements OnApplicationBootstrap, OnApplicationSh
         ),
       ),
       providers: [
+        {
+          provide: AccountFlow,
+          useFactory: (database: Database) => new AccountFlow(database),
+          inject: [Database],
+        },
         { provide: Leases, useFactory: (database: Database) => new Leases(database), inject: [Database] },
         {
           provide: SendContexts,
@@ -57,9 +64,10 @@ export class DispatcherModule implements OnApplicationBootstrap, OnApplicationSh
         },
         ...channels.map((channel) => ({
           provide: tokenOf(channel),
-          useFactory: (...deps: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool]) =>
-            new Deliverer(channel, ...deps),
-          inject: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool],
+          useFactory: (
+            ...deps: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool, AccountFlow]
+          ) => new Deliverer(channel, ...deps),
+          inject: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool, AccountFlow],
         })),
       ],
     };
@@ -72,6 +80,7 @@ export class DispatcherModule implements OnApplicationBootstrap, OnApplicationSh
   /** After the workers have drained: connections that providers kept. */
   async onApplicationShutdown(): Promise<void> {
     this.leases.stop();
+    await this.flow.stop();
     await this.contexts.close();
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The hand-over mark: the last committed write before bytes leave, fenced by attempt. Suppression, consent, expiry and
- * cancellation are read again in it: who opted out a moment ago is not written to. A row that does not get the mark
+ * cancellation are read again in it, and whether the account may be used: who opted out a moment ago is not written to,
+ * and an account that was paused or told to wait a moment ago is not called. A row that does not get the mark
  * goes back to the queue, where the gate will say why.
  */
 import { bug } from '@carillon/config';
@@ -32,6 +33,8 @@ export async function markHandedOver(
         AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE ${bug('suppression-unread-at-mark') ? 'false AND' : ''} s.workspace_id = $2 AND s.channel = $7 AND s.address = u.address)
         AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.workspace_id = $2 AND c.channel = $7 AND c.word = 'out' AND c.topic = ANY(u.topics::text[])
                            AND (c.address = u.address OR (c.address = '' AND c.profile_id = d.profile_id)))
+        AND NOT EXISTS (SELECT 1 FROM provider_accounts a WHERE a.workspace_id = $2 AND a.id = $8::uuid AND (a.paused_at IS NOT NULL OR a.deleted_at IS NOT NULL))
+        AND NOT EXISTS (SELECT 1 FROM account_flow f WHERE f.workspace_id = $2 AND f.account_id = $8::uuid AND greatest(f.open_until, f.held_until) > clock_timestamp())
      RETURNING d.id`,
     [
       day,

@@ -12,7 +12,7 @@ import type { Claimed, Stopped } from './claim.js';
 
 export interface Attempted {
   delivery: Claimed;
-  account: { id: string; provider: string };
+  account: { id: string; provider: string; revision: number };
   handedOverAt: Date;
   /** Push: one per device; elsewhere one. */
   attempts: { attemptId: string; address: string; outcome: Outcome }[];
@@ -124,11 +124,13 @@ export async function recordAttempts(
   const paused = attempted.find((a) => a.next.kind === 'pauseAccount');
   if (paused && paused.next.kind === 'pauseAccount')
     await sql.execute(
-      `UPDATE provider_accounts SET paused_at = now(), paused_reason = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2 AND paused_at IS NULL`,
+      `UPDATE provider_accounts SET paused_at = now(), paused_reason = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2 AND revision = $4 AND paused_at IS NULL`,
       [
         workspaceId,
         paused.account.id,
         `The provider refused the credentials or settings${said(paused.next.answer)}. Correct them, then resume.`,
+        // What was tried with settings that were corrected meanwhile says nothing about the new ones.
+        paused.account.revision,
       ],
     );
 

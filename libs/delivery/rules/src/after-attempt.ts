@@ -70,8 +70,10 @@ export function afterAttempt(
     reason: 'retry' | 'rate_limited',
     possibleDuplicate = false,
   ): Next => {
-    const afterMs = Math.max(hint ?? 0, backoff(policy, facts.attempt, random));
-    const over = facts.attempt >= policy.attempts || facts.ageMs + afterMs > policy.windowMs;
+    const waitMs = Math.max(hint ?? 0, backoff(policy, facts.attempt, random));
+    const over = facts.attempt >= policy.attempts || facts.ageMs + waitMs > policy.windowMs;
+    // What would come after its expiry ends at its expiry: the clock says so then.
+    const afterMs = Math.max(0, Math.min(waitMs, facts.expiresInMs ?? Infinity));
     if (over)
       return possibleDuplicate
         ? { kind: 'unknown', reason: 'no_answer' }

@@ -71,7 +71,16 @@ const cases: [string, Partial<GateFacts>, Partial<Verdict> | object][] = [
   ],
   ['transactional needs no opt-in', { messageClass: 'transactional', noConsentMeans: 'out' }, send],
   ['no account', { accounts: 'none' }, { kind: 'fail', reason: 'no_account' }],
-  ['accounts paused', { accounts: 'paused' }, { kind: 'wait', reason: 'account_paused' }],
+  [
+    'accounts paused',
+    { accounts: { wait: 'account_paused', afterMs: 7 } },
+    { kind: 'wait', reason: 'account_paused', afterMs: 7 },
+  ],
+  [
+    'accounts behind open breakers',
+    { accounts: { wait: 'account_unavailable', afterMs: 7 } },
+    { kind: 'wait', reason: 'account_unavailable', afterMs: 7 },
+  ],
   [
     'the step before was delivered',
     { route: { before: 'delivered', unless: 'delivered', beforeRead: false } },

@@ -25,7 +25,8 @@ export interface GateFacts {
   consents: readonly { topic: string; word: 'in' | 'out' }[];
   /** What the workspace takes no record for, in marketing. */
   noConsentMeans: 'in' | 'out';
-  accounts: 'ready' | 'paused' | 'none';
+  /** `wait`: there are some, and none may be used now. */
+  accounts: 'ready' | 'none' | { wait: 'account_paused' | 'account_unavailable'; afterMs: number };
 }
 
 export type Verdict =
@@ -34,9 +35,6 @@ export type Verdict =
   | { kind: 'expire'; reason: 'expired_before_sending' }
   | { kind: 'fail'; reason: ReasonName }
   | { kind: 'wait'; afterMs: number; reason: ReasonName };
-
-/** Looked at again after this, or at once when somebody resumes an account. */
-const PAUSED_RECHECK_MS = 60_000;
 
 interface Rule {
   name: string;
@@ -102,9 +100,9 @@ export const gateRules: readonly Rule[] = [
     judge: (f) =>
       f.accounts === 'none'
         ? { kind: 'fail', reason: 'no_account' }
-        : f.accounts === 'paused'
-          ? { kind: 'wait', afterMs: PAUSED_RECHECK_MS, reason: 'account_paused' }
-          : null,
+        : f.accounts === 'ready'
+          ? null
+          : { kind: 'wait', afterMs: f.accounts.afterMs, reason: f.accounts.wait },
   },
 ];
 

@@ -3,6 +3,8 @@ export * from './outcome.js';
 export * from './channel.js';
 export * from './after-attempt.js';
 export * from './choose-account.js';
+export * from './breaker.js';
+export * from './rate-limit.js';
 export * from './transitions.js';
 export * from './reconcile.js';
 export * from './cause.js';

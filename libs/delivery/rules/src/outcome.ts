@@ -14,8 +14,11 @@ export interface ProviderAnswer {
 export type Outcome =
   /** The provider took responsibility. `delivered` when its acceptance is the arrival itself (in-app). */
   | { kind: 'accepted'; providerMessageId: string | null; delivered?: boolean; answer: ProviderAnswer }
-  /** Nothing was accepted, and it may work later (4xx, refused connection, TLS failure). `retryAfterMs` when the provider hinted. */
-  | { kind: 'deferred'; retryAfterMs?: number; answer: ProviderAnswer }
+  /**
+   * Nothing was accepted, and it may work later (4xx, refused connection, TLS failure). `retryAfterMs` when the provider hinted;
+   * `blames` when the answer is about this one recipient (greylisting, a full mailbox): the account is well.
+   */
+  | { kind: 'deferred'; retryAfterMs?: number; blames?: 'recipient'; answer: ProviderAnswer }
   /** The account is over its rate; nothing was accepted. */
   | { kind: 'rateLimited'; retryAfterMs?: number; answer: ProviderAnswer }
   /** Refused for good: this message to this address will not succeed. */

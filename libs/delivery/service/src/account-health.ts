@@ -2,7 +2,13 @@
  * How provider accounts are doing, judged by the deliveries they took: of the last hour for the counts, of the last day
  * for the latest success and failure. Reads only. Called by accounts.ts.
  */
-import { reasons, type AccountHealth, type ReasonName, type Status } from '@carillon/contracts';
+import {
+  reasons,
+  type AccountBreaker,
+  type AccountHealth,
+  type ReasonName,
+  type Status,
+} from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
 
 const HOUR_MS = 3_600_000;
@@ -61,7 +67,11 @@ const failed = ({ status, reason }: Tally): boolean =>
 const succeeded = ({ status }: Tally): boolean => status === 'sent' || status === 'delivered';
 
 /** Pure: what the tallies say. */
-export function healthOf(tallies: readonly Tally[], paused: { reason: string | null } | null): AccountHealth {
+export function healthOf(
+  tallies: readonly Tally[],
+  paused: { reason: string | null } | null,
+  breaker: Pick<AccountBreaker, 'state' | 'sentence' | 'reason' | 'heldUntil'> | null = null,
+): AccountHealth {
   const sum = (some: readonly Tally[]) => some.reduce((total, { lastHour }) => total + lastHour, 0);
   const latest = (some: readonly Tally[]) =>
     some.reduce<Tally | null>((last, t) => (last && last.lastAt >= t.lastAt ? last : t), null);
@@ -81,6 +91,13 @@ export function healthOf(tallies: readonly Tally[], paused: { reason: string | n
   };
   const percent = `${Math.round(share * 100)} %`;
   if (paused) return { ...facts, state: 'paused', sentence: paused.reason ?? 'It is paused.' };
+  if (breaker && breaker.state !== 'closed')
+    return {
+      ...facts,
+      state: 'failing',
+      sentence: breaker.reason ? `${breaker.sentence} ${breaker.reason}` : breaker.sentence,
+    };
+  if (breaker?.heldUntil) return { ...facts, state: 'degraded', sentence: breaker.sentence };
   if (sentLastHour + failedLastHour === 0)
     return { ...facts, state: 'idle', sentence: 'It sent nothing in the last hour.' };
   if (share >= FAILING)

@@ -9,11 +9,13 @@ import type {
   ProviderAccount,
   ProviderAccountCreate,
   ProviderAccountPatch,
+  RateLimit,
 } from '@carillon/contracts';
 import { newId, type Database, type Sql } from '@carillon/database';
 import type { Provider } from '@carillon/delivery-rules';
 import { ProblemException } from '@carillon/server';
 import { healthOf, talliesOf, type Tally } from './account-health.js';
+import { accountQuota, breakerOf, bringForward, flowsOf, type Flow } from './account-limits.js';
 import { divideSettings, judgeSettings, providerOf, type Settings } from './account-settings.js';
 import { channelShapes } from './channels.js';
 import { links } from './links.js';
@@ -28,6 +30,7 @@ export interface AccountRow {
   name: string;
   position: number;
   weight: number;
+  rateLimit: RateLimit | null;
   settings: Settings;
   secrets: Record<string, Envelope>;
   revision: number;
@@ -37,7 +40,7 @@ export interface AccountRow {
   updatedAt: Date;
 }
 
-const SELECT = `SELECT id, workspace_id AS "workspaceId", channel, provider, name, position, weight, settings, secrets, revision, paused_at AS "pausedAt",
+const SELECT = `SELECT id, workspace_id AS "workspaceId", channel, provider, name, position, weight, rate_limit AS "rateLimit", settings, secrets, revision, paused_at AS "pausedAt",
    paused_reason AS "pausedReason", created_at AS "createdAt", updated_at AS "updatedAt"
    FROM provider_accounts WHERE deleted_at IS NULL`;
 
@@ -46,7 +49,8 @@ export async function listAccounts(sql: Sql, workspaceId: string): Promise<Provi
     workspaceId,
   ]);
   const tallies = await talliesOf(sql, workspaceId, new Date());
-  return rows.map((row) => toAccount(row, tallies.get(row.id) ?? []));
+  const flows = await flowsOf(sql, workspaceId);
+  return rows.map((row) => toAccount(row, tallies.get(row.id) ?? [], flows.get(row.id)));
 }
 
 export async function readAccount(
@@ -55,7 +59,9 @@ export async function readAccount(
   id: string,
 ): Promise<ProviderAccount | null> {
   const row = await rowOf(sql, workspaceId, id);
-  return row && toAccount(row, (await talliesOf(sql, workspaceId, new Date())).get(id) ?? []);
+  if (!row) return null;
+  const tallies = await talliesOf(sql, workspaceId, new Date());
+  return toAccount(row, tallies.get(id) ?? [], (await flowsOf(sql, workspaceId)).get(id));
 }
 
 export async function rowOf(sql: Sql, workspaceId: string, id: string): Promise<AccountRow | null> {
@@ -67,7 +73,7 @@ export async function rowOf(sql: Sql, workspaceId: string, id: string): Promise<
 export async function createAccount(
   sql: Sql,
   workspaceId: string,
-  { channel, provider: providerName, name, settings, position, weight }: ProviderAccountCreate,
+  { channel, provider: providerName, name, settings, position, weight, rateLimit }: ProviderAccountCreate,
 ): Promise<ProviderAccount> {
   const provider = providerOf(channel, providerName);
   if (!provider) {
@@ -86,8 +92,8 @@ export async function createAccount(
   const { open: readable, secrets } = divideSettings(provider, given);
   const [row] = await sql.query<AccountRow>(
     `WITH made AS (
-       INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position, weight, settings, secrets)
-       VALUES ($1, $2, $3, $4, $5, $6, $9, $7::jsonb, $8::jsonb) RETURNING *)
+       INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position, weight, rate_limit, settings, secrets)
+       VALUES ($1, $2, $3, $4, $5, $6, $9, $10::jsonb, $7::jsonb, $8::jsonb) RETURNING *)
      ${SELECT.replace('provider_accounts', 'made')}`,
     [
       id,
@@ -99,10 +105,11 @@ export async function createAccount(
       JSON.stringify(readable),
       JSON.stringify(sealAll(workspaceId, id, secrets)),
       weight,
+      rateLimit && JSON.stringify(rateLimit),
     ],
   );
   if (!row) throw new Error('the account was not written');
-  return toAccount(row, []);
+  return toAccount(row, [], undefined);
 }
 
 /**
@@ -123,6 +130,7 @@ export async function updateAccount(
   const change = patch.settings && changedSettings(row, patch.settings as Settings);
   await sql.execute(
     `UPDATE provider_accounts SET name = coalesce($3, name), position = coalesce($4, position), weight = coalesce($7, weight), updated_at = now(),
+            rate_limit = CASE WHEN $8 THEN $9::jsonb ELSE rate_limit END,
             settings = coalesce($5::jsonb, settings), secrets = coalesce($6::jsonb, secrets), revision = revision + ($5::jsonb IS NOT NULL)::int
       WHERE workspace_id = $1 AND id = $2`,
     [
@@ -133,8 +141,17 @@ export async function updateAccount(
       change ? JSON.stringify(change.settings) : null,
       change ? JSON.stringify(change.secrets) : null,
       patch.weight ?? null,
+      patch.rateLimit !== undefined,
+      patch.rateLimit ? JSON.stringify(patch.rateLimit) : null,
     ],
   );
+  if (patch.rateLimit !== undefined) {
+    await sql.execute(
+      'UPDATE account_flow SET promised_until = NULL WHERE workspace_id = $1 AND account_id = $2',
+      [workspaceId, id],
+    );
+    await bringForward(sql, workspaceId, row.channel);
+  }
   return readAccount(sql, workspaceId, id);
 }
 
@@ -180,16 +197,24 @@ export async function pauseAccount(
   return readAccount(sql, workspaceId, id);
 }
 
+/** What waited comes back at once, in no crowd. Its breaker forgets: somebody has seen to it. */
 export async function resumeAccount(
   sql: Sql,
   workspaceId: string,
   id: string,
 ): Promise<ProviderAccount | null> {
-  await sql.execute(
+  const [resumed] = await sql.query<{ channel: Channel }>(
     `UPDATE provider_accounts SET paused_at = NULL, paused_reason = NULL, updated_at = now()
-      WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL AND paused_at IS NOT NULL`,
+      WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING channel`,
     [workspaceId, id],
   );
+  if (!resumed) return null;
+  await sql.execute(
+    `UPDATE account_flow SET failures_in_row = 0, open_until = NULL, opened_at = NULL, open_reason = NULL, trips = 0, probes = 0, held_until = NULL, hold_ms = 0
+      WHERE workspace_id = $1 AND account_id = $2`,
+    [workspaceId, id],
+  );
+  await bringForward(sql, workspaceId, resumed.channel);
   return readAccount(sql, workspaceId, id);
 }
 
@@ -214,7 +239,8 @@ export async function resealAccounts(database: Database): Promise<number> {
   });
 }
 
-function toAccount(row: AccountRow, tallies: readonly Tally[]): ProviderAccount {
+function toAccount(row: AccountRow, tallies: readonly Tally[], flow: Flow | undefined): ProviderAccount {
+  const breaker = breakerOf(flow);
   const provider = providerOf(row.channel, row.provider);
   const webhooks = provider?.parseWebhook !== undefined;
   return {
@@ -224,6 +250,9 @@ function toAccount(row: AccountRow, tallies: readonly Tally[]): ProviderAccount 
     name: row.name,
     position: row.position,
     weight: row.weight,
+    rateLimit: row.rateLimit,
+    quota: accountQuota(row.rateLimit, flow, new Date()),
+    breaker,
     paused: row.pausedAt !== null,
     pausedReason: row.pausedReason,
     settings: row.settings,
@@ -231,7 +260,7 @@ function toAccount(row: AccountRow, tallies: readonly Tally[]): ProviderAccount 
     webhookUrl: webhooks
       ? `${links().webhookUrl}/v1/webhooks/${row.channel}/${row.provider}/${row.id}`
       : null,
-    health: healthOf(tallies, row.pausedAt && { reason: row.pausedReason }),
+    health: healthOf(tallies, row.pausedAt && { reason: row.pausedReason }, breaker),
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };

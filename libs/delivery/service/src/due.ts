@@ -36,6 +36,8 @@ interface DueRow {
   /** The workspace's own policy for unknown outcomes of this class. */
   onUnknown: 'retry' | 'hold' | null;
   now: Date;
+  /** What the workspace changed of the channel's policy. */
+  ownRetry: Partial<RetryPolicy> | null;
 }
 export interface Taken {
   /** To be queued, after the commit. */
@@ -62,15 +64,16 @@ export async function takeDue(
   const rows = await sql.query<DueRow>(
     `SELECT day::text AS day, id, workspace_id AS "workspaceId", status, reason, channel, provider, lane, class AS "messageClass", attempt, tries, crashes, handed_over_at AS "handedOverAt",
             created_at AS "createdAt", expires_at AS "expiresAt", redriven_at AS "redrivenAt",
-            CASE WHEN status = 'sending' THEN (SELECT w.settings -> 'unknown' ->> class FROM workspaces w WHERE w.id = workspace_id) END AS "onUnknown", clock_timestamp() AS now
-       FROM deliveries WHERE due_at <= now()${hiddenRows()} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
+            CASE WHEN status = 'sending' THEN (SELECT w.settings -> 'unknown' ->> class FROM workspaces w WHERE w.id = workspace_id) END AS "onUnknown",
+            CASE WHEN status = 'sending' THEN (SELECT w.settings -> 'retry' -> d.channel FROM workspaces w WHERE w.id = d.workspace_id) END AS "ownRetry", clock_timestamp() AS now
+       FROM deliveries d WHERE due_at <= now()${hiddenRows()} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
     [limit],
   );
   const changes = rows.map((row) => ({
     row,
     ...(row.status === 'unknown'
       ? held(row, row.provider !== null && looksUp(row.channel, row.provider))
-      : decide(row, retry(row.channel), random())),
+      : decide(row, { ...retry(row.channel), ...row.ownRetry }, random())),
   }));
   // A fixed day and a list of ids lead straight to the rows.
   for (const [day, ofDay] of groupBy(changes, (c) => c.row.day))

@@ -1,6 +1,6 @@
 /** Provider accounts as the dispatcher needs them: with their secrets opened. Never leaves the process. */
 import { config } from '@carillon/config';
-import type { Channel } from '@carillon/contracts';
+import type { Channel, RateLimit } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { open, type Envelope, type MasterKeys } from './secrets.js';
 
@@ -15,7 +15,12 @@ export interface SendingAccount {
   position: number;
   /** Share among the accounts of the same position. */
   weight: number;
+  rateLimit: RateLimit | null;
   paused: boolean;
+  /** How long its breaker, or the provider's word, keeps everybody from calling. */
+  blockedMs: number;
+  /** Failed lately: successes are worth telling the other processes too. */
+  troubled: boolean;
   settings: Readonly<Record<string, unknown>>;
   /** Its address was set by an operator: private networks may be reached where the installation allows it. */
   operatorEndpoint: boolean;
@@ -39,8 +44,12 @@ export async function usableAccounts(
   const rows = await sql.query<
     Omit<SendingAccount, 'operatorEndpoint'> & { secrets: Record<string, Envelope> }
   >(
-    `SELECT id, workspace_id AS "workspaceId", channel, provider, name, revision, position, weight, paused_at IS NOT NULL AS paused, settings, secrets
-       FROM provider_accounts WHERE workspace_id = $1 AND channel = $2 AND deleted_at IS NULL ORDER BY position, id`,
+    `SELECT a.id, a.workspace_id AS "workspaceId", a.channel, a.provider, a.name, a.revision, a.position, a.weight, a.rate_limit AS "rateLimit",
+            a.paused_at IS NOT NULL AS paused, a.settings, a.secrets,
+            coalesce(greatest(0, extract(epoch FROM greatest(f.open_until, f.held_until) - clock_timestamp()) * 1000), 0)::float8 AS "blockedMs",
+            coalesce(f.failures_in_row > 0 OR f.open_until IS NOT NULL OR f.held_until IS NOT NULL OR f.hold_ms > 0, false) AS troubled
+       FROM provider_accounts a LEFT JOIN account_flow f ON f.account_id = a.id AND f.workspace_id = $1
+      WHERE a.workspace_id = $1 AND a.channel = $2 AND a.deleted_at IS NULL ORDER BY a.position, a.id`,
     [workspaceId, channel],
   );
   return rows.map(({ secrets, ...row }) => ({

@@ -39,6 +39,8 @@ export async function testAccount(
   const account = {
     ...row,
     paused: false,
+    blockedMs: 0,
+    troubled: false,
     settings: openSettings(row, row.secrets),
     operatorEndpoint: typeof row.settings['endpoint'] === 'string',
   };

@@ -167,6 +167,9 @@ function outcomeOf(thrown: unknown, message: Outgoing<RenderedEmail>, left: bool
   };
   if (error.responseCode) {
     const kind = kindOf(error.responseCode, status, error.command ?? '', message.rendered.from !== null);
+    // A reply to RCPT TO is about that mailbox, unless the server says goodbye.
+    if (kind === 'deferred' && error.command === 'RCPT TO' && error.responseCode !== 421)
+      return { kind, blames: 'recipient', answer };
     if (kind === 'deferred' || kind === 'rateLimited' || kind === 'misconfigured') return { kind, answer };
     return { kind: 'rejected', reason: kind, answer };
   }
