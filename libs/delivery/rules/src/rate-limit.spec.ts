@@ -40,7 +40,7 @@ describe('leaseTokens', () => {
       fc.property(limits, asks, (limit, list) => {
         let bucket: Bucket = emptyBucket;
         let now = start;
-        let latest = start;
+        let latest = 0;
         const out: { at: number; n: number }[] = [];
         const perPeriod = new Map<number, number>();
         for (const { afterMs, want, lane } of list) {
