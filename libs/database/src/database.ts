@@ -3,10 +3,8 @@
  * row-level security stands behind the `workspace_id = …` of each query. Hot paths use `Sql` with fixed text and
  * arrays; admin reads and simple writes may use Prisma. Not an ORM layer: services write their own SQL.
  */
-import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { PrismaClient } from './generated/client.js';
-import type { Prisma } from './generated/client.js';
+import type { Prisma, PrismaClient } from './generated/client.js';
 
 /** bigint columns fit a JS number here (counts, sequences below 2^53). */
 const types: pg.CustomTypesConfig = {
@@ -40,7 +38,7 @@ export interface DatabaseOptions {
 
 export class Database {
   readonly pool: pg.Pool;
-  private prismaClient: PrismaClient | undefined;
+  private prismaClient: Promise<PrismaClient> | undefined;
 
   constructor(options: DatabaseOptions) {
     this.pool = new pg.Pool({
@@ -70,16 +68,16 @@ export class Database {
   }
 
   /** One Prisma transaction inside a workspace. */
-  prismaIn<T>(workspaceId: string, work: (tx: PrismaTx) => Promise<T>): Promise<T> {
-    this.prismaClient ??= new PrismaClient({ adapter: new PrismaPg(this.pool) });
-    return this.prismaClient.$transaction(async (tx) => {
+  async prismaIn<T>(workspaceId: string, work: (tx: PrismaTx) => Promise<T>): Promise<T> {
+    this.prismaClient ??= prismaOn(this.pool);
+    return (await this.prismaClient).$transaction(async (tx) => {
       await tx.$executeRaw`SELECT set_config('app.workspace', ${workspaceId}, true)`;
       return work(tx);
     });
   }
 
   async close(): Promise<void> {
-    await this.prismaClient?.$disconnect();
+    await (await this.prismaClient)?.$disconnect();
     if (!this.pool.ended) await this.pool.end();
   }
 
@@ -105,6 +103,15 @@ export class Database {
       client.release(broken);
     }
   }
+}
+
+/** Loaded by who uses it: it takes as long as all the rest of this library's packages, and hot paths do without. */
+async function prismaOn(pool: pg.Pool): Promise<PrismaClient> {
+  const [{ PrismaClient }, { PrismaPg }] = await Promise.all([
+    import('./generated/client.js'),
+    import('@prisma/adapter-pg'),
+  ]);
+  return new PrismaClient({ adapter: new PrismaPg(pool) });
 }
 
 const sqlOn = (client: pg.PoolClient): Sql => ({

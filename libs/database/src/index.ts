@@ -3,4 +3,3 @@ export { Database, type DatabaseOptions, type PrismaTx, type Sql } from './datab
 export { DatabaseModule } from './database.module.js';
 export { dayOf, newId, timeOf } from './ids.js';
 export { ensurePartitions, isMissingPartition, PARTITIONS_AHEAD_DAYS } from './partitions.js';
-export { Prisma } from './generated/client.js';
