@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run build`: the Prisma client, one `tsc -b` over all projects, then what a project builds beyond that (the
- * dashboard's pages, the published bundles). Each part is skipped while the files it is made from are unchanged.
+ * dashboard's pages, the published bundles, the services in few files). Each part is skipped while the files it is made from are unchanged.
  * Called by start.mjs, test.mjs and their like, which cannot afford a task runner's two seconds when there is
  * nothing to do. Node's own modules only.
  */
@@ -10,7 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Problem, root, sha256 } from './data-folder.mjs';
-import { projects, sourceFiles } from './projects.mjs';
+import { BUNDLES, projects, sourceFiles } from './projects.mjs';
 
 const CACHE = path.join(root, 'node_modules/.cache/carillon');
 const STAMPS = path.join(CACHE, 'build.json');
@@ -76,7 +76,20 @@ function buildSteps(all) {
       command: [project.manifest.scripts.build],
       folder: project.folder,
     }));
-  return [...(fs.existsSync(path.join(root, 'prisma/schema.prisma')) ? [client] : []), compile, ...others];
+  const services = {
+    stage: 2,
+    name: 'services',
+    inputs: ['tools/bundle.mjs', ...compile.inputs],
+    outputs: [BUNDLES],
+    command: [process.execPath, 'tools/bundle.mjs'],
+    folder: '.',
+  };
+  return [
+    ...(fs.existsSync(path.join(root, 'prisma/schema.prisma')) ? [client] : []),
+    compile,
+    services,
+    ...others,
+  ];
 }
 
 const isInput = (file) => !/\.spec\.tsx?$/.test(file);

@@ -11,7 +11,8 @@ import { Problem, writePrivately } from './data-folder.mjs';
 
 const FILE = 'running.json';
 /** What the command lines of our processes contain, so that a number reused by a stranger is not taken for ours. */
-const OURS = /tools[\\/](start|services|demo|bench)\.mjs|apps[\\/][\w-]+[\\/]dist[\\/]main\.js/;
+const OURS =
+  /tools[\\/](start|services|demo|bench)\.mjs|apps[\\/][\w-]+[\\/]dist[\\/]main\.js|carillon[\\/]services[\\/][\w-]+\.main\.js/;
 const CHECK_AGAIN_MS = 60;
 
 /**

@@ -6,6 +6,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { root as here } from './data-folder.mjs';
 
+/** Where bundle.mjs puts the services, from the root. */
+export const BUNDLES = 'node_modules/.cache/carillon/services';
+
 /**
  * @typedef {{ name: string, folder: string, manifest: any, tags: string[], dependencies: string[] }} Project
  * `folder` is relative to the root; `dependencies` are names of other projects, direct ones, of every kind.

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from './build.mjs';
 import { developmentSecrets, freePort, isFree, Problem, root } from './data-folder.mjs';
 import { ensureInstalled } from './install.mjs';
+import { BUNDLES } from './projects.mjs';
 
 /** Longer than a service's own SHUTDOWN_GRACE_SECONDS. */
 const STOP_GRACE_MS = 30_000;
@@ -157,7 +158,7 @@ export function startService({ entry, env, onLine }) {
   const profile = env.CARILLON_CPU_PROFILE
     ? ['--cpu-prof', `--cpu-prof-dir=${env.CARILLON_CPU_PROFILE}`]
     : ['--enable-source-maps'];
-  const child = spawn(process.execPath, [...profile, entry], {
+  const child = spawn(process.execPath, [...profile, env.CARILLON_CPU_PROFILE ? entry : quickEntry(entry)], {
     cwd: root,
     env: { ...process.env, ...color, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -186,6 +187,13 @@ export function startService({ entry, env, onLine }) {
       clearTimeout(late);
     },
   };
+}
+
+/** The same program in few files, which start in a fraction of the time (bundle.mjs). */
+function quickEntry(entry) {
+  const [, app, , file] = entry.split('/');
+  const bundled = `${BUNDLES}/${app}.${file}`;
+  return fs.existsSync(path.join(root, bundled)) ? bundled : entry;
 }
 
 /**
