@@ -1,0 +1,3 @@
+export async function drill() {
+  return 0;
+}

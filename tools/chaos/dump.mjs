@@ -1,0 +1,69 @@
+/** Ledger C: what the database says of a run, read as its owner by plain SQL. Waits for it to come to rest. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+
+const OF_RUN = `FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id WHERE m.options->'metadata'->>'run' = $1`;
+
+/** Waits until nothing of the run is under way. @returns whether it came to that in time */
+export async function untilAtRest(ownerUrl, run, patienceMs, onWait = () => {}) {
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    const open = await ask(
+      ownerUrl,
+      `SELECT count(*)::int AS n ${OF_RUN} AND d.status IN ('scheduled', 'queued', 'sending')`,
+      [run],
+    ).then(
+      ([row]) => row.n,
+      () => undefined,
+    );
+    if (open === 0) return true;
+    if (Date.now() > deadline) return false;
+    onWait(open);
+    await sleep(500);
+  }
+}
+
+/** One entry per delivery of the run, with its timeline; and what lies in inboxes, which is where in-app arrives. */
+export async function dumpLog(ownerUrl, run) {
+  const rows = await ask(
+    ownerUrl,
+    `SELECT m.options->'metadata'->>'key' AS key, m.id AS message, d.id AS delivery, d.channel, d.class, d.status, d.reason, d.attempt, d.tries, d.crashes,
+            d.possible_duplicate AS "possibleDuplicate", d.address, ms(d.handed_over_at) AS "handedOverAt",
+            (SELECT json_agg(json_build_object('at', ms(e.at), 'type', e.type, 'reason', e.reason, 'detail', e.detail) ORDER BY e.at, e.id)
+               FROM delivery_events e WHERE e.day = d.day AND e.delivery_id = d.id) AS timeline,
+            (SELECT ms(i.created_at) FROM inbox_items i WHERE i.workspace_id = d.workspace_id AND i.delivery_id = d.id) AS "inboxAt"
+       ${OF_RUN}`.replaceAll(/ms\(([^)]+)\)/g, 'round(extract(epoch FROM $1) * 1000)::float8'),
+    [run],
+  );
+  for (const row of rows) row.timeline = (row.timeline ?? []).map(lineOf);
+  return {
+    log: rows,
+    inbox: rows
+      .filter((row) => row.inboxAt !== null)
+      .map((row) => ({ at: row.inboxAt, channel: 'in-app', delivery: row.delivery, key: row.key })),
+  };
+}
+
+const lineOf = ({ at, type, reason, detail }) => ({
+  at,
+  type,
+  ...(reason ? { reason } : {}),
+  ...(detail?.dueAt ? { plannedAt: Date.parse(detail.dueAt) } : {}),
+  ...(detail?.retryInMs ? { plannedAt: at + detail.retryInMs } : {}),
+  ...(/died after the hand-over/.test(detail?.message ?? '') ? { lostAfterMark: true } : {}),
+});
+
+async function ask(url, text, params) {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 3000,
+    query_timeout: 30_000,
+  });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return (await client.query(text, params)).rows;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}

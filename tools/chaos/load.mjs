@@ -1,0 +1,180 @@
+/**
+ * The caller's side, as a process of its own: sends by the SDK at a steady rate on all channels, and writes down what
+ * was promised to it (ledger A, each line on disk before it counts). Asks again with the same key until it has an
+ * answer, as a careful caller does. Ends by itself; its plan comes from the seed.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { Carillon } from '@carillon/sdk';
+import { openLedger } from './ledger.mjs';
+import { between, randomFrom } from './random.mjs';
+
+const [settings] = process.argv.slice(2).map((text) => JSON.parse(text));
+const { url, apiKey, databaseUrl, run, seed, rate, seconds, ledger: file } = settings;
+const PATIENCE_MS = 120_000;
+const MOST_UNDER_WAY = 300;
+const PROFILES = 40;
+
+const random = randomFrom(seed);
+const ledger = openLedger(file, { durable: true });
+const carillon = new Carillon({ apiKey, baseUrl: url, maxRetries: 0, timeoutMs: 10_000 });
+const channels = ['email', 'sms', 'push', 'in-app'];
+const over = Date.now() + seconds * 1000 + PATIENCE_MS;
+const content = (key) => ({
+  email: { subject: `chaos ${key}`, html: `<p>chaos ${key}</p>` },
+  sms: { body: `chaos ${key}` },
+  push: { title: `chaos ${key}`, body: 'chaos' },
+  'in-app': { title: `chaos ${key}`, body: 'chaos' },
+});
+const addressOf = (channel, n) =>
+  ({
+    email: { email: `${run}-${n}@example.com` },
+    sms: {
+      phone: `+1555${String((seed % 1000) * 10_000 + n)
+        .padStart(7, '0')
+        .slice(-7)}`,
+    },
+    push: { deviceToken: `token-${run}-${n}` },
+    'in-app': { profile: `chaos-${n % PROFILES}` },
+  })[channel];
+
+/** What is done with the n-th message besides sending it. */
+const kinds = [
+  ['plain', 56],
+  ['again', 8],
+  ['later', 8],
+  ['cancel', 10],
+  ['suppress-before', 4],
+  ['suppress-after', 6],
+  ['expire', 8],
+];
+function kindOf(at) {
+  for (const [kind, share] of kinds) if ((at -= share / 100) < 0) return kind;
+  return 'plain';
+}
+
+function planOf(n) {
+  const channel = channels[n % channels.length];
+  const key = `${run}-${n}`;
+  let kind = kindOf(random());
+  if (channel === 'in-app' && kind.startsWith('suppress')) kind = 'plain';
+  const message = {
+    to: addressOf(channel, n),
+    channels: [channel],
+    content: { [channel]: content(key)[channel] },
+    class: random() < 0.5 ? 'transactional' : 'marketing',
+    metadata: { run, key },
+    idempotencyKey: key,
+  };
+  const now = Date.now();
+  const at = (ms) => new Date(now + ms).toISOString();
+  if (kind === 'later') message.sendAt = at(between(random, 500, 3000));
+  if (kind === 'cancel' && random() < 0.5) message.sendAt = at(between(random, 200, 1000));
+  if (kind === 'expire') {
+    const planned = between(random, 300, 2500);
+    Object.assign(message, { sendAt: at(planned), expiresAt: at(planned + between(random, 1, 400)) });
+  }
+  return { key, kind, channel, message, wait: between(random, 0, 400) };
+}
+
+/** Until it is answered. Undefined when it was refused, or nobody answered in time. */
+async function insist(ask) {
+  while (Date.now() < over) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error.status >= 400 && error.status < 500 && error.status !== 429 && error.status !== 409) {
+        ledger.add({ kind: 'refused', status: error.status, code: error.code });
+        return undefined;
+      }
+      await sleep(100 + Math.random() * 300);
+    }
+  }
+  return undefined;
+}
+
+function accepted({ key, kind, message }, answer) {
+  ledger.add({
+    kind: 'accepted',
+    at: Date.now(),
+    key,
+    plan: kind,
+    message: answer.id,
+    class: message.class,
+    deliveries: answer.deliveries.map(({ id, channel }) => ({ id, channel })),
+    ...(message.expiresAt ? { expiresAt: Date.parse(message.expiresAt) } : {}),
+  });
+}
+
+const database = new pg.Pool({ connectionString: databaseUrl, max: 4 });
+database.on('error', () => {});
+const column = { email: 'email', sms: 'phone', push: 'deviceToken' };
+/** An operator's own word. Its time is the database's, and later than its commit. */
+async function suppress({ channel, message }) {
+  const address = message.to[column[channel]];
+  await insist(async () => {
+    await database.query(
+      `INSERT INTO suppressions (workspace_id, channel, address, reason, source) SELECT id, $1, $2, 'suppressed_manually', 'chaos' FROM workspaces LIMIT 1 ON CONFLICT DO NOTHING`,
+      [channel, address],
+    );
+    const { rows } = await database.query('SELECT extract(epoch FROM clock_timestamp()) * 1000 AS at');
+    ledger.add({ kind: 'suppressed', channel, address, at: Number(rows[0].at) });
+  });
+}
+
+async function one(plan) {
+  if (plan.kind === 'suppress-before') await suppress(plan);
+  const answer = await insist(() => carillon.messages.send(plan.message));
+  if (!answer) return;
+  accepted(plan, answer);
+  if (plan.kind === 'suppress-after') {
+    await sleep(plan.wait);
+    await suppress(plan);
+  }
+  if (plan.kind === 'again') {
+    await sleep(plan.wait);
+    const repeated = await insist(() => carillon.messages.send(plan.message));
+    if (repeated) accepted(plan, repeated);
+  }
+  if (plan.kind === 'cancel') {
+    await sleep(plan.wait);
+    const result = await insist(() => carillon.messages.cancel(answer.id));
+    if (result) ledger.add({ kind: 'cancelled', at: Date.now(), message: answer.id, ...result });
+  }
+}
+
+async function batch(plans) {
+  const answer = await insist(() => carillon.messages.sendBatch(plans.map((p) => p.message)));
+  for (const result of answer?.results ?? []) if (result.ok) accepted(plans[result.index], result.message);
+}
+
+await insist(() =>
+  carillon.profiles.bulkUpsert(Array.from({ length: PROFILES }, (_, n) => ({ externalId: `chaos-${n}` }))),
+);
+process.send({ started: Date.now() });
+
+const underWay = new Set();
+const track = (work) => {
+  underWay.add(work);
+  work.catch((error) => console.error(error)).finally(() => underWay.delete(work));
+};
+const started = performance.now();
+let n = 0;
+let lot = [];
+while (performance.now() - started < seconds * 1000) {
+  const plan = planOf(n++);
+  // Every fifth plain one goes by batch.
+  if (plan.kind === 'plain' && n % 5 === 0) {
+    lot.push(plan);
+    if (lot.length === 20) track(batch(lot.splice(0)));
+  } else track(one(plan));
+  const early = started + (n * 1000) / rate - performance.now();
+  if (early > 1) await sleep(early);
+  while (underWay.size >= MOST_UNDER_WAY) await Promise.race(underWay);
+}
+if (lot.length > 0) track(batch(lot));
+process.send({ sent: n });
+await Promise.all(underWay);
+await database.end();
+ledger.close();
+process.exit(0);

@@ -1,0 +1,60 @@
+/** Scenarios after one another. Those that want the same kind of installation share it, with services started anew. */
+import { randomFrom } from './random.mjs';
+import { runScenario } from './run.mjs';
+import { openStage } from './stage.mjs';
+
+/** @returns {Promise<object[]>} a row for each, in the order given */
+export async function runAll(scenarios, { seed, rate, say, onStop, stopping, keep }) {
+  const rows = new Map();
+  let stage;
+  let kind;
+  const close = async () => {
+    await stage?.close({ keep });
+    stage = undefined;
+  };
+  onStop(close);
+  for (const scenario of bySameStage(scenarios)) {
+    if (stopping()) break;
+    const why = scenario.skip?.();
+    if (why) {
+      say(`- ${scenario.name}: left out, ${why}`);
+      rows.set(scenario, {
+        scenario: scenario.name,
+        queue: scenario.queue ?? 'postgres',
+        ok: true,
+        skipped: why,
+      });
+      continue;
+    }
+    const wanted = kindOf(scenario);
+    if (wanted !== kind || scenario.stage) {
+      await close();
+      stage = await openStage({
+        apart: Boolean(scenario.apart),
+        queue: scenario.queue ?? 'postgres',
+        seed,
+        ...scenario.stage,
+      });
+      kind = scenario.stage ? undefined : wanted;
+    }
+    say(`▸ ${scenario.name} (${stage.queue}, ${stage.apart ? 'one process per service' : 'one process'})`);
+    const started = Date.now();
+    const random = randomFrom(seed + rows.size);
+    await stage.startServices(scenario.how?.(random));
+    const row = await runScenario(stage, scenario, { seed: seed + rows.size, rate, say });
+    rows.set(scenario, row);
+    say(
+      `  ${row.ok ? 'holds' : `FAILS: ${row.why.join('; ')}`} · ${row.accepted} accepted, ${row.unknown} in doubt, ${Math.round((Date.now() - started) / 1000)} s`,
+    );
+    await stage.stopServices();
+    if (!row.ok && keep) stage.kept = true;
+  }
+  await close();
+  return scenarios.map((scenario) => rows.get(scenario)).filter(Boolean);
+}
+
+const kindOf = ({ queue = 'postgres', apart = false, stage }) => `${queue} ${apart} ${stage ? 'own' : ''}`;
+function bySameStage(scenarios) {
+  const kinds = [...new Set(scenarios.map(kindOf))];
+  return kinds.flatMap((kind) => scenarios.filter((scenario) => kindOf(scenario) === kind));
+}

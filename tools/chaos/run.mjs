@@ -1,0 +1,102 @@
+/** One scenario on a stage: load, faults meanwhile, rest, and the checker's row. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { check, ZEROS } from './checker.mjs';
+import { dumpLog, untilAtRest } from './dump.mjs';
+import { openLedger, readLedger } from './ledger.mjs';
+import { randomFrom } from './random.mjs';
+
+/**
+ * @param {import('./stage.mjs').Stage} stage with its services running
+ * @param {object} scenario see scenarios.mjs
+ * @param {{ seed: number, rate: number, say: (line: string) => void }} options
+ * @returns {Promise<object>} the row: figures, `ok`, `why` when not
+ */
+export async function runScenario(stage, scenario, { seed, rate, say }) {
+  const run = `${scenario.name}-${seed.toString(36)}-${Date.now().toString(36)}`.replaceAll(/[^\w-]/g, '');
+  const folder = path.join(stage.folder, run);
+  fs.mkdirSync(folder);
+  const file = (letter) => path.join(folder, `${letter}.jsonl`);
+  const faults = openLedger(file('f'));
+  stage.onFault = (fault) => {
+    faults.add(fault);
+    say(`    ${fault.what}`);
+  };
+  await stage.tellSink({
+    behave: scenario.providers ?? {},
+    ledgers: { arrivals: file('b'), receipts: file('e') },
+  });
+
+  const seconds = scenario.seconds ?? 12;
+  const load = fork(
+    fileURLToPath(new URL('load.mjs', import.meta.url)),
+    [
+      JSON.stringify({
+        url: stage.url,
+        apiKey: stage.apiKey,
+        databaseUrl: stage.ownerUrl,
+        run,
+        seed,
+        rate: scenario.rate ?? rate,
+        seconds,
+        ledger: file('a'),
+      }),
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+  );
+  const ended = once(load, 'exit');
+  await Promise.race([once(load, 'message'), ended]);
+  const over = { yet: false };
+  void ended.then(() => (over.yet = true));
+
+  const meanwhile = { seed, random: randomFrom(seed), sleep, folder, seconds, over };
+  let trouble;
+  try {
+    await scenario.during?.(stage, meanwhile);
+  } catch (error) {
+    trouble = error;
+  }
+  await ended;
+  const atRest = await untilAtRest(stage.ownerUrl, run, scenario.patienceMs ?? 100_000);
+  for (let n = 0; n < 60 && (await stage.tellSink({})) > 0; n++) await sleep(500);
+  await scenario.after?.(stage, meanwhile);
+  const { log, inbox } = await dumpLog(stage.ownerUrl, run);
+  stage.onFault = () => {};
+  fs.writeFileSync(file('c'), log.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const struck = readLedger(file('f'));
+  const { figures, examples } = check({
+    promised: readLedger(file('a')),
+    arrived: [...readLedger(file('b')), ...inbox],
+    log,
+    receipts: readLedger(file('e')),
+    faults: struck,
+  });
+  const why = [
+    ...ZEROS.filter((name) => figures[name] > 0).map((name) => `${name} ${figures[name]}`),
+    ...(atRest ? [] : ['it did not come to rest']),
+    ...(figures.accepted === 0 ? ['nothing was accepted'] : []),
+    ...(scenario.recoverySeconds !== undefined && figures.recoverySeconds > scenario.recoverySeconds
+      ? [`recovery took ${figures.recoverySeconds} s, more than ${scenario.recoverySeconds} s`]
+      : []),
+    ...(scenario.unknownAtMost !== undefined && figures.unknown > scenario.unknownAtMost
+      ? [`unknown ${figures.unknown}, more than ${scenario.unknownAtMost}`]
+      : []),
+    ...(scenario.faultsAtLeast !== undefined && struck.length < scenario.faultsAtLeast
+      ? [`only ${struck.length} faults struck, ${scenario.faultsAtLeast} were meant to`]
+      : []),
+    ...(trouble ? [`the play failed: ${trouble.stack}`] : []),
+  ];
+  return {
+    scenario: scenario.name,
+    queue: stage.queue,
+    processes: stage.apart ? 'one per service' : 'one',
+    ...figures,
+    seed,
+    ok: why.length === 0,
+    ...(why.length > 0 ? { why, examples, ledgers: folder } : {}),
+  };
+}

@@ -1,0 +1,390 @@
+/**
+ * What is done to an installation, one entry per row of the matrix. `during` runs beside the load. `how` starts the
+ * services; `stage` says which kind of installation it wants; `quick` puts it into the sample that CI runs.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { failpoints } from '@carillon/config';
+import { between } from './random.mjs';
+import { killTree, signal, treeOf } from './stage.mjs';
+
+const DISPATCHERS = ['dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'dispatcher-in-app'];
+const isRoot = process.getuid?.() === 0;
+const works = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+
+/** A killed dispatcher's rows move again within this; a lease takes 10 s of it. */
+const KILLED = 15;
+/** Jobs that went with Redis are offered again within this. */
+const FLUSHED = 30;
+
+/** Kills itself at one place after another, a few passes into each life. */
+const atFailpoint = (name, passes, strikes, more = {}) => ({
+  name: `kill at ${name}`,
+  seconds: 12 + strikes * 6,
+  recoverySeconds: KILLED,
+  faultsAtLeast: 1,
+  how: (random) => ({ env: { CARILLON_FAILPOINTS: `${name}:kill:${between(random, ...passes)}` }, strikes }),
+  ...more,
+});
+const places = {
+  'after-mark': [30, 80],
+  'reply-read': [30, 80],
+  'accept-after-commit': [40, 90],
+  'after-claim': [40, 90],
+  'after-record': [30, 80],
+  'accept-before-commit': [40, 90],
+  'clock-after-take': [2, 5],
+  'before-claim': [40, 90],
+  'receipts-before-commit': [10, 30],
+  'receipts-after-commit': [10, 30],
+};
+
+const everySoOften = async ({ sleep, random, over }, low, high, strike) => {
+  while (!over.yet) {
+    await sleep(between(random, low, high));
+    if (over.yet) return;
+    await strike();
+  }
+};
+
+/** Providers misbehave for the first half of the load, and then no more. */
+const halfTheTime = (begin, end) => async (stage, t) => {
+  await begin(stage, t);
+  await t.sleep((t.seconds * 1000) / 2);
+  await end(stage, t);
+  stage.fault('the providers are well again');
+};
+const proxied = (name, faults, more = {}) => ({
+  name,
+  seconds: 12,
+  during: halfTheTime(
+    (stage) => Object.entries(faults).forEach(([channel, fault]) => stage.proxies[channel].set(fault)),
+    (stage) => Object.keys(faults).forEach((channel) => stage.proxies[channel].set({})),
+  ),
+  ...more,
+});
+const behaving = (name, behave, more = {}) => ({
+  name,
+  seconds: 12,
+  providers: behave,
+  during: halfTheTime(
+    () => {},
+    (stage) => stage.tellSink({ behave: {} }),
+  ),
+  ...more,
+});
+const web = (act, share) => ({ sms: { act, share }, push: { act, share } });
+const all = (act, share) => ({ ...web(act, share), email: { act, share } });
+
+/** Processes by name, one after the other, stopped in order and started again. */
+const rolling = async (stage, t) => {
+  await everySoOften(t, 400, 900, async () => {
+    for (const name of stage.names()) {
+      if (t.over.yet) return;
+      const how = await stage.restart(name);
+      stage.fault(`${name} restarted (${how})`);
+      if (how !== 'code 0') throw new Error(`${name} did not end well: ${how}`);
+      await t.sleep(500);
+    }
+  });
+};
+
+/** Both processes of every channel take turns in being stopped for longer than a lease. */
+const stoppedDispatchers = async (stage, { sleep }) => {
+  await sleep(4000);
+  for (const name of DISPATCHERS) stage.signal(name, 'SIGSTOP');
+  stage.fault('dispatchers stopped');
+  await sleep(14_000);
+  for (const name of DISPATCHERS) stage.signal(name, 'SIGCONT');
+  stage.fault('dispatchers go on');
+};
+
+export const scenarios = [
+  { name: 'calm', quick: true, seconds: 8, unknownAtMost: 0 },
+
+  {
+    name: 'kill at failpoints',
+    quick: true,
+    seconds: 24,
+    faultsAtLeast: 4,
+    recoverySeconds: KILLED + 5,
+    // A place per life.
+    during: async (stage, { random, sleep }) => {
+      stage.upNext = Object.entries(places).map(
+        ([name, passes]) => `${name}:kill:${between(random, ...passes)}`,
+      );
+      await sleep(1000);
+      stage.signal('standalone', 'SIGKILL');
+    },
+    after: (stage) => void (stage.upNext = []),
+  },
+  ...failpoints.filter((name) => places[name]).map((name) => atFailpoint(name, places[name], 3)),
+  {
+    name: 'kill at random',
+    quick: true,
+    seconds: 14,
+    recoverySeconds: KILLED,
+    faultsAtLeast: 2,
+    during: (stage, t) => everySoOften(t, 2500, 4500, () => stage.signal('standalone', 'SIGKILL')),
+  },
+  {
+    name: 'kill any service',
+    apart: true,
+    seconds: 20,
+    recoverySeconds: KILLED,
+    faultsAtLeast: 5,
+    during: (stage, t) =>
+      everySoOften(t, 800, 1800, () =>
+        stage.signal(stage.names()[between(t.random, 0, stage.names().length - 1)], 'SIGKILL'),
+      ),
+  },
+  ...['after-claim', 'after-mark', 'reply-read', 'after-record'].map((name) =>
+    atFailpoint(name, [15, 40], 2, {
+      name: `kill dispatchers at ${name}`,
+      apart: true,
+      how: (random) => ({
+        only: Object.fromEntries(
+          DISPATCHERS.map((one) => [one, { CARILLON_FAILPOINTS: `${name}:kill:${between(random, 15, 40)}` }]),
+        ),
+        strikes: 2,
+      }),
+    }),
+  ),
+
+  {
+    name: 'kill PostgreSQL',
+    quick: true,
+    seconds: 14,
+    recoverySeconds: KILLED,
+    during: async (stage, { sleep }) => {
+      await sleep(4000);
+      stage.fault('postgres killed');
+      await stage.killPostgres(3000);
+    },
+  },
+  {
+    name: 'dispatchers stopped for longer than a lease',
+    quick: true,
+    apart: true,
+    seconds: 24,
+    recoverySeconds: KILLED,
+    how: () => ({ extra: DISPATCHERS }),
+    during: stoppedDispatchers,
+  },
+  {
+    name: 'rolling restarts',
+    quick: true,
+    apart: true,
+    seconds: 20,
+    // Within the grace everything ends that has begun.
+    unknownAtMost: 0,
+    recoverySeconds: KILLED,
+    faultsAtLeast: 4,
+    during: rolling,
+  },
+
+  proxied('providers slow', {
+    email: { latencyMs: 1500 },
+    sms: { latencyMs: 1500, dripBytes: 64 },
+    push: { latencyMs: 1500 },
+  }),
+  proxied('providers unreachable', {
+    email: { refuse: true },
+    sms: { refuse: true },
+    push: { refuse: true },
+  }),
+  proxied('connections reset inside the request', {
+    email: { cutAfterBytes: 700, share: 0.5 },
+    sms: { cutAfterBytes: 300, share: 0.5 },
+    push: { cutAfterBytes: 300, share: 0.5 },
+  }),
+  proxied('reset after the final dot', { email: { cutAfter: '\r\n.\r\n' } }, { quick: true }),
+  proxied('reset before the final dot', { email: { cutBefore: '\r\n.\r\n' } }),
+  behaving('providers ask to slow down', all('refuse', 0.5), { quick: true }),
+  behaving('providers vanish', all('vanish', 0.3)),
+  behaving('providers take and vanish', all('take-and-vanish', 0.3), { quick: true }),
+  behaving('providers fall silent', web('silence', 0.1), { patienceMs: 150_000 }),
+  {
+    name: 'receipts repeated and out of order',
+    quick: true,
+    seconds: 8,
+    providers: { receipts: { copies: 3, shuffled: true } },
+    unknownAtMost: 0,
+  },
+
+  {
+    name: 'kill Redis',
+    queue: 'redis',
+    seconds: 14,
+    recoverySeconds: FLUSHED + 5,
+    during: async (stage, { sleep }) => {
+      await sleep(4000);
+      signal(stage.redis.pid, 'SIGKILL');
+      await stage.redis.ended;
+      await sleep(2000);
+      await stage.startRedis();
+      stage.fault('redis is back');
+    },
+  },
+  {
+    name: 'restart Redis',
+    queue: 'redis',
+    seconds: 14,
+    recoverySeconds: FLUSHED + 5,
+    during: async (stage, { sleep }) => {
+      await sleep(4000);
+      signal(stage.redis.pid, 'SIGTERM');
+      await stage.redis.ended;
+      await stage.startRedis();
+      stage.fault('redis is back');
+    },
+  },
+  {
+    name: 'FLUSHALL',
+    queue: 'redis',
+    apart: true,
+    quick: true,
+    seconds: 12,
+    recoverySeconds: FLUSHED,
+    faultsAtLeast: 1,
+    during: async (stage, { sleep }) => {
+      await sleep(3000);
+      for (let n = 0; n < 3; n++) {
+        await stage.askRedis('FLUSHALL');
+        stage.fault('FLUSHALL');
+        await sleep(2000);
+      }
+    },
+  },
+  {
+    name: 'Redis out of memory',
+    queue: 'redis',
+    apart: true,
+    seconds: 16,
+    recoverySeconds: FLUSHED + 10,
+    during: async (stage, { sleep }) => {
+      await sleep(3000);
+      await stage.askRedis('CONFIG SET maxmemory 1mb');
+      stage.onFault({ at: Date.now() + 8000, what: 'redis out of memory for 8 s' });
+      await sleep(8000);
+      await stage.askRedis('CONFIG SET maxmemory 0');
+    },
+  },
+  {
+    name: 'Redis stopped',
+    queue: 'redis',
+    apart: true,
+    seconds: 22,
+    recoverySeconds: FLUSHED + 5,
+    during: async (stage, { sleep }) => {
+      await sleep(3000);
+      signal(stage.redis.pid, 'SIGSTOP');
+      await sleep(12_000);
+      signal(stage.redis.pid, 'SIGCONT');
+      stage.fault('redis goes on');
+    },
+  },
+
+  {
+    name: 'disk full',
+    seconds: 16,
+    recoverySeconds: KILLED,
+    skip: () =>
+      isRoot && process.platform === 'linux' ? null : 'needs root on Linux to mount a small file system',
+    stage: {
+      prepare(folder) {
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400m', 'tmpfs', folder]);
+        return () => execFileSync('umount', ['-l', folder]);
+      },
+    },
+    during: async (stage, { sleep }) => {
+      await sleep(3000);
+      const filler = path.join(stage.data, 'filler');
+      spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M'], { stdio: 'ignore' });
+      await sleep(5000);
+      fs.rmSync(filler, { force: true });
+      stage.fault('the disk was full for 5 s');
+    },
+  },
+  {
+    name: 'clock jumps',
+    seconds: 14,
+    skip: () => (fakeTime() ? null : 'needs libfaketime (apt-get install libfaketime)'),
+    // The services' clock, not the database's: leases and due times are judged by the latter alone.
+    how: () => ({
+      env: {
+        LD_PRELOAD: fakeTime(),
+        FAKETIME_NO_CACHE: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+        FAKETIME_TIMESTAMP_FILE: clockFile(),
+      },
+    }),
+    during: async (stage, { sleep }) => {
+      for (const jump of ['+3600', '-3600', '+0']) {
+        await sleep(3500);
+        fs.writeFileSync(clockFile(), `${jump}\n`);
+        stage.fault(`the services' clock jumps to ${jump} s`);
+      }
+    },
+  },
+  {
+    name: 'power cut',
+    seconds: 10,
+    skip: () =>
+      isRoot && works('sh', '-c', 'command -v mkfs.ext4 && test -e /dev/loop-control')
+        ? null
+        : 'needs root, mkfs.ext4 and loop devices',
+    stage: { prepare: (folder) => powerOn(folder) },
+    during: async (stage, { sleep }) => {
+      await sleep(5000);
+      await powerCut(stage);
+    },
+  },
+];
+
+const fakeTime = () =>
+  [
+    '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
+    '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1',
+  ].find((file) => fs.existsSync(file));
+let clock;
+function clockFile() {
+  if (!clock) {
+    clock = path.join(fs.mkdtempSync('/tmp/carillon-clock-'), 'now');
+    fs.writeFileSync(clock, '+0\n');
+  }
+  return clock;
+}
+
+/** The folder becomes a file system of its own in a file, whose blocks are only what was really written. */
+function powerOn(folder) {
+  const image = `${folder}.img`;
+  execFileSync('dd', ['if=/dev/zero', `of=${image}`, 'bs=1M', 'count=0', 'seek=700'], { stdio: 'ignore' });
+  execFileSync('mkfs.ext4', ['-q', image]);
+  execFileSync('mount', ['-o', 'loop', image, folder]);
+  return () => {
+    spawnSync('umount', ['-l', folder]);
+    for (const file of [image, `${image}.cut`]) fs.rmSync(file, { force: true });
+  };
+}
+
+/** What is on the disk at that moment is what the machine starts with again; what was only in memory is gone. */
+async function powerCut(stage) {
+  const { data: folder, postgres } = stage;
+  const image = `${folder}.img`;
+  // Frozen, so that nobody hears of a commit that the copy does not have.
+  const tree = treeOf(postgres.pid);
+  for (const pid of tree) signal(pid, 'SIGSTOP');
+  execFileSync('cp', ['--sparse=always', image, `${image}.cut`]);
+  stage.fault('power cut');
+  await stage.stopServices('SIGKILL');
+  for (const pid of tree) signal(pid, 'SIGKILL');
+  while (tree.some((pid) => fs.existsSync(`/proc/${pid}`)))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  execFileSync('umount', ['-l', folder]);
+  execFileSync('mount', ['-o', 'loop', `${image}.cut`, folder]);
+  await stage.startPostgres(postgres.port);
+  await stage.startServices();
+  stage.fault('power is back');
+}

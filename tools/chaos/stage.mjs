@@ -1,0 +1,361 @@
+/**
+ * An installation that is made to suffer: PostgreSQL, Redis when it carries the queues, the services (one process or
+ * one each), the providers' stand-in and the proxies before it. Starts again what dies, as whoever runs services does,
+ * and writes down when it died. Gone with everything it made when `close` returns.
+ */
+import { fork, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { developmentSecrets, freePort, Problem, root } from '../data-folder.mjs';
+import { APP_ROLE, migrate } from '../migrate.mjs';
+import { startPostgres } from '../postgres.mjs';
+import { startService } from '../stack.mjs';
+import { startFaultProxy } from './fault-proxy.mjs';
+
+const AGAIN_AFTER_MS = 300;
+const APART = [
+  'api',
+  'audience',
+  'scheduling',
+  'dispatcher-email',
+  'dispatcher-sms',
+  'dispatcher-push',
+  'dispatcher-in-app',
+];
+const here = (file) => fileURLToPath(new URL(file, import.meta.url));
+
+/**
+ * @param {{ apart: boolean, queue: 'postgres' | 'redis', seed: number, folder?: string, env?: Record<string, string>, prepare?: (folder: string) => (() => void) | undefined }} options
+ * `apart`: one process per service; `prepare` is given the folder of the data before anything is in it, and may put a file
+ * system of its own there; what it returns takes that away
+ */
+export async function openStage({ apart, queue, seed, env: more = {}, prepare }) {
+  const own = fs.mkdtempSync(path.join(os.tmpdir(), 'carillon-chaos-'));
+  const data = path.join(own, 'data');
+  fs.mkdirSync(data, { recursive: true, mode: 0o700 });
+  const undo = [async () => fs.rmSync(own, { recursive: true, force: true })];
+  const away = prepare?.(data);
+  if (away) undo.push(async () => away());
+  undo.push(async () => removeData(data));
+  const stage = new Stage({ folder: own, data, apart, queue, seed, more, undo });
+  try {
+    await stage.open();
+    return stage;
+  } catch (error) {
+    await stage.close();
+    throw error;
+  }
+}
+
+class Stage {
+  services = new Map();
+  /** Where faults are written down; a scenario gives it. */
+  onFault = () => {};
+  closing = false;
+  /** Failpoints for the next lives of whatever ends. */
+  upNext = [];
+
+  constructor(facts) {
+    Object.assign(this, facts);
+    this.log = fs.createWriteStream(path.join(this.folder, 'services.log'), { flags: 'a' });
+  }
+
+  async open() {
+    const secrets = developmentSecrets(this.data);
+    this.password = secrets.ownerPassword;
+    await this.startPostgres();
+    this.undo.push(() => this.postgres.stop());
+    this.ownerUrl = this.postgres.url();
+    const app = new URL(this.ownerUrl);
+    app.username = APP_ROLE;
+    app.password = secrets.appPassword;
+    if (this.queue === 'redis') await this.startRedis();
+    const queueUrl = this.queue === 'redis' ? this.redis.url : undefined;
+    await migrate({ ownerUrl: this.ownerUrl, appUrl: app.href, ...(queueUrl ? { queueUrl } : {}) });
+
+    this.apiPort = await freePort();
+    this.env = {
+      NODE_ENV: 'development',
+      LOG_LEVEL: 'warn',
+      DATABASE_URL: app.href,
+      DATABASE_POOL_SIZE: '10',
+      ...(queueUrl ? { QUEUE_URL: queueUrl } : {}),
+      CARILLON_DATA_DIR: this.data,
+      CARILLON_MASTER_KEY: secrets.masterKey,
+      CARILLON_SIGNING_KEY: secrets.signingKey,
+      API_PORT: String(this.apiPort),
+      PUBLIC_URL: `http://127.0.0.1:${this.apiPort}`,
+      SANDBOX_PORT: String(await freePort()),
+      SANDBOX_SMTP_PORT: String(await freePort()),
+      RATE_LIMIT_PER_SECOND: '100000',
+      RATE_LIMIT_BURST: '1000000',
+      NODE_COMPILE_CACHE: path.join(root, 'node_modules/.cache/carillon/compiled'),
+      ...this.more,
+    };
+    this.url = `http://127.0.0.1:${this.apiPort}`;
+    await this.startSink();
+    await this.seedAccounts();
+  }
+
+  async startPostgres(exactPort) {
+    this.postgres = await startPostgres({
+      folder: this.data,
+      password: this.password,
+      preferredPort: 0,
+      ...(exactPort ? { exactPort } : {}),
+      settings: { shared_buffers: '32MB', max_wal_size: '128MB', min_wal_size: '32MB' },
+    });
+  }
+
+  /** kill -9, of the server and all its children; nobody answers for a while; then it recovers from its log. */
+  async killPostgres(downMs) {
+    killTree(this.postgres.pid, 'SIGKILL');
+    await sleep(downMs);
+    await this.startPostgres(this.postgres.port);
+    this.fault('postgres is back');
+  }
+
+  async startRedis() {
+    const port = this.redis?.port ?? (await freePort());
+    const dir = path.join(this.data, 'redis');
+    fs.mkdirSync(dir, { recursive: true });
+    const server = spawn(
+      process.env.TEST_REDIS_SERVER ?? 'redis-server',
+      [
+        '--port',
+        `${port}`,
+        '--bind',
+        '127.0.0.1',
+        '--dir',
+        dir,
+        '--save',
+        '',
+        '--appendonly',
+        'yes',
+        '--maxmemory-policy',
+        'noeviction',
+        '--loglevel',
+        'warning',
+      ],
+      { stdio: 'ignore', detached: true },
+    );
+    const ended = once(server, 'exit');
+    this.redis = { port, url: `redis://127.0.0.1:${port}`, pid: server.pid, ended };
+    while (!(await this.askRedis('PING'))) await sleep(30);
+    if (!this.redisKnown) {
+      this.redisKnown = true;
+      this.undo.push(async () => {
+        signal(this.redis.pid, 'SIGCONT');
+        signal(this.redis.pid, 'SIGKILL');
+        await this.redis.ended;
+      });
+    }
+  }
+
+  /** One command by inline protocol, on a connection of its own. Undefined when nobody answers. */
+  async askRedis(command) {
+    const { connect } = await import('node:net');
+    return new Promise((resolve) => {
+      const socket = connect(this.redis.port, '127.0.0.1', () => socket.write(`${command}\r\n`));
+      socket.setTimeout(2000, () => socket.destroy());
+      socket.once('data', (data) => {
+        resolve(data.toString());
+        socket.destroy();
+      });
+      socket.on('error', () => {});
+      socket.once('close', () => resolve(undefined));
+    });
+  }
+
+  async startSink() {
+    this.ledgers = {
+      arrivals: path.join(this.folder, 'b.jsonl'),
+      receipts: path.join(this.folder, 'e.jsonl'),
+    };
+    this.sink = fork(here('sink.mjs'), [JSON.stringify({ seed: this.seed, ...this.ledgers })], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const [ready] = await once(this.sink, 'message');
+    this.undo.push(async () => {
+      this.sink.kill();
+      await Promise.all(Object.values(this.proxies).map((proxy) => proxy.close()));
+    });
+    this.proxies = {
+      email: await startFaultProxy({ target: { port: ready.smtpPort }, seed: this.seed }),
+      sms: await startFaultProxy({ target: { port: ready.webPort }, seed: this.seed + 1 }),
+      push: await startFaultProxy({ target: { port: ready.webPort }, seed: this.seed + 2 }),
+    };
+  }
+
+  /** Tells the providers' side something. @returns how many receipts it still has to make */
+  async tellSink(message) {
+    const n = (this.told = (this.told ?? 0) + 1);
+    this.sink.send({ ...message, n });
+    for (;;) {
+      const [answer] = await once(this.sink, 'message');
+      if (answer.answers === n) return answer.callbacksUnderWay;
+    }
+  }
+
+  /** The accounts that an installation starts with, pointed at our proxies; the sandbox that the standalone process brings stays paused. */
+  async seedAccounts() {
+    const { apiKey } = await this.seedOnce();
+    this.apiKey = apiKey;
+    const endpoints = {
+      email: `smtp://127.0.0.1:${this.proxies.email.port}`,
+      sms: `http://127.0.0.1:${this.proxies.sms.port}`,
+      push: `http://127.0.0.1:${this.proxies.push.port}`,
+    };
+    const owner = new pg.Client({ connectionString: this.ownerUrl });
+    await owner.connect();
+    for (const [channel, endpoint] of Object.entries(endpoints))
+      await owner.query(
+        `UPDATE provider_accounts SET name = 'Chaos', settings = settings || jsonb_build_object('endpoint', $2::text), revision = revision + 1 WHERE channel = $1 AND name = 'Sandbox'`,
+        [channel, endpoint],
+      );
+    await this.seedOnce();
+    await owner.query(
+      `UPDATE provider_accounts SET paused_at = now(), paused_reason = 'chaos', position = 90 WHERE name = 'Sandbox'`,
+    );
+    await owner.end();
+  }
+
+  async seedOnce() {
+    const lines = [];
+    const seed = startService({
+      entry: 'apps/standalone/dist/seed-once.js',
+      env: this.env,
+      onLine: (line) => lines.push(line),
+    });
+    const report = await seed.ready.catch((error) => {
+      throw new Problem([...lines, error.message].join('\n'));
+    });
+    await seed.ended;
+    return report;
+  }
+
+  names() {
+    return this.apart ? APART : ['standalone'];
+  }
+
+  /**
+   * Starts all services, or those named.
+   * @param {{ env?: Record<string, string>, only?: Record<string, Record<string, string>>, extra?: string[], strikes?: number }} [how]
+   * `env`: for all of them; `only`: for one by name; `extra`: a second process of these; `strikes`: of their failpoints
+   */
+  async startServices({ env = {}, only = {}, extra = [], strikes = 1 } = {}) {
+    const names = [...this.names(), ...extra.map((name) => `${name} 2`)];
+    for (const name of names) this.startOne(name, { ...env, ...only[name] }, strikes);
+    await this.untilUp();
+  }
+
+  /** @param {number} strikes how often its failpoints may end it before it is left alone */
+  startOne(name, env = {}, strikes = 1) {
+    const [app] = name.split(' ');
+    const child = startService({
+      entry: `apps/${app}/dist/main.js`,
+      env: { ...this.env, ...env },
+      onLine: (line) => this.log.write(`${new Date().toISOString()} ${name} | ${line}\n`),
+    });
+    const service = { name, child, env, stopping: false };
+    this.services.set(name, service);
+    void child.ended.then(async (how) => {
+      if (service.stopping || this.closing) return;
+      this.fault(`${name} ended (${how})`);
+      await sleep(AGAIN_AFTER_MS);
+      if (service.stopping || this.closing || this.services.get(name) !== service) return;
+      const CARILLON_FAILPOINTS = this.upNext.shift() ?? (strikes > 1 ? env.CARILLON_FAILPOINTS : '');
+      this.startOne(name, { ...env, CARILLON_FAILPOINTS }, strikes - 1);
+    });
+    return service;
+  }
+
+  async untilUp() {
+    const deadline = Date.now() + 90_000;
+    while (
+      !(await fetch(`${this.url}/health/live`, { signal: AbortSignal.timeout(2000) }).then(
+        (r) => r.status < 500,
+        () => false,
+      ))
+    ) {
+      if (Date.now() > deadline) throw new Problem(`The API did not start; see ${this.folder}/services.log`);
+      await sleep(100);
+    }
+  }
+
+  pidOf(name) {
+    return this.services.get(name)?.child.pid;
+  }
+
+  signal(name, which) {
+    signal(this.pidOf(name), which);
+  }
+
+  /** SIGTERM to one, and a new one when it has ended: a rolling restart. @returns how it ended */
+  async restart(name) {
+    const service = this.services.get(name);
+    service.stopping = true;
+    await service.child.stop();
+    const how = await service.child.ended;
+    this.startOne(name, service.env);
+    return how;
+  }
+
+  async stopServices(which = 'SIGTERM') {
+    const all = [...this.services.values()];
+    for (const service of all) service.stopping = true;
+    for (const { child } of all) signal(child.pid, 'SIGCONT');
+    if (which === 'SIGKILL') for (const { child } of all) child.kill();
+    await Promise.all(all.map(({ child }) => child.stop()));
+    this.services.clear();
+  }
+
+  fault(what) {
+    this.onFault({ at: Date.now(), what });
+  }
+
+  /** @param {{ keep?: boolean }} [how] `keep`: leaves the ledgers of a scenario that failed */
+  async close({ keep = false } = {}) {
+    this.closing = true;
+    await this.stopServices('SIGKILL');
+    const [removeFolder, ...others] = this.undo;
+    for (const one of others.reverse()) await one();
+    this.log.end();
+    if (!(keep && this.kept)) await removeFolder();
+  }
+}
+
+/** What the cluster left, wherever it had to live. The folder may be a mount, so it stays itself. */
+function removeData(data) {
+  const place = path.join(data, 'pg');
+  if (fs.existsSync(place) && fs.lstatSync(place).isSymbolicLink())
+    fs.rmSync(path.dirname(fs.realpathSync(place)), { recursive: true, force: true });
+  for (const entry of fs.readdirSync(data))
+    fs.rmSync(path.join(data, entry), { recursive: true, force: true });
+}
+
+/** A process and all that it has started, found in /proc: PostgreSQL's children must not outlive it in this play. */
+export function killTree(pid, which) {
+  for (const one of treeOf(pid)) signal(one, which);
+}
+export function treeOf(pid) {
+  const listed = spawnSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' }).stdout.trim().split('\n');
+  const pairs = listed.map((line) => line.trim().split(/\s+/).map(Number));
+  const tree = [pid];
+  for (let i = 0; i < tree.length; i++)
+    tree.push(...pairs.filter(([, parent]) => parent === tree[i]).map(([one]) => one));
+  return tree;
+}
+
+export function signal(pid, which) {
+  try {
+    process.kill(pid, which);
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error; // Already gone is what we want.
+  }
+}

@@ -1,0 +1,39 @@
+/** Rows for people: text in a terminal, Markdown in the docs. */
+const COLUMNS = [
+  ['scenario', 'scenario'],
+  ['queue', 'queue'],
+  ['processes', 'processes'],
+  ['accepted', 'accepted'],
+  ['lost', 'lost'],
+  ['logMissing', 'log missing'],
+  ['phantom', 'phantom'],
+  ['duplicatesKnown', 'dup. known'],
+  ['forbidden', 'forbidden'],
+  ['stuck', 'stuck'],
+  ['contradictions', 'contra- dictions'],
+  ['unknown', 'unknown'],
+  ['duplicatesUnknown', 'dup. of unknown'],
+  ['faults', 'faults'],
+  ['recoverySeconds', 'recovery s'],
+];
+
+export function table(rows) {
+  const lines = [COLUMNS.map(([, title]) => title), ...rows.map(cellsOf)];
+  const widths = COLUMNS.map((_, c) => Math.max(...lines.map((line) => line[c].length)));
+  return lines
+    .map((line) =>
+      line.map((cell, c) => (c < 3 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('  '),
+    )
+    .join('\n');
+}
+export const markdown = (rows) =>
+  [
+    `| ${COLUMNS.map(([, title]) => title).join(' | ')} |`,
+    `| ${COLUMNS.map((_, c) => (c < 3 ? '---' : '--:')).join(' | ')} |`,
+    ...rows.map((row) => `| ${cellsOf(row).join(' | ')} |`),
+  ].join('\n');
+
+const cellsOf = (row) =>
+  COLUMNS.map(([name], c) =>
+    row.skipped && c > 2 ? '–' : row.skipped && c === 2 ? 'left out' : String(row[name] ?? ''),
+  );
