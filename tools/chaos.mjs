@@ -52,7 +52,7 @@ await runCommand(async ({ onStop, stopping }) => {
   const started = Date.now();
   const options = { seed, rate, say, onStop, stopping, keep: asked.keep };
   if (asked.drill) {
-    const missed = await drill(scenarios, options, asked.scenario);
+    const missed = await drill(options, asked.scenario);
     if (missed > 0) process.exitCode = 1;
     return;
   }

@@ -1,3 +1,93 @@
-export async function drill() {
-  return 0;
+/**
+ * Bugs on purpose, one after the other, each under the play that its promise is about: proves that the checker would
+ * notice. A bug that no figure shows is a miss.
+ */
+import { runScenario } from './run.mjs';
+import { openStage } from './stage.mjs';
+
+const DISPATCHERS = ['dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'dispatcher-in-app'];
+const dispatchers = (env) => Object.fromEntries(DISPATCHERS.map((name) => [name, env]));
+const killEvery =
+  (ms) =>
+  async (stage, { over, sleep }) => {
+    while (!over.yet) {
+      await sleep(ms);
+      if (!over.yet) stage.signal('standalone', 'SIGKILL');
+    }
+  };
+const at = (failpoint) => ({ how: { env: { CARILLON_FAILPOINTS: failpoint } } });
+/** Claimed, and then a moment in which people may change their minds. */
+const late = { apart: true, how: { only: dispatchers({ CARILLON_FAILPOINTS: 'after-claim:pause:1' }) } };
+
+/** Each bug, what must show it, and the play. */
+export const plays = {
+  'answer-before-commit': { shows: ['logMissing'], during: killEvery(2500), seconds: 7 },
+  'idempotency-unchecked': { shows: ['duplicatesKnown'] },
+  'claim-takes-anyones': {
+    shows: ['duplicatesKnown'],
+    apart: true,
+    seconds: 8,
+    how: { only: dispatchers({ CARILLON_FAILPOINTS: 'after-record:kill:15' }) },
+  },
+  'suppression-unread-at-mark': { shows: ['forbidden'], ...late },
+  'cancel-unread-at-mark': { shows: ['forbidden'], ...late },
+  'expiry-ignored': { shows: ['forbidden'] },
+  'mark-not-written': { shows: ['duplicatesKnown'], ...at('reply-read:kill:25') },
+  'accepted-retried': { shows: ['duplicatesKnown'] },
+  'silence-called-sent': { shows: ['lost'], providers: { sms: { act: 'vanish', share: 0.3 } } },
+  'record-unfenced': {
+    shows: ['contradictions', 'duplicatesKnown'],
+    apart: true,
+    seconds: 22,
+    how: { only: dispatchers({ CARILLON_FAILPOINTS: 'reply-read:stop:20' }), extra: DISPATCHERS },
+    during: async (stage, { sleep }) => {
+      await sleep(20_000);
+      for (const name of DISPATCHERS) stage.signal(name, 'SIGCONT');
+    },
+  },
+  'lease-never-swept': { shows: ['stuck'], patienceMs: 25_000, ...at('after-claim:kill:25') },
+  'unknown-retried-blindly': { shows: ['duplicatesKnown'], ...at('reply-read:kill:25') },
+  'clock-skips-rows': { shows: ['stuck'], patienceMs: 20_000 },
+  'receipt-moves-back': { shows: ['contradictions'], providers: { receipts: { copies: 3, shuffled: true } } },
+  'receipt-lost': { shows: ['contradictions'] },
+};
+
+/** @returns {Promise<number>} how many were missed */
+export async function drill({ seed, rate, say, onStop, stopping }, only) {
+  let stage;
+  const close = async () => {
+    await stage?.close();
+    stage = undefined;
+  };
+  onStop(close);
+  const missed = [];
+  const entries = Object.entries(plays).filter(([bug]) => !only || only.includes(bug));
+  // Each kind of installation once.
+  entries.sort(([, a], [, b]) => Number(Boolean(a.apart)) - Number(Boolean(b.apart)));
+  for (const [bug, { apart = false, how = {}, shows, ...play }] of entries) {
+    if (stopping()) break;
+    if (stage?.apart !== apart) {
+      await close();
+      stage = await openStage({ apart, queue: 'postgres', seed });
+    }
+    await stage.startServices({ ...how, env: { ...how.env, CARILLON_BUGS: bug } });
+    const row = await runScenario(
+      stage,
+      { name: `bug ${bug}`, seconds: 6, ...play },
+      { seed, rate, say: () => {} },
+    );
+    const shown = shows.filter((name) => row[name] > 0);
+    if (shown.length === 0) missed.push(bug);
+    say(
+      `${shown.length > 0 ? 'caught' : 'MISSED'}  ${bug.padEnd(28)} ${shown.map((name) => `${name} ${row[name]}`).join(', ') || row.why?.join('; ') || 'every figure was clean'}`,
+    );
+    // What a bug left behind must not disturb the next.
+    await stage.stopServices('SIGKILL');
+    await stage.endAll();
+  }
+  await close();
+  say(
+    `\n${entries.length - missed.length} of ${entries.length} bugs caught${missed.length > 0 ? `; missed: ${missed.join(', ')}` : ''}.`,
+  );
+  return missed.length;
 }

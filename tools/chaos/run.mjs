@@ -50,8 +50,9 @@ export async function runScenario(stage, scenario, { seed, rate, say }) {
   );
   const ended = once(load, 'exit');
   await Promise.race([once(load, 'message'), ended]);
+  // Faults strike while the load lasts; the rest is for coming to rest.
   const over = { yet: false };
-  void ended.then(() => (over.yet = true));
+  setTimeout(() => (over.yet = true), seconds * 1000).unref();
 
   const meanwhile = { seed, random: randomFrom(seed), sleep, folder, seconds, over };
   let trouble;

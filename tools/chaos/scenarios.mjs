@@ -15,14 +15,16 @@ const works = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }
 
 /** A killed dispatcher's rows move again within this; a lease takes 10 s of it. */
 const KILLED = 15;
-/** Jobs that went with Redis are offered again within this. */
-const FLUSHED = 30;
+/** Jobs that went with Redis, or were never made because the accepting process died, are offered again within this. */
+const OFFERED = 30;
+/** A process that dies takes a moment to be there again. */
+const BOOT = 5;
 
 /** Kills itself at one place after another, a few passes into each life. */
 const atFailpoint = (name, passes, strikes, more = {}) => ({
   name: `kill at ${name}`,
   seconds: 12 + strikes * 6,
-  recoverySeconds: KILLED,
+  recoverySeconds: OFFERED + BOOT,
   faultsAtLeast: 1,
   how: (random) => ({ env: { CARILLON_FAILPOINTS: `${name}:kill:${between(random, ...passes)}` }, strikes }),
   ...more,
@@ -108,7 +110,7 @@ export const scenarios = [
     quick: true,
     seconds: 24,
     faultsAtLeast: 4,
-    recoverySeconds: KILLED + 5,
+    recoverySeconds: OFFERED + BOOT,
     // A place per life.
     during: async (stage, { random, sleep }) => {
       stage.upNext = Object.entries(places).map(
@@ -124,15 +126,15 @@ export const scenarios = [
     name: 'kill at random',
     quick: true,
     seconds: 14,
-    recoverySeconds: KILLED,
+    recoverySeconds: OFFERED + BOOT,
     faultsAtLeast: 2,
-    during: (stage, t) => everySoOften(t, 2500, 4500, () => stage.signal('standalone', 'SIGKILL')),
+    during: (stage, t) => everySoOften(t, 3500, 5500, () => stage.signal('standalone', 'SIGKILL')),
   },
   {
     name: 'kill any service',
     apart: true,
     seconds: 20,
-    recoverySeconds: KILLED,
+    recoverySeconds: OFFERED + BOOT,
     faultsAtLeast: 5,
     during: (stage, t) =>
       everySoOften(t, 800, 1800, () =>
@@ -143,6 +145,7 @@ export const scenarios = [
     atFailpoint(name, [15, 40], 2, {
       name: `kill dispatchers at ${name}`,
       apart: true,
+      recoverySeconds: KILLED,
       how: (random) => ({
         only: Object.fromEntries(
           DISPATCHERS.map((one) => [one, { CARILLON_FAILPOINTS: `${name}:kill:${between(random, 15, 40)}` }]),
@@ -217,7 +220,7 @@ export const scenarios = [
     name: 'kill Redis',
     queue: 'redis',
     seconds: 14,
-    recoverySeconds: FLUSHED + 5,
+    recoverySeconds: OFFERED + BOOT,
     during: async (stage, { sleep }) => {
       await sleep(4000);
       signal(stage.redis.pid, 'SIGKILL');
@@ -231,7 +234,7 @@ export const scenarios = [
     name: 'restart Redis',
     queue: 'redis',
     seconds: 14,
-    recoverySeconds: FLUSHED + 5,
+    recoverySeconds: OFFERED + BOOT,
     during: async (stage, { sleep }) => {
       await sleep(4000);
       signal(stage.redis.pid, 'SIGTERM');
@@ -246,7 +249,7 @@ export const scenarios = [
     apart: true,
     quick: true,
     seconds: 12,
-    recoverySeconds: FLUSHED,
+    recoverySeconds: OFFERED,
     faultsAtLeast: 1,
     during: async (stage, { sleep }) => {
       await sleep(3000);
@@ -262,7 +265,7 @@ export const scenarios = [
     queue: 'redis',
     apart: true,
     seconds: 16,
-    recoverySeconds: FLUSHED + 10,
+    recoverySeconds: OFFERED + 2 * BOOT,
     during: async (stage, { sleep }) => {
       await sleep(3000);
       await stage.askRedis('CONFIG SET maxmemory 1mb');
@@ -276,7 +279,7 @@ export const scenarios = [
     queue: 'redis',
     apart: true,
     seconds: 22,
-    recoverySeconds: FLUSHED + 5,
+    recoverySeconds: OFFERED + BOOT,
     during: async (stage, { sleep }) => {
       await sleep(3000);
       signal(stage.redis.pid, 'SIGSTOP');

@@ -288,6 +288,16 @@ class Stage {
     }
   }
 
+  /** Ends whatever is still open in the database, which only a bug leaves behind. */
+  async endAll() {
+    const owner = new pg.Client({ connectionString: this.ownerUrl });
+    await owner.connect();
+    await owner.query(
+      `UPDATE deliveries SET status = 'failed', reason = 'poisonous', due_at = NULL WHERE status IN ('scheduled', 'queued', 'sending')`,
+    );
+    await owner.end();
+  }
+
   pidOf(name) {
     return this.services.get(name)?.child.pid;
   }
