@@ -62,9 +62,7 @@ export function check({ promised, arrived, log, receipts = [], faults = [], webh
   ];
   const stuck = log.filter((row) => !ENDS.includes(row.status)).map((row) => `${row.delivery} ${row.status}`);
   const contradictions = [
-    ...log
-      .filter((row) => row.timeline.filter((l) => l.type === 'sent').length > 1)
-      .map((row) => `${row.delivery} sent twice`),
+    ...sentTwice(log),
     ...receiptsIgnored(rows, receipts),
     ...webhooksWrong(rows, webhooks),
   ];
@@ -160,6 +158,12 @@ const leftAfter = (row, at, arrivals) =>
   row.handedOverAt !== null &&
   row.handedOverAt > at &&
   (arrivals.get(row.delivery) ?? []).some((b) => b.at >= row.handedOverAt - 1);
+
+/** An attempt's own word, not a receipt's, which may overtake it: what is sent is not tried again. */
+const sentTwice = (log) =>
+  log
+    .filter((row) => row.timeline.filter((l) => l.type === 'sent' && l.attempt !== undefined).length > 1)
+    .map((row) => `${row.delivery} sent twice`);
 
 /** The best word that we acknowledged stands in the log, whatever order the words came in. */
 function receiptsIgnored(rows, receipts) {

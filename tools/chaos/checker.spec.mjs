@@ -15,7 +15,11 @@ function sound() {
     possibleDuplicate: false,
     address: `+1555000000${n}`,
     handedOverAt: 1010 + n,
-    timeline: [line(1000 + n, 'accepted'), line(1010 + n, 'handed_over'), line(1020 + n, 'sent')],
+    timeline: [
+      line(1000 + n, 'accepted'),
+      line(1010 + n, 'handed_over'),
+      line(1020 + n, 'sent', { attempt: 1 }),
+    ],
     ...more,
   });
   return {
@@ -137,7 +141,7 @@ describe('the checker', () => {
     ],
     [
       'one that is sent twice in its own timeline',
-      (l) => l.log[0].timeline.push({ at: 1030, type: 'sent' }),
+      (l) => l.log[0].timeline.push({ at: 1030, type: 'sent', attempt: 2 }),
       { contradictions: 1 },
     ],
     [
@@ -169,6 +173,10 @@ describe('the checker', () => {
         l.arrived.shift();
         Object.assign(l.log[0], { status: 'expired', tries: 0, handedOverAt: null });
       },
+    ],
+    [
+      'a receipt that overtook the record of its own attempt',
+      (l) => l.log[0].timeline.push({ at: 1019, type: 'sent' }),
     ],
     ['an answer repeated for the same key', (l) => l.promised.push(l.promised[0])],
     [

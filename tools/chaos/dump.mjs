@@ -29,7 +29,7 @@ export async function dumpLog(ownerUrl, run) {
     ownerUrl,
     `SELECT m.options->'metadata'->>'key' AS key, m.id AS message, d.id AS delivery, d.channel, d.class, d.status, d.reason, d.attempt, d.tries, d.crashes,
             d.possible_duplicate AS "possibleDuplicate", d.address, ms(d.handed_over_at) AS "handedOverAt",
-            (SELECT json_agg(json_build_object('at', ms(e.at), 'type', e.type, 'reason', e.reason, 'detail', e.detail) ORDER BY e.at, e.id)
+            (SELECT json_agg(json_build_object('at', ms(e.at), 'type', e.type, 'attempt', e.attempt, 'reason', e.reason, 'detail', e.detail) ORDER BY e.at, e.id)
                FROM delivery_events e WHERE e.day = d.day AND e.delivery_id = d.id) AS timeline,
             (SELECT ms(i.created_at) FROM inbox_items i WHERE i.workspace_id = d.workspace_id AND i.delivery_id = d.id) AS "inboxAt"
        ${OF_RUN}`.replaceAll(/ms\(([^)]+)\)/g, 'round(extract(epoch FROM $1) * 1000)::float8'),
@@ -44,9 +44,10 @@ export async function dumpLog(ownerUrl, run) {
   };
 }
 
-const lineOf = ({ at, type, reason, detail }) => ({
+const lineOf = ({ at, type, attempt, reason, detail }) => ({
   at,
   type,
+  ...(attempt === null ? {} : { attempt }),
   ...(reason ? { reason } : {}),
   ...(detail?.dueAt ? { plannedAt: Date.parse(detail.dueAt) } : {}),
   ...(detail?.retryInMs ? { plannedAt: at + detail.retryInMs } : {}),

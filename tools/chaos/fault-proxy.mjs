@@ -36,12 +36,9 @@ export async function startFaultProxy({ target, seed }) {
       socket.on('close', () => open.delete(socket));
     }
     if (mine.refuse) return reset();
-    pump(client, upstream, mine, reset);
-    pump(upstream, client, {
-      latencyMs: mine.latencyMs,
-      dripBytes: mine.dripBytes,
-      blackhole: mine.blackhole,
-    });
+    const line = { deaf: Boolean(mine.blackhole) };
+    pump(client, upstream, mine, line, reset);
+    pump(upstream, client, { latencyMs: mine.latencyMs, dripBytes: mine.dripBytes }, line, reset);
   });
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -61,12 +58,12 @@ export async function startFaultProxy({ target, seed }) {
 }
 
 /** One direction. Pieces keep their order whatever each of them waits for. */
-function pump(from, to, { latencyMs, dripBytes, blackhole, cutAfterBytes, cutAfter, cutBefore }, reset) {
+function pump(from, to, { latencyMs, dripBytes, cutAfterBytes, cutAfter, cutBefore }, line, reset) {
   let passed = 0;
   let tail = '';
   let queue = Promise.resolve();
   from.on('data', (data) => {
-    if (blackhole) return;
+    if (line.deaf) return;
     passed += data.length;
     const seen = tail + data.toString('latin1');
     tail = seen.slice(-64);
@@ -83,7 +80,7 @@ function pump(from, to, { latencyMs, dripBytes, blackhole, cutAfterBytes, cutAft
       // The other side needs a moment to read it and to act on it; its answer finds nobody.
       if (last) setTimeout(reset, 50);
     });
-    if (last) from.pause();
+    line.deaf ||= last;
   });
   from.on('end', () => void queue.then(() => to.end()));
 }

@@ -159,7 +159,7 @@ export const scenarios = [
     name: 'kill PostgreSQL',
     quick: true,
     seconds: 14,
-    recoverySeconds: KILLED,
+    recoverySeconds: OFFERED + BOOT,
     during: async (stage, { sleep }) => {
       await sleep(4000);
       stage.fault('postgres killed');

@@ -97,6 +97,8 @@ class Stage {
       NODE_COMPILE_CACHE: path.join(root, 'node_modules/.cache/carillon/compiled'),
       ...this.more,
     };
+    for (const name of APART)
+      if (name !== 'api') this.env[portOf(name)] = this.apart ? String(await freePort()) : '0';
     this.url = `http://127.0.0.1:${this.apiPort}`;
     await this.startSink();
     await this.seedAccounts();
@@ -251,7 +253,7 @@ class Stage {
   async startServices({ env = {}, only = {}, extra = [], strikes = 1 } = {}) {
     const names = [...this.names(), ...extra.map((name) => `${name} 2`)];
     for (const name of names) this.startOne(name, { ...env, ...only[name] }, strikes);
-    await this.untilUp();
+    await Promise.all(this.names().map((name) => this.untilReady(name)));
   }
 
   /** @param {number} strikes how often its failpoints may end it before it is left alone */
@@ -259,7 +261,8 @@ class Stage {
     const [app] = name.split(' ');
     const child = startService({
       entry: `apps/${app}/dist/main.js`,
-      env: { ...this.env, ...env },
+      // A second process of the same has no door.
+      env: { ...this.env, ...(name === app ? {} : { [portOf(app)]: '0' }), ...env },
       onLine: (line) => this.log.write(`${new Date().toISOString()} ${name} | ${line}\n`),
     });
     const service = { name, child, env, stopping: false };
@@ -275,14 +278,18 @@ class Stage {
     return service;
   }
 
+  async untilReady(name) {
+    if (name === 'api' || name === 'standalone') return this.untilUp();
+    const deadline = Date.now() + 60_000;
+    while (!(await answers(`http://127.0.0.1:${this.env[portOf(name)]}/health/ready`))) {
+      if (Date.now() > deadline) throw new Problem(`${name} did not start; see ${this.folder}/services.log`);
+      await sleep(100);
+    }
+  }
+
   async untilUp() {
     const deadline = Date.now() + 90_000;
-    while (
-      !(await fetch(`${this.url}/health/live`, { signal: AbortSignal.timeout(2000) }).then(
-        (r) => r.status < 500,
-        () => false,
-      ))
-    ) {
+    while (!(await answers(`${this.url}/health/live`))) {
       if (Date.now() > deadline) throw new Problem(`The API did not start; see ${this.folder}/services.log`);
       await sleep(100);
     }
@@ -306,13 +313,14 @@ class Stage {
     signal(this.pidOf(name), which);
   }
 
-  /** SIGTERM to one, and a new one when it has ended: a rolling restart. @returns how it ended */
+  /** SIGTERM to one, a new one when it has ended, and nothing more until that is ready: a rolling restart. @returns how it ended */
   async restart(name) {
     const service = this.services.get(name);
     service.stopping = true;
     await service.child.stop();
     const how = await service.child.ended;
     this.startOne(name, service.env);
+    await this.untilReady(name);
     return how;
   }
 
@@ -339,6 +347,13 @@ class Stage {
     if (!(keep && this.kept)) await removeFolder();
   }
 }
+
+const portOf = (name) => `${name.toUpperCase().replaceAll('-', '_')}_PORT`;
+const answers = (url) =>
+  fetch(url, { signal: AbortSignal.timeout(2000) }).then(
+    (response) => response.ok,
+    () => false,
+  );
 
 /** What the cluster left, wherever it had to live. The folder may be a mount, so it stays itself. */
 function removeData(data) {

@@ -44,7 +44,7 @@ export class ProblemFilter implements ExceptionFilter {
     const away = isStoreAway(thrown);
     this.log[away ? 'warn' : 'error'](
       `${request.method} ${request.routeOptions.url ?? 'unknown route'} failed, request ${request.id}: ${describe(thrown)}`,
-      away ? undefined : framesOf(thrown),
+      ...(away ? [] : [framesOf(thrown)]),
     );
     return away
       ? new ProblemException(
