@@ -86,7 +86,7 @@ function namesOf({ path }: Operation): Record<string, string> {
           : path.startsWith('/v1/redrives')
             ? owned.redrive
             : owned.key;
-  return { id, externalId: owned.profile, key: owned.template, version: '1' };
+  return { id, externalId: owned.profile, key: owned.template, version: '1', channel: 'email' };
 }
 
 /** A body each operation accepts, so that a refusal is about whose thing it is. */
@@ -100,9 +100,10 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   testAccount: {},
   rotateKey: {},
   resolveDelivery: { as: 'sent' },
+  updateRetryPolicy: { attempts: 3 },
 };
-/** PUT makes what is not there: in the caller's own workspace. */
-const makes: readonly OperationName[] = ['upsertProfile', 'saveTemplate'];
+/** PUT makes what is not there, and a channel is everybody's: in the caller's own workspace. */
+const makes: readonly OperationName[] = ['upsertProfile', 'saveTemplate', 'updateRetryPolicy'];
 
 /** Everything `here` owns, as the database has it. */
 async function stateOfHere(): Promise<unknown> {

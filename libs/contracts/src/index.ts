@@ -10,6 +10,7 @@ export * from './deliveries.js';
 export * from './desk.js';
 export * from './templates.js';
 export * from './accounts.js';
+export * from './retry.js';
 export * from './inbox.js';
 export * from './workspace.js';
 export * from './operations.js';

@@ -11,7 +11,8 @@ import * as messages from './messages.js';
 import { Id, pageOf, PageQuery } from './page.js';
 import * as profiles from './profiles.js';
 import * as templates from './templates.js';
-import type { Scope } from './words.js';
+import * as retry from './retry.js';
+import { Channel, type Scope } from './words.js';
 import * as workspace from './workspace.js';
 
 export type Auth = { scope: Scope } | 'session' | 'inbox-token' | 'any' | 'none';
@@ -467,6 +468,26 @@ export const operations = {
     params: id,
     status: 200,
     response: accounts.ProviderAccount,
+  }),
+  listRetryPolicies: op({
+    method: 'GET',
+    path: '/v1/retry-policies',
+    tag: 'Provider accounts',
+    summary: 'How often and how long each channel tries again',
+    auth: { scope: 'accounts:read' },
+    status: 200,
+    response: z.object({ items: z.array(retry.ChannelRetry) }),
+  }),
+  updateRetryPolicy: op({
+    method: 'PATCH',
+    path: '/v1/retry-policies/:channel',
+    tag: 'Provider accounts',
+    summary: 'Change parts of a policy; holds from the next attempt',
+    auth: { scope: 'accounts:write' },
+    params: z.object({ channel: Channel }),
+    body: retry.RetryPolicyPatch,
+    status: 200,
+    response: retry.ChannelRetry,
   }),
 
   mintInboxToken: op({

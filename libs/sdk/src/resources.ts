@@ -8,6 +8,7 @@ import type {
   ApiKeyCreated,
   BatchResult,
   BodyInputOf,
+  Channel,
   Counts,
   Delivery,
   DeliveryDetail,
@@ -384,6 +385,20 @@ export class Accounts {
 
   resume(id: string, options?: CallOptions): Promise<ProviderAccount> {
     return this.requests.call('resumeAccount', { params: { id }, options });
+  }
+
+  /** How often and how long each channel tries again. */
+  async retryPolicies(options?: CallOptions): Promise<ResponseOf<'listRetryPolicies'>['items']> {
+    return (await this.requests.call('listRetryPolicies', { options })).items;
+  }
+
+  /** Changes parts of a channel's policy; null goes back to the default. */
+  updateRetryPolicy(
+    channel: Channel,
+    changes: BodyInputOf<'updateRetryPolicy'>,
+    options?: CallOptions,
+  ): Promise<ResponseOf<'updateRetryPolicy'>> {
+    return this.requests.call('updateRetryPolicy', { params: { channel }, body: changes, options });
   }
 }
 

@@ -49,6 +49,8 @@ export const routes = {
   testAccount: 'POST /v1/provider-accounts/:id/test',
   pauseAccount: 'POST /v1/provider-accounts/:id/pause',
   resumeAccount: 'POST /v1/provider-accounts/:id/resume',
+  listRetryPolicies: 'GET /v1/retry-policies',
+  updateRetryPolicy: 'PATCH /v1/retry-policies/:channel',
   mintInboxToken: 'POST /v1/inbox/tokens',
   listInbox: 'GET /v1/inbox/items',
   markInbox: 'POST /v1/inbox/mark',

@@ -16,6 +16,7 @@ import {
 } from './accounts.js';
 import { inboxPort } from './inbox.js';
 import { links } from './links.js';
+import { retryPolicies, updateRetryPolicy } from './retry-policies.js';
 import { SendContexts } from './send-contexts.js';
 import { testAccount } from './test-account.js';
 
@@ -78,6 +79,16 @@ export class AccountsController implements OnApplicationShutdown {
   @Operation('resumeAccount')
   async resume({ params, caller }: Call<'resumeAccount'>): Promise<Result<'resumeAccount'>> {
     return found(await this.in(caller, (sql) => resumeAccount(sql, caller.workspaceId, params.id)));
+  }
+
+  @Operation('listRetryPolicies')
+  async retries({ caller }: Call<'listRetryPolicies'>): Promise<Result<'listRetryPolicies'>> {
+    return { items: await this.in(caller, (sql) => retryPolicies(sql, caller.workspaceId)) };
+  }
+
+  @Operation('updateRetryPolicy')
+  updateRetry({ params, body, caller }: Call<'updateRetryPolicy'>): Promise<Result<'updateRetryPolicy'>> {
+    return this.in(caller, (sql) => updateRetryPolicy(sql, caller.workspaceId, params.channel, body));
   }
 
   async onApplicationShutdown(): Promise<void> {

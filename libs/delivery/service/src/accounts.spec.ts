@@ -1,7 +1,7 @@
 /** Provider accounts over the real API; the sandbox answers as SMTP server and as Twilio. */
 import { randomBytes } from 'node:crypto';
 import { loadConfig, useConfig, config } from '@carillon/config';
-import type { Problem, ProviderAccount, ProviderInfo } from '@carillon/contracts';
+import type { ChannelRetry, Problem, ProviderAccount, ProviderInfo } from '@carillon/contracts';
 import { startSandbox, type SandboxHandle } from '@carillon/sandbox';
 import { startTestApi, type TestApi } from '@carillon/testing/api';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -274,5 +274,87 @@ describe('health', () => {
       failedLastHour: 1,
       sentence: '100 % of the last hour failed. The provider refused this message for good.',
     });
+  });
+});
+
+describe('retry policies', () => {
+  type Listed = { items: ChannelRetry[] };
+  const email = async () =>
+    (await read<Listed>(api.call('/v1/retry-policies'))).items.find(({ channel }) => channel === 'email');
+  const patch = (body: object, status = 200) =>
+    read<ChannelRetry & Problem>(api.call('/v1/retry-policies/email', { method: 'PATCH', body }), status);
+
+  it('start with what the channel says, change in parts, and go back', async () => {
+    const { defaults } = (await email()) as ChannelRetry;
+    expect(defaults).toMatchObject({ attempts: 12, windowSeconds: 172_800, backoffSeconds: 5 });
+    await patch({ attempts: 3, backoffSeconds: 0.5 });
+    expect(await email()).toMatchObject({
+      ...defaults,
+      attempts: 3,
+      backoffSeconds: 0.5,
+      changed: ['attempts', 'backoffSeconds'],
+    });
+    await patch({ attempts: null, backoffSeconds: null });
+    expect(await email()).toMatchObject({ ...defaults, changed: [] });
+  });
+
+  it('refuse what does not fit, and say what to write', async () => {
+    expect((await patch({ attempts: 0 }, 422)).errors).toMatchObject([{ pointer: '/attempts' }]);
+    expect((await patch({ maxBackoffSeconds: 1 }, 422)).errors).toMatchObject([
+      { pointer: '/maxBackoffSeconds', message: expect.stringContaining('at least backoffSeconds') },
+    ]);
+    expect((await patch({ forever: true }, 422)).errors).toHaveLength(1);
+    await read(api.call('/v1/retry-policies/pigeon', { method: 'PATCH', body: {} }), 404);
+  });
+});
+
+describe('a rate limit', () => {
+  it('is set, shown with its quota, changed and taken away', async () => {
+    const made = await create({ ...twilio(), weight: 3, rateLimit: { count: 50, per: 'day' } });
+    expect(made).toMatchObject({
+      weight: 3,
+      rateLimit: { count: 50, per: 'day' },
+      quota: { limit: 50, used: 0, headroom: 50, per: 'day' },
+      breaker: { state: 'closed', reason: null },
+    });
+    await api.owner.query(
+      `INSERT INTO account_flow (workspace_id, account_id, used, period_at) VALUES ($1, $2, 20, date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')`,
+      [api.workspaceId, made.id],
+    );
+    expect(await change(made.id, { rateLimit: { count: 2.5, per: 'second', burst: 4 } })).toMatchObject({
+      quota: { limit: 3, used: 0, per: 'second' },
+    });
+    expect(await change(made.id, { rateLimit: { count: 60, per: 'day' } })).toMatchObject({
+      quota: { limit: 60, used: 20, headroom: 40 },
+    });
+    expect(await change(made.id, { rateLimit: null })).toMatchObject({ rateLimit: null, quota: null });
+    expect((await change(made.id, { rateLimit: { count: -1, per: 'week' } }, 422)).errors).toMatchObject([
+      { pointer: '/rateLimit/count' },
+      { pointer: '/rateLimit/per' },
+    ]);
+  });
+});
+
+describe('a breaker', () => {
+  it('is shown with its reason and its next probe, and forgets when somebody resumes the account', async () => {
+    const made = await create(twilio());
+    await api.owner.query(
+      `INSERT INTO account_flow (workspace_id, account_id, failures_in_row, trips, open_until, opened_at, open_reason)
+       VALUES ($1, $2, 5, 1, now() + interval '20 seconds', now(), '5 attempts in a row failed: ECONNREFUSED')`,
+      [api.workspaceId, made.id],
+    );
+    const shown = await read<ProviderAccount>(api.call(`/v1/provider-accounts/${made.id}`));
+    expect(shown).toMatchObject({
+      breaker: {
+        state: 'open',
+        reason: '5 attempts in a row failed: ECONNREFUSED',
+        sentence: expect.stringMatching(/the next probe goes out in \d+ seconds\.$/),
+      },
+      health: { state: 'failing', sentence: expect.stringContaining('ECONNREFUSED') },
+    });
+    const resumed = await read<ProviderAccount>(
+      api.call(`/v1/provider-accounts/${made.id}/resume`, { method: 'POST' }),
+    );
+    expect(resumed.breaker).toMatchObject({ state: 'closed', reason: null });
   });
 });
