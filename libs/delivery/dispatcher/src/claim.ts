@@ -5,46 +5,21 @@
  */
 import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
-import type { Channel, ContentByChannel, Lane, MessageClass, RouteStep, Status } from '@carillon/contracts';
+import type { Channel, Lane, MessageClass, Status } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
 import { gate, type GateFacts, type Recipient, type Verdict } from '@carillon/delivery-rules';
 import type { Channel as ChannelShape, RetryPolicy } from '@carillon/delivery-rules';
-import { groupBy, usableAccounts, type SendingAccount } from '@carillon/delivery-service';
+import {
+  groupBy,
+  LEASE_SECONDS,
+  usableAccounts,
+  type Claimed,
+  type MessageFacts,
+  type SendingAccount,
+} from '@carillon/delivery-service';
 import { comeBack } from './account-flow.js';
 
-/** How long a worker owns what it claimed without saying so again. */
-export const LEASE_SECONDS = 10;
-
-export interface Claimed {
-  day: string;
-  id: string;
-  workspaceId: string;
-  messageId: string;
-  profileId: string | null;
-  channel: Channel;
-  messageClass: MessageClass;
-  lane: Lane;
-  topic: string | null;
-  templateId: string | null;
-  templateVersion: number | null;
-  address: string | null;
-  attempt: number;
-  tries: number;
-  lastAccountId: string | null;
-  routeStep: number;
-  expiresAt: Date | null;
-  createdAt: Date;
-  redrivenAt: Date | null;
-}
-/** What it says, from its message. */
-export interface MessageFacts {
-  content: ContentByChannel | null;
-  data: Record<string, unknown>;
-  options: { replyTo?: string; attachments?: { filename: string; contentType: string; content: string }[] };
-  route: RouteStep[] | null;
-  deliveryIds: string[];
-  sendAt: Date | null;
-}
+export { LEASE_SECONDS, type Claimed, type MessageFacts };
 /** A delivery that passed the gate. */
 export interface Ready {
   delivery: Claimed;
@@ -91,19 +66,23 @@ export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]
   return claimed;
 }
 
-/** Reads the facts of one workspace's claims and lets the gate judge them. Writes nothing. */
+/**
+ * Reads the facts of one workspace's claims and lets the gate judge them. Writes nothing.
+ * @param known messages that need not be read again, by id
+ */
 export async function judge(
   sql: Sql,
   channel: ChannelShape,
   workspaceId: string,
   claimed: readonly Claimed[],
   random: () => number = Math.random,
+  known: ReadonlyMap<string, MessageFacts> = new Map(),
 ): Promise<{ ready: Ready[]; stopped: Stopped[] }> {
   const [{ now, settings } = { now: new Date(), settings: {} as WorkspaceSettings }] = await sql.query<{
     now: Date;
     settings: WorkspaceSettings;
   }>('SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1', [workspaceId]);
-  const messages = await messagesOf(sql, workspaceId, claimed);
+  const messages = await messagesOf(sql, workspaceId, claimed, known);
   const profileIds = [...new Set(claimed.flatMap((d) => d.profileId ?? []))];
   const recipients = new Map(
     (await recipientsByIds(sql, workspaceId, profileIds)).map((r) => [r.profileId, r]),
@@ -196,9 +175,11 @@ async function messagesOf(
   sql: Sql,
   workspaceId: string,
   claimed: readonly Claimed[],
+  known: ReadonlyMap<string, MessageFacts>,
 ): Promise<Map<string, MessageFacts>> {
-  const found = new Map<string, MessageFacts>();
-  for (const [day, some] of groupBy(claimed, (d) => d.day)) {
+  const found = new Map(known);
+  const missing = claimed.filter((d) => !found.has(d.messageId));
+  for (const [day, some] of groupBy(missing, (d) => d.day)) {
     const rows = await sql.query<MessageFacts & { id: string }>(
       `SELECT id, content, data, options, route, delivery_ids AS "deliveryIds", send_at AS "sendAt" FROM messages WHERE day = $1::date AND workspace_id = $2 AND id = ANY($3::uuid[])`,
       [day, workspaceId, [...new Set(some.map((d) => d.messageId))]],

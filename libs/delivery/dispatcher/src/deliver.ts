@@ -4,8 +4,8 @@
  * channel and no provider.
  */
 import { bug, failpoint } from '@carillon/config';
-import { deliverQueue } from '@carillon/contracts';
-import { Database } from '@carillon/database';
+import { deliverQueue, type Channel as ChannelName } from '@carillon/contracts';
+import { Database, type Sql } from '@carillon/database';
 import { afterAttempt, chooseAccount, combineDevices, SLICE_MS } from '@carillon/delivery-rules';
 import type {
   Channel,
@@ -19,6 +19,8 @@ import {
   DeliveryHints,
   contentFor,
   groupBy,
+  type HandedOver,
+  type MessageFacts,
   type RenderPool,
   unsubscribeLink,
   type SendingAccount,
@@ -26,22 +28,16 @@ import {
   templateContent,
   type SendContexts,
 } from '@carillon/delivery-service';
-import { Queues } from '@carillon/queue';
+import { BoundedLog, Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { AccountFlow, type Permit } from './account-flow.js';
 import { claim, judge, nextStep, type Claimed, type Ready, type Stopped } from './claim.js';
-import { markHandedOver } from './hand-over.js';
+import { Commits } from './commits.js';
 import type { Leases } from './leases.js';
 import { reconcile } from './reconcile.js';
-import {
-  recordAttempts,
-  recordStopped,
-  recordUnrenderable,
-  type Attempted,
-  type Recorded,
-} from './record.js';
+import { recordStopped, recordUnrenderable, type Attempted, type Recorded } from './record.js';
 
 /** What one workspace has in a claim. */
 interface Taken {
@@ -51,13 +47,16 @@ interface Taken {
   recorded: Recorded;
   templates: (delivery: Claimed) => TemplateContent | undefined;
 }
-interface Rendered extends Ready {
+/** Ready to be handed over by an account. */
+export interface Rendered extends Ready {
   rendered: unknown;
   account: SendingAccount;
 }
 
 export class Deliverer {
   private readonly log: Logger;
+  private readonly trouble: BoundedLog;
+  private readonly commits: Commits;
 
   constructor(
     private readonly channel: Channel,
@@ -71,6 +70,36 @@ export class Deliverer {
     private readonly random: () => number = Math.random,
   ) {
     this.log = new Logger(`Deliverer ${channel.channel}`);
+    this.trouble = new BoundedLog(this.log, channel.channel);
+    this.commits = new Commits(database, (recorded) => this.tell(recorded));
+  }
+
+  get channelName(): ChannelName {
+    return this.channel.channel;
+  }
+
+  /**
+   * Takes what this process accepted and claimed in one (direct hand-over), all of one workspace, as far as it goes.
+   * Never throws: what failed is said in the log, and the rows are swept when their lease ends.
+   */
+  async deliverClaimed(
+    workspaceId: string,
+    handed: readonly HandedOver[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const claimed = handed.map((h) => h.delivery);
+    const known = new Map(handed.flatMap((h) => (h.message ? [[h.delivery.messageId, h.message]] : [])));
+    failpoint('after-claim');
+    try {
+      const taken = await this.database.inWorkspace(workspaceId, (sql) =>
+        this.judge(sql, workspaceId, claimed, known),
+      );
+      await this.finish(taken, signal);
+    } catch (error) {
+      this.trouble.error('handing over failed', error);
+    } finally {
+      this.leases.release(claimed);
+    }
   }
 
   /** Takes what is still due of these ids as far as it goes. Throws only when the database or the renderer is away: the rows fall due again. */
@@ -83,17 +112,7 @@ export class Deliverer {
     // What is left is someone else's, or unknown: its provider is asked.
     if (claimed.length < ids.length) await this.reconcile(ids, claimed, signal);
     try {
-      for (const { workspaceId, ready, stopped, recorded, templates } of work) {
-        this.tell(recorded);
-        this.hints.changed(
-          workspaceId,
-          stopped.map((s) => s.delivery.id),
-        );
-        const rendered = await this.render(workspaceId, ready, templates);
-        // One sub-batch per account and day; each ends in a commit of its own.
-        for (const batch of groupBy(rendered, (r) => `${r.account.id} ${r.delivery.day}`).values())
-          await this.sendAll(workspaceId, batch, signal);
-      }
+      for (const taken of work) await this.finish(taken, signal);
     } finally {
       this.leases.release(claimed);
     }
@@ -119,17 +138,8 @@ export class Deliverer {
     try {
       return await this.database.acrossWorkspaces(async (sql) => {
         const taken: Taken[] = [];
-        for (const [workspaceId, own] of groupBy(await claim(sql, ids), (d) => d.workspaceId)) {
-          const judged = await judge(sql, this.channel, workspaceId, own);
-          const recorded = await recordStopped(sql, workspaceId, judged.stopped);
-          const deliveries = judged.ready.map((r) => r.delivery);
-          taken.push({
-            workspaceId,
-            ...judged,
-            recorded,
-            templates: await templateContent(sql, workspaceId, deliveries),
-          });
-        }
+        for (const [workspaceId, own] of groupBy(await claim(sql, ids), (d) => d.workspaceId))
+          taken.push(await this.judge(sql, workspaceId, own));
         return taken;
       });
     } catch (error) {
@@ -137,6 +147,40 @@ export class Deliverer {
       await this.database.acrossWorkspaces((sql) => claim(sql, ids));
       throw error;
     }
+  }
+
+  /** Lets the gate judge, and ends or puts off what it stops. */
+  private async judge(
+    sql: Sql,
+    workspaceId: string,
+    claimed: readonly Claimed[],
+    known?: ReadonlyMap<string, MessageFacts>,
+  ): Promise<Taken> {
+    const judged = await judge(sql, this.channel, workspaceId, claimed, this.random, known);
+    const recorded = await recordStopped(sql, workspaceId, judged.stopped);
+    const deliveries = judged.ready.map((r) => r.delivery);
+    return {
+      workspaceId,
+      ...judged,
+      recorded,
+      templates: await templateContent(sql, workspaceId, deliveries),
+    };
+  }
+
+  /** From the gate to the record. */
+  private async finish(
+    { workspaceId, ready, stopped, recorded, templates }: Taken,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.tell(recorded);
+    this.hints.changed(
+      workspaceId,
+      stopped.map((s) => s.delivery.id),
+    );
+    const rendered = await this.render(workspaceId, ready, templates);
+    // One sub-batch per account and day; each ends in a commit of its own.
+    for (const batch of groupBy(rendered, (r) => `${r.account.id} ${r.delivery.day}`).values())
+      await this.sendAll(workspaceId, batch, signal);
   }
 
   private async render(
@@ -258,7 +302,7 @@ export class Deliverer {
   ): Promise<void> {
     const [{ account } = { account: null }] = batch;
     if (!account) return;
-    const marked = await this.database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, batch, account));
+    const marked = await this.commits.mark(workspaceId, batch);
     failpoint('after-mark');
     const handedOverAt = new Date();
     const going = batch.filter((r) => marked.has(r.delivery.id));
@@ -324,9 +368,7 @@ export class Deliverer {
       signal.aborted ? [] : attempted.map((a) => a.outcome),
       held.length + (signal.aborted ? going.length : 0),
     );
-    this.tell(
-      await this.database.inWorkspace(workspaceId, (sql) => recordAttempts(sql, workspaceId, attempted)),
-    );
+    await this.commits.record(workspaceId, attempted);
     failpoint('after-record');
     this.leases.release(going.map((r) => r.delivery));
     this.hints.changed(

@@ -1,6 +1,9 @@
-/** One dispatcher: the three lanes of its channel, worked by one `Deliverer`. */
+/**
+ * One dispatcher: the three lanes of its channel, worked by one `Deliverer`, by jobs and, for what this process accepts
+ * itself, directly.
+ */
 import { config } from '@carillon/config';
-import { deliverQueue, lanes } from '@carillon/contracts';
+import { deliverQueue, lanes, type Channel as ChannelName } from '@carillon/contracts';
 import { Database } from '@carillon/database';
 import type { Channel } from '@carillon/delivery-rules';
 import {
@@ -8,6 +11,7 @@ import {
   DeliveryHints,
   inboxPort,
   links,
+  LocalDispatchers,
   RenderPool,
   SendContexts,
 } from '@carillon/delivery-service';
@@ -16,20 +20,30 @@ import {
   Inject,
   Module,
   type DynamicModule,
+  type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { AccountFlow } from './account-flow.js';
 import { Deliverer } from './deliver.js';
+import { DirectLane } from './direct-lane.js';
 import { Leases } from './leases.js';
 
+const DELIVERERS = Symbol('deliverers');
+
 @Module({})
-export class DispatcherModule implements OnApplicationBootstrap, OnApplicationShutdown {
+export class DispatcherModule
+  implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  private readonly direct = new Map<ChannelName, DirectLane>();
+
   constructor(
     @Inject(SendContexts) private readonly contexts: SendContexts,
     @Inject(Leases) private readonly leases: Leases,
     @Inject(RenderPool) private readonly renderer: RenderPool,
     @Inject(AccountFlow) private readonly flow: AccountFlow,
+    @Inject(LocalDispatchers) private readonly dispatchers: LocalDispatchers,
+    @Inject(DELIVERERS) private readonly deliverers: readonly Deliverer[],
   ) {}
 
   /** @param channels whose lanes this process works: one per dispatcher app, all in the standalone process */
@@ -69,12 +83,33 @@ export class DispatcherModule implements OnApplicationBootstrap, OnApplicationSh
           ) => new Deliverer(channel, ...deps),
           inject: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool, AccountFlow],
         })),
+        {
+          provide: DELIVERERS,
+          useFactory: (...deliverers: Deliverer[]) => deliverers,
+          inject: channels.map(tokenOf),
+        },
       ],
     };
   }
 
   onApplicationBootstrap(): void {
     this.renderer.warm();
+    for (const deliverer of this.deliverers) {
+      const lane = new DirectLane(deliverer, this.leases);
+      this.direct.set(deliverer.channelName, lane);
+      this.dispatchers.register(deliverer.channelName, lane);
+    }
+  }
+
+  /** What is accepted from now on is queued, for another process or for the next start. */
+  async beforeApplicationShutdown(): Promise<void> {
+    const graceMs = config().limits.shutdownGraceSeconds * 1000;
+    await Promise.all(
+      [...this.direct].map(([channel, lane]) => {
+        this.dispatchers.withdraw(channel);
+        return lane.close(graceMs);
+      }),
+    );
   }
 
   /** After the workers have drained: connections that providers kept. */

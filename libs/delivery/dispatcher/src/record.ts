@@ -121,16 +121,20 @@ export async function recordAttempts(
   const changes = attempted.map(changeOf);
   const recorded = await write(sql, workspaceId, changes, attempted.flatMap(linesOf));
 
-  const paused = attempted.find((a) => a.next.kind === 'pauseAccount');
-  if (paused && paused.next.kind === 'pauseAccount')
+  const refusing = new Map(
+    attempted.flatMap(({ account, next }) =>
+      next.kind === 'pauseAccount' ? [[account.id, { account, answer: next.answer }]] : [],
+    ),
+  );
+  for (const { account, answer } of refusing.values())
     await sql.execute(
       `UPDATE provider_accounts SET paused_at = now(), paused_reason = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2 AND revision = $4 AND paused_at IS NULL`,
       [
         workspaceId,
-        paused.account.id,
-        `The provider refused the credentials or settings${said(paused.next.answer)}. Correct them, then resume.`,
+        account.id,
+        `The provider refused the credentials or settings${said(answer)}. Correct them, then resume.`,
         // What was tried with settings that were corrected meanwhile says nothing about the new ones.
-        paused.account.revision,
+        account.revision,
       ],
     );
 

@@ -2,15 +2,18 @@
  * Accepting messages: one transaction writes the idempotency record, the message, its deliveries and the first line of
  * their timelines; the answer is given after the commit, never before. Sends that arrive together share it.
  * Nothing is queued before the commit, and nothing depends on the queue: a job that is lost is offered again by the clock.
+ * What a dispatcher in this process has room for is committed as claimed by it, and handed over directly.
  */
 import { bug, failpoint } from '@carillon/config';
-import { deliverQueue, type SendMessage } from '@carillon/contracts';
-import { Database, dayOf, ensurePartitions, isMissingPartition } from '@carillon/database';
+import { deliverQueue, type Lane, type SendMessage } from '@carillon/contracts';
+import { Database, ensurePartitions, isMissingPartition } from '@carillon/database';
 import type { Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { Inject, Injectable } from '@nestjs/common';
+import { LEASE_SECONDS, type Claimed, type MessageFacts } from './claimed.js';
 import { GroupCommit } from './group-commit.js';
 import { claimKeys, hashFields, replay, storedAnswers } from './idempotency.js';
+import { LocalDispatchers, type HandedOver, type LocalDispatcher } from './local-dispatchers.js';
 import {
   loadTemplates,
   plan,
@@ -31,6 +34,7 @@ export class Acceptance {
   constructor(
     @Inject(Database) private readonly database: Database,
     @Inject(Queues) private readonly queues: Queues,
+    @Inject(LocalDispatchers) private readonly dispatchers: LocalDispatchers = new LocalDispatchers(),
   ) {}
 
   /** Accepts one message. Resolves after the commit. */
@@ -45,15 +49,25 @@ export class Acceptance {
 
   /** Accepts many in one transaction, each judged by itself, in the order given. */
   async acceptAll(workspaceId: string, requests: readonly SendRequest[]): Promise<AcceptResult[]> {
-    const once = () => this.commit(workspaceId, (sql) => acceptIn(sql, workspaceId, requests));
-    const { results, offers } = await once().catch(async (error: unknown) => {
+    const { results, offers, direct } = await this.once(workspaceId, requests).catch((error: unknown) => {
       if (!isMissingPartition(error)) throw error;
-      await ensurePartitions(this.database);
-      return once();
+      return ensurePartitions(this.database).then(() => this.once(workspaceId, requests));
     });
     failpoint('accept-after-commit');
+    direct.handOver();
     for (const [queue, ids] of offers) void this.queues.offer(queue, ids);
     return results;
+  }
+
+  private async once(workspaceId: string, requests: readonly SendRequest[]): Promise<Accepted> {
+    const direct = new Direct(this.dispatchers);
+    try {
+      return await this.commit(workspaceId, (sql) => acceptIn(sql, workspaceId, requests, direct));
+    } catch (error) {
+      // If it was the answer to the commit that was lost, the rows are swept when their lease ends.
+      direct.cancel();
+      throw error;
+    }
   }
 
   private commit<T>(workspaceId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -69,12 +83,42 @@ export class Acceptance {
 }
 
 type Offers = Map<ReturnType<typeof deliverQueue>, string[]>;
+interface Accepted {
+  results: AcceptResult[];
+  offers: Offers;
+  direct: Direct;
+}
+
+/** The deliveries of one transaction that dispatchers of this process have made room for. */
+class Direct {
+  private readonly parts: { dispatcher: LocalDispatcher; lane: Lane; handed: HandedOver[] }[] = [];
+
+  constructor(private readonly dispatchers: LocalDispatchers) {}
+
+  /** Whether it may be committed as claimed. Campaigns wait in their queue, whoever has room. */
+  take(claimed: Claimed, message: MessageFacts): boolean {
+    const { channel, lane } = claimed;
+    const dispatcher = lane === 'bulk' ? undefined : this.dispatchers.of(channel);
+    if (!dispatcher?.reserve(lane)) return false;
+    let part = this.parts.find((p) => p.dispatcher === dispatcher && p.lane === lane);
+    if (!part) this.parts.push((part = { dispatcher, lane, handed: [] }));
+    part.handed.push({ delivery: claimed, message: message.options.attachments ? null : message });
+    return true;
+  }
+  handOver(): void {
+    for (const { dispatcher, lane, handed } of this.parts) dispatcher.take(lane, handed);
+  }
+  cancel(): void {
+    for (const { dispatcher, lane, handed } of this.parts) for (const _ of handed) dispatcher.cancel(lane);
+  }
+}
 
 async function acceptIn(
   sql: Sql,
   workspaceId: string,
   requests: readonly SendRequest[],
-): Promise<{ results: AcceptResult[]; offers: Offers }> {
+  direct: Direct,
+): Promise<Accepted> {
   const now = new Date();
   const results = new Array<AcceptResult | undefined>(requests.length);
   if (bug('idempotency-unchecked')) requests = requests.map((r) => ({ ...r, idempotencyKey: null }));
@@ -107,24 +151,79 @@ async function acceptIn(
 
   const lost = await claimKeys(sql, workspaceId, plans, fields, results);
   for (const i of lost) plans.delete(i);
-  await insert(sql, workspaceId, [...plans.values()], now);
-  failpoint('accept-before-commit');
-
+  const day = dayAt(now);
+  const handed = new Set<string>();
   const offers: Offers = new Map();
   for (const [i, p] of plans) {
     results[i] = { ok: true, message: p.accepted, replayed: false };
+    const message = factsOf(p);
     for (const d of p.deliveries) {
       if (d.dueAt) continue;
+      if (direct.take(claimedOf(workspaceId, day, now, p, d), message)) {
+        handed.add(d.id);
+        continue;
+      }
       const queue = deliverQueue(d.channel, p.lane);
-      offers.set(queue, [...(offers.get(queue) ?? []), d.id]);
+      const ids = offers.get(queue);
+      if (ids) ids.push(d.id);
+      else offers.set(queue, [d.id]);
     }
   }
-  return { results: results as AcceptResult[], offers };
+  await insert(sql, workspaceId, day, [...plans.values()], now, handed);
+  failpoint('accept-before-commit');
+  return { results: results as AcceptResult[], offers, direct };
 }
 
-async function insert(sql: Sql, workspaceId: string, plans: Plan[], now: Date): Promise<void> {
+/** The day partition of ids made at that time. */
+const dayAt = (time: Date): string => time.toISOString().slice(0, 10);
+
+/** The row as `insert` writes it for the dispatcher it is handed to. */
+const claimedOf = (
+  workspaceId: string,
+  day: string,
+  now: Date,
+  p: Plan,
+  d: Plan['deliveries'][number],
+): Claimed => ({
+  day,
+  id: d.id,
+  workspaceId,
+  messageId: p.accepted.id,
+  profileId: p.profileId,
+  channel: d.channel,
+  messageClass: p.request.message.class,
+  lane: p.lane,
+  topic: p.request.message.topic ?? null,
+  templateId: p.template?.id ?? null,
+  templateVersion: p.template?.version ?? null,
+  address: d.address,
+  attempt: 1,
+  tries: 0,
+  lastAccountId: null,
+  routeStep: d.step,
+  expiresAt: p.request.message.expiresAt ? new Date(p.request.message.expiresAt) : null,
+  createdAt: now,
+  redrivenAt: null,
+});
+const factsOf = (p: Plan): MessageFacts => ({
+  content: p.content,
+  data: p.request.message.data ?? {},
+  options: optionsOf(p.request.message),
+  route: p.request.message.route ?? null,
+  deliveryIds: p.deliveries.map((d) => d.id),
+  sendAt: p.request.message.sendAt ? new Date(p.request.message.sendAt) : null,
+});
+
+/** @param handed ids of deliveries that are claimed by a dispatcher of this process */
+async function insert(
+  sql: Sql,
+  workspaceId: string,
+  day: string,
+  plans: Plan[],
+  now: Date,
+  handed: ReadonlySet<string>,
+): Promise<void> {
   if (plans.length === 0) return;
-  const day = dayOf(plans[0]!.accepted.id);
   const json = (value: unknown) => (value === null || value === undefined ? null : JSON.stringify(value));
   const rows = plans.flatMap((p) => p.deliveries.map((d) => ({ p, d })));
   await sql.execute(
@@ -155,12 +254,12 @@ async function insert(sql: Sql, workspaceId: string, plans: Plan[], now: Date): 
     ],
   );
   await sql.execute(
-    `INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, status, reason, due_at, route_step, expires_at, created_at)
+    `INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, status, reason, attempt, due_at, route_step, expires_at, created_at)
      SELECT $1::date, u.id, $2::uuid, u.message_id, u.profile_id, u.channel, u.class, u.lane, u.source, u.source_id, u.topic, u.template_id, u.template_version, u.address,
-            CASE WHEN u.due_at IS NULL THEN 'queued' ELSE 'scheduled' END, u.reason,
-            coalesce(u.due_at, now() + make_interval(secs => $4)), u.route_step, u.expires_at, $3::timestamptz
-       FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::int[], $16::text[], $17::timestamptz[], $18::text[], $19::int[], $20::timestamptz[])
-         AS u(id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, due_at, reason, route_step, expires_at)`,
+            CASE WHEN u.due_at IS NOT NULL THEN 'scheduled' WHEN u.handed THEN 'sending' ELSE 'queued' END, u.reason, u.handed::int,
+            coalesce(u.due_at, now() + make_interval(secs => CASE WHEN u.handed THEN $21::float8 ELSE $4::float8 END)), u.route_step, u.expires_at, $3::timestamptz
+       FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::int[], $16::text[], $17::timestamptz[], $18::text[], $19::int[], $20::timestamptz[], $22::boolean[])
+         AS u(id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, due_at, reason, route_step, expires_at, handed)`,
     [
       day,
       workspaceId,
@@ -182,6 +281,8 @@ async function insert(sql: Sql, workspaceId: string, plans: Plan[], now: Date): 
       rows.map((r) => r.d.reason),
       rows.map((r) => r.d.step),
       rows.map((r) => r.p.request.message.expiresAt ?? null),
+      LEASE_SECONDS,
+      rows.map((r) => handed.has(r.d.id)),
     ],
   );
   await sql.execute(

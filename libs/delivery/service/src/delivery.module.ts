@@ -6,6 +6,7 @@ import { DeskController } from './desk.controller.js';
 import { HintListener } from './hint-listener.js';
 import { DeliveryHints } from './hints.js';
 import { InboxController } from './inbox.controller.js';
+import { LocalDispatchers } from './local-dispatchers.js';
 import { MessagesController } from './messages.controller.js';
 import { RenderPool } from './render-pool.js';
 import { WebhooksController } from './receive-webhook.js';
@@ -13,8 +14,8 @@ import { TemplatesController } from './templates.controller.js';
 
 /** What every process that changes or shows deliveries needs. */
 @Module({
-  providers: [DeliveryHints, { provide: RenderPool, useFactory: () => new RenderPool() }],
-  exports: [DeliveryHints, RenderPool],
+  providers: [DeliveryHints, LocalDispatchers, { provide: RenderPool, useFactory: () => new RenderPool() }],
+  exports: [DeliveryHints, LocalDispatchers, RenderPool],
 })
 export class DeliveryCoreModule {}
 

@@ -1,0 +1,66 @@
+/**
+ * Marks and records of sub-batches that end together share a commit: one flush to the disk instead of one each. A
+ * sub-batch still waits for its own mark before its bytes leave, so what can be unknown after a crash stays the same.
+ */
+import type { Database, Sql } from '@carillon/database';
+import { groupBy, GroupCommit } from '@carillon/delivery-service';
+import type { Rendered } from './deliver.js';
+import { markHandedOver } from './hand-over.js';
+import { recordAttempts, type Attempted, type Recorded } from './record.js';
+
+/** Sub-batches per commit, and commits of a kind under way in a workspace. */
+const LIMITS = { size: 16, parallel: 2 };
+
+type Groups<Item, Result> = Map<string, GroupCommit<readonly Item[], PromiseSettledResult<Result>>>;
+
+export class Commits {
+  private readonly marks: Groups<Rendered, ReadonlySet<string>> = new Map();
+  private readonly records: Groups<Attempted, void> = new Map();
+
+  /** @param tell called after each commit of records */
+  constructor(
+    private readonly database: Database,
+    private readonly tell: (recorded: Recorded) => void,
+  ) {}
+
+  /** The hand-over mark of a sub-batch. @returns the ids that may be sent, perhaps among others */
+  mark(workspaceId: string, batch: readonly Rendered[]): Promise<ReadonlySet<string>> {
+    const write = async (sql: Sql, all: readonly Rendered[]) => {
+      const marked = new Set<string>();
+      for (const some of groupBy(all, (r) => `${r.delivery.day} ${r.account.id}`).values())
+        for (const id of await markHandedOver(sql, some, some[0]?.account)) marked.add(id);
+      return marked;
+    };
+    return this.add(this.marks, workspaceId, batch, write, (marked) => marked);
+  }
+
+  /** Writes what the provider said about a sub-batch. Told with `tell`, once per commit. */
+  record(workspaceId: string, attempted: readonly Attempted[]): Promise<void> {
+    const write = (sql: Sql, all: readonly Attempted[]) => recordAttempts(sql, workspaceId, all);
+    return this.add(this.records, workspaceId, attempted, write, this.tell);
+  }
+
+  private async add<Item, Written, Result>(
+    groups: Groups<Item, Result>,
+    workspaceId: string,
+    batch: readonly Item[],
+    write: (sql: Sql, all: readonly Item[]) => Promise<Written>,
+    committed: (written: Written) => Result,
+  ): Promise<Result> {
+    let group = groups.get(workspaceId);
+    if (!group) {
+      const alone = async (own: readonly Item[]) =>
+        committed(await this.database.inWorkspace(workspaceId, (sql) => write(sql, own)));
+      group = new GroupCommit(async (batches) => {
+        const [whole] = await Promise.allSettled([alone(batches.flat())]);
+        if (whole.status === 'fulfilled' || batches.length === 1) return batches.map(() => whole);
+        // One that cannot be written must not take the others along.
+        return Promise.allSettled(batches.map(alone));
+      }, LIMITS);
+      groups.set(workspaceId, group);
+    }
+    const result = await group.add(batch);
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  }
+}

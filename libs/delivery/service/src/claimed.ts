@@ -1,0 +1,37 @@
+/** What a worker holds: a delivery that only it may act on, and what its message says. */
+import type { Channel, ContentByChannel, Lane, MessageClass, RouteStep } from '@carillon/contracts';
+
+/** How long a worker owns what it claimed without saying so again. */
+export const LEASE_SECONDS = 10;
+
+export interface Claimed {
+  day: string;
+  id: string;
+  workspaceId: string;
+  messageId: string;
+  profileId: string | null;
+  channel: Channel;
+  messageClass: MessageClass;
+  lane: Lane;
+  topic: string | null;
+  templateId: string | null;
+  templateVersion: number | null;
+  address: string | null;
+  /** The fence: every later write names it. */
+  attempt: number;
+  tries: number;
+  lastAccountId: string | null;
+  routeStep: number;
+  expiresAt: Date | null;
+  createdAt: Date;
+  redrivenAt: Date | null;
+}
+/** What it says, from its message. */
+export interface MessageFacts {
+  content: ContentByChannel | null;
+  data: Record<string, unknown>;
+  options: { replyTo?: string; attachments?: { filename: string; contentType: string; content: string }[] };
+  route: RouteStep[] | null;
+  deliveryIds: string[];
+  sendAt: Date | null;
+}
