@@ -1,7 +1,7 @@
 /**
- * Email by SMTP: any submission server. One pool of connections per provider account (nodemailer), every socket made
- * by the guarded `net`. What went wrong is judged by how far the message had come, since a connection that breaks
- * looks the same before and after the server took it. Not a relay: one recipient per message, no retries of its own.
+ * Email by SMTP: any submission server. Our own transport (smtp-pipeline.ts) over sockets made by the guarded `net`; here
+ * stands what its settings are, what goes into a mail's header, and what each answer means. Not a relay: one recipient per
+ * message, no retries of its own but for a connection that was dropped while it was idle.
  */
 import { HttpOutError } from '@carillon/http-out';
 import {
@@ -13,10 +13,20 @@ import {
   type SendContext,
 } from '@carillon/delivery-rules';
 import type { Socket } from 'node:net';
-import type { SMTPPoolOptions, Transporter } from 'nodemailer';
+import { domainToASCII } from 'node:url';
 import { z } from 'zod';
-import { isAddress, parseMailbox } from '../mailbox.js';
+import { isAddress, parseMailbox, type Mailbox } from '../mailbox.js';
 import type { RenderedEmail } from '../render.js';
+import { addressOf, headerLine, rawMail, writtenMail } from './mime.js';
+import {
+  NoSession,
+  Refused,
+  SmtpPipeline,
+  type Command,
+  type Envelope,
+  type Fate,
+  type Server,
+} from './smtp-pipeline.js';
 
 const mailbox = z
   .string()
@@ -82,14 +92,6 @@ const Settings = z
 type Settings = z.infer<typeof Settings>;
 type Context = SendContext<Settings>;
 
-/** How one message fared, as far as its bytes tell. */
-interface Handover {
-  abort: AbortController;
-  /** The body's stream: read at all means that the server had said "go on" (354) and may have it whole. */
-  stream: { readableDidRead: boolean } | undefined;
-}
-const handedOver = (h: Handover) => h.stream?.readableDidRead === true;
-
 type Kind = 'deferred' | 'rateLimited' | 'misconfigured' | Extract<Outcome, { kind: 'rejected' }>['reason'];
 
 /**
@@ -146,73 +148,69 @@ function kindOf(code: number, status: string | undefined, command: string, ownSe
   return kind;
 }
 
-interface SmtpError extends Error {
-  code?: string;
-  command?: string;
-  response?: string;
-  responseCode?: number;
-}
-
-/** The outcome of a message whose sending failed. */
-function outcomeOf(thrown: unknown, message: Outgoing<RenderedEmail>, left: boolean): Outcome {
-  if (thrown instanceof HttpOutError) return unanswered(thrown);
-  const error = thrown as SmtpError;
-  const reply = error.response ?? error.message;
-  const status = /^\d{3}[ -](\d\.\d{1,3}\.\d{1,3})\b/.exec(error.response ?? '')?.[1];
-  const answer = {
-    code: error.responseCode ?? error.code,
-    ...(status && { status }),
-    ...(error.command && { command: error.command }),
-    message: impersonal(reply, message.address),
-  };
-  if (error.responseCode) {
-    const kind = kindOf(error.responseCode, status, error.command ?? '', message.rendered.from !== null);
-    // A reply to RCPT TO is about that mailbox, unless the server says goodbye.
-    if (kind === 'deferred' && error.command === 'RCPT TO' && error.responseCode !== 421)
-      return { kind, blames: 'recipient', answer };
-    if (kind === 'deferred' || kind === 'rateLimited' || kind === 'misconfigured') return { kind, answer };
-    return { kind: 'rejected', reason: kind, answer };
+/** What a mail's fate means. */
+function outcomeOf(fate: Fate, message: Outgoing<RenderedEmail>, messageId: string): Outcome {
+  switch (fate.kind) {
+    case 'answered':
+      return judged(fate, message, messageId);
+    case 'broken':
+      return { kind: fate.left ? 'unknown' : 'deferred', answer: said(fate.why, message) };
+    case 'unfit':
+      return {
+        kind: 'rejected',
+        reason: fate.why === 'too_large' ? 'too_large' : 'invalid_address',
+        answer: said(fate.text, message),
+      };
+    case 'unreachable':
+      return unreachable(fate.error, message);
   }
-  if (left) return { kind: 'unknown', answer };
-  if (error.code === 'EAUTH' || error.code === 'ENOAUTH') return { kind: 'misconfigured', answer };
-  if (error.code === 'EENVELOPE') return { kind: 'rejected', reason: 'invalid_address', answer };
-  // nodemailer compares with the SIZE extension (RFC 1870) before it says MAIL FROM.
-  if (error.code === 'EMESSAGE') return { kind: 'rejected', reason: 'too_large', answer };
-  return { kind: 'deferred', answer };
 }
 
-/** Nobody else of the batch needs to find this out by himself. */
-const concernsAll = (outcome: Outcome, error: unknown): boolean =>
-  outcome.kind === 'misconfigured' || error instanceof HttpOutError || (error as SmtpError).code === 'ETLS';
+function judged(
+  { command, code, text }: { command: Command; code: number; text: string },
+  message: Outgoing<RenderedEmail>,
+  messageId: string,
+): Outcome {
+  const status = /^\d{3}[ -](\d\.\d{1,3}\.\d{1,3})\b/.exec(text)?.[1];
+  const answer = { code, ...(status && { status }), message: impersonal(text, message.address) };
+  if (command === 'END' && code === 250) return { kind: 'accepted', providerMessageId: messageId, answer };
+  const of = command === 'END' ? 'DATA' : command;
+  const kind = kindOf(code, status, of, message.rendered.from !== null);
+  const named = { ...answer, command: of };
+  // A reply to RCPT TO is about that mailbox, unless the server says goodbye.
+  if (kind === 'deferred' && command === 'RCPT TO' && code !== 421)
+    return { kind, blames: 'recipient', answer: named };
+  if (kind === 'deferred' || kind === 'rateLimited' || kind === 'misconfigured')
+    return { kind, answer: named };
+  return { kind: 'rejected', reason: kind, answer: named };
+}
 
-function poolOptions(context: Context): SMTPPoolOptions & { pool: true } {
-  const { settings, net } = context;
+/** What the first mail found out for all. */
+class Verdict {
+  constructor(readonly outcome: Outcome) {}
+}
+
+/** No session: nothing of any mail has left. */
+function unreachable(error: unknown, message: Outgoing<RenderedEmail>): Outcome {
+  if (error instanceof HttpOutError) return unanswered(error);
+  if (error instanceof Verdict) return error.outcome;
+  if (error instanceof Refused) return judged(error, message, '');
+  const why = error instanceof Error ? error.message : String(error);
+  const settings = error instanceof NoSession && error.settings;
+  return { kind: settings ? 'misconfigured' : 'deferred', answer: said(why, message) };
+}
+
+const said = (text: string, { address }: Outgoing<RenderedEmail>) => ({ message: impersonal(text, address) });
+
+function serverOf({ settings, net }: Context): Server {
   const { host, port, security } = settings.endpoint
     ? whereTo(new URL(settings.endpoint))
     : { host: settings.host ?? '', port: settings.port, security: settings.security };
   return {
-    pool: true,
     host,
-    port,
-    secure: security === 'tls',
-    requireTLS: security === 'starttls',
-    ignoreTLS: security === 'none',
-    ...(settings.username && { auth: { user: settings.username, pass: settings.password ?? '' } }),
-    maxConnections: 5,
-    maxMessages: 100,
-    // Only for a connection that the server dropped while idle; `followBody` sees to it that nothing goes twice.
-    maxRequeues: 1,
-    greetingTimeout: 30_000,
-    // RFC 5321 section 4.5.3.2.6: a server may take ten minutes over the final dot. `signal` may end it earlier.
-    socketTimeout: 600_000,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-    getSocket(_options, done) {
-      net.connect({ host, port, deadlineMs: 10_000 }).then(
-        (socket) => done(null, { connection: socket as Socket }),
-        (error: Error) => done(error),
-      );
-    },
+    security,
+    auth: settings.username ? { user: settings.username, pass: settings.password ?? '' } : undefined,
+    connect: () => net.connect({ host, port, deadlineMs: 10_000 }) as Promise<Socket>,
   };
 }
 function whereTo(endpoint: URL): { host: string; port: number; security: Settings['security'] } {
@@ -225,33 +223,12 @@ function whereTo(endpoint: URL): { host: string; port: number; security: Setting
 }
 
 /** Kept per account and revision: connections outlive the batch. */
-async function transportOf(context: Context): Promise<Transporter> {
-  const { account } = context;
-  return context.keep(
-    `smtp ${account.id} ${account.revision}`,
-    async () => {
-      const { createTransport } = await import('nodemailer');
-      const transport: Transporter = createTransport(poolOptions(context));
-      transport.use('stream', followBody);
-      return transport;
-    },
-    async (transport) => (await transport).close(),
+const pipelineOf = (context: Context): SmtpPipeline =>
+  context.keep(
+    `smtp ${context.account.id} ${context.account.revision}`,
+    () => new SmtpPipeline(serverOf(context)),
+    (pipeline) => pipeline.close(),
   );
-}
-
-/** Lets `send` see whether the body was read, and stops nodemailer from sending a body for the second time. */
-function followBody(
-  mail: { data: object; message: { processFunc(f: (s: Handover['stream']) => unknown): void } },
-  done: () => void,
-): void {
-  const handover = (mail.data as { handover: Handover }).handover;
-  mail.message.processFunc((stream) => {
-    if (handedOver(handover)) throw new Error('The body had left already.');
-    handover.stream = stream;
-    return stream;
-  });
-  done();
-}
 
 /** RFC 2369 and RFC 8058: asked for by the large mailbox operators of every bulk sender. */
 function unsubscribeHeaders(message: Outgoing<RenderedEmail>, context: Context): Record<string, string> {
@@ -264,74 +241,142 @@ function unsubscribeHeaders(message: Outgoing<RenderedEmail>, context: Context):
   };
 }
 
-function mailOf(message: Outgoing<RenderedEmail>, context: Context): object {
+/** A sender or reply address with its domain in ASCII, as headers and envelope want it. */
+interface Sender extends Mailbox {
+  header: string;
+}
+const senders = new Map<string, Sender>();
+const KEPT_SENDERS = 500;
+
+/** Campaigns have few senders, and many mails. */
+function senderOf(text: string): Sender {
+  const known = senders.get(text);
+  if (known) return known;
+  const parsed = parseMailbox(text);
+  if (!parsed) throw new TypeError('A rendered email has valid senders.');
+  const mailbox = { ...parsed, address: asciiDomain(parsed.address) };
+  const sender = { ...mailbox, header: addressOf(mailbox) };
+  if (senders.size >= KEPT_SENDERS) senders.clear();
+  senders.set(text, sender);
+  return sender;
+}
+
+/** RFC 5891; what cannot be written in ASCII stays as it is. */
+function asciiDomain(address: string): string {
+  if (ASCII.test(address)) return address;
+  const at = address.lastIndexOf('@') + 1;
+  return address.slice(0, at) + (domainToASCII(address.slice(at)) || address.slice(at));
+}
+const ASCII = /^[\x20-\x7e]*$/;
+
+/** The envelope is made apart from the headers: none of them is ever read again to find out who gets the mail. */
+async function mailOf(
+  message: Outgoing<RenderedEmail>,
+  context: Context,
+  messageId: string,
+): Promise<Envelope> {
   const { rendered } = message;
-  const { settings } = context;
-  const from = parseMailbox(rendered.from ?? settings.from);
-  const replyTo = rendered.replyTo ?? settings.replyTo;
-  if (!from) throw new TypeError('A rendered email has a valid sender.');
-  return {
-    // The envelope is given apart: no header is ever parsed again to find out who gets the mail.
-    envelope: { from: from.address, to: [message.address] },
+  const from = senderOf(rendered.from ?? context.settings.from);
+  const to = asciiDomain(message.address);
+  const replyTo = rendered.replyTo ?? context.settings.replyTo;
+  const unsubscribe = Object.entries(unsubscribeHeaders(message, context));
+  const mail =
+    rendered.attachments.length > 0
+      ? rawMail(await composed(message, { from, to, replyTo, messageId, unsubscribe }))
+      : writtenMail(
+          `From: ${from.header}\r\nTo: ${to}\r\n` +
+            (replyTo ? `Reply-To: ${senderOf(replyTo).header}\r\n` : '') +
+            headerLine('Subject', rendered.subject) +
+            `Message-ID: <${messageId}>\r\nDate: ${dateHeader()}\r\nMIME-Version: 1.0\r\n` +
+            unsubscribe.map(([name, value]) => `${name}: ${value}\r\n`).join(''),
+          rendered.text,
+          rendered.html,
+        );
+  return { ...mail, from: from.address, to, international: !ASCII.test(from.address + to) };
+}
+
+/** Attachments: nodemailer knows all about them. */
+async function composed(
+  { rendered }: Outgoing<RenderedEmail>,
+  {
     from,
-    to: { name: '', address: message.address },
-    ...(replyTo && { replyTo: parseMailbox(replyTo) }),
+    to,
+    replyTo,
+    messageId,
+    unsubscribe,
+  }: {
+    from: Sender;
+    to: string;
+    replyTo: string | undefined;
+    messageId: string;
+    unsubscribe: [string, string][];
+  },
+): Promise<Buffer> {
+  const { default: MailComposer } = await import('nodemailer/lib/mail-composer');
+  return new MailComposer({
+    from: { name: from.name, address: from.address },
+    to: { name: '', address: to },
+    ...(replyTo && { replyTo: { name: senderOf(replyTo).name, address: senderOf(replyTo).address } }),
     subject: rendered.subject,
     text: String(rendered.text),
     ...(rendered.html !== null && { html: String(rendered.html) }),
     attachments: rendered.attachments.map((a) => ({ ...a, encoding: 'base64' })),
-    messageId: `<${messageIdOf(message, from.address)}>`,
-    headers: unsubscribeHeaders(message, context),
-  };
+    messageId: `<${messageId}>`,
+    headers: Object.fromEntries(unsubscribe),
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  })
+    .compile()
+    .build();
 }
+
+let date = { second: 0, text: '' };
+/** RFC 5322 section 3.3 */
+function dateHeader(now = Date.now()): string {
+  const second = Math.floor(now / 1000);
+  if (date.second !== second) date = { second, text: new Date(now).toUTCString().replace('GMT', '+0000') };
+  return date.text;
+}
+
 /** The same at every attempt, so that mailboxes may fold a duplicate. */
-const messageIdOf = (message: Outgoing<RenderedEmail>, from: string): string =>
-  `${message.deliveryId}@${from.slice(from.lastIndexOf('@') + 1)}`;
+function messageIdOf(message: Outgoing<RenderedEmail>, context: Context): string {
+  const { address } = senderOf(message.rendered.from ?? context.settings.from);
+  return `${message.deliveryId}@${address.slice(address.lastIndexOf('@') + 1)}`;
+}
 
 async function send(batch: readonly Outgoing<RenderedEmail>[], context: Context): Promise<Outcome[]> {
-  const transport = await transportOf(context);
-  const handovers: Handover[] = batch.map(() => ({ abort: new AbortController(), stream: undefined }));
-  let verdictOfAll: Outcome | undefined;
-  const giveUp = () => {
-    for (const h of handovers) h.abort.abort();
-  };
-  context.signal.addEventListener('abort', giveUp, { once: true });
-  if (context.signal.aborted) giveUp();
-
-  const sendOne = async (message: Outgoing<RenderedEmail>, handover: Handover): Promise<Outcome> => {
-    if (!isAddress(message.address)) {
-      return { kind: 'rejected', reason: 'invalid_address', answer: { message: 'Not a plain address.' } };
+  const outcomes = new Map<Outgoing<RenderedEmail>, Outcome>();
+  const going: { message: Outgoing<RenderedEmail>; messageId: string; mail: Envelope }[] = [];
+  for (const message of batch) {
+    if (isAddress(message.address)) {
+      const messageId = messageIdOf(message, context);
+      going.push({ message, messageId, mail: await mailOf(message, context, messageId) });
+    } else {
+      const answer = { message: 'Not a plain address.' };
+      outcomes.set(message, { kind: 'rejected', reason: 'invalid_address', answer });
     }
-    try {
-      const mail = { ...mailOf(message, context), signal: handover.abort.signal, handover };
-      const info = await transport.sendMail(mail);
-      const answer = { code: 250, message: impersonal(info.response ?? '', message.address) };
-      return { kind: 'accepted', providerMessageId: info.messageId.replace(/^<|>$/g, ''), answer };
-    } catch (error) {
-      if (verdictOfAll && !handedOver(handover)) return verdictOfAll;
-      const outcome = outcomeOf(error, message, handedOver(handover));
-      if (concernsAll(outcome, error)) {
-        verdictOfAll ??= outcome;
-        for (const h of handovers) if (!handedOver(h)) h.abort.abort();
-      }
-      return outcome;
-    }
-  };
-  try {
-    return await Promise.all(
-      batch.map((message, i) =>
-        sendOne(message, handovers[i] ?? { abort: new AbortController(), stream: undefined }),
-      ),
-    );
-  } finally {
-    context.signal.removeEventListener('abort', giveUp);
   }
+  const outcomeAt = (fate: Fate, index: number): Outcome => {
+    const { message, messageId } = going[index] as (typeof going)[number];
+    return outcomeOf(fate, message, messageId);
+  };
+  const fates = await pipelineOf(context).send(
+    going.map(({ mail }) => mail),
+    context.signal,
+    // Nobody else of the batch needs to find out by himself that the account is not set up.
+    (fate, index) => {
+      const outcome = outcomeAt(fate, index);
+      if (outcome.kind !== 'misconfigured') return undefined;
+      return { kind: 'unreachable', error: new Verdict(outcome) };
+    },
+  );
+  for (const [i, { message }] of going.entries()) outcomes.set(message, outcomeAt(fates[i] as Fate, i));
+  return batch.map((message) => outcomes.get(message) as Outcome);
 }
 
 async function test(context: Context): Promise<{ ok: boolean; sentence: string }> {
-  const transport = await transportOf(context);
   try {
-    await transport.verify();
+    await pipelineOf(context).verify();
     return { ok: true, sentence: 'The server is there and takes the credentials.' };
   } catch (error) {
     return { ok: false, sentence: impersonal(error instanceof Error ? error.message : String(error), '') };

@@ -1,0 +1,204 @@
+/**
+ * A mail as bytes on the wire, without making it anew for each reader: what the template says is encoded once and kept
+ * with it (`Literal.wire`), values are encoded as they are written. Everything is quoted-printable: any server takes it
+ * (no 8BITMIME needed, no line too long, no line that is only a dot), nothing is encoded again on the way, and no text can
+ * look like a boundary. Mails with attachments are composed by nodemailer and only made fit for the wire here. Pure.
+ */
+import { Literal, type Text } from '@carillon/content';
+import type { Mailbox } from '../mailbox.js';
+
+/** A mail that can be written into memory that is used again for the next one. */
+export interface WireMail {
+  /** No more bytes than this. */
+  bound: number;
+  /** Writes it with its final dot. @returns where it ends */
+  write(slab: Buffer, at: number): number;
+}
+
+const CRLF = '\r\n';
+/** Cannot appear in quoted-printable text, where `=` is always followed by two digits or the end of the line. */
+const BOUNDARY = '=_carillon';
+const partHead = (type: 'plain' | 'html') =>
+  `Content-Type: text/${type}; charset=utf-8${CRLF}Content-Transfer-Encoding: quoted-printable${CRLF}${CRLF}`;
+const fixed = (text: string) => Buffer.from(text, 'latin1');
+const FIRST_PART = fixed(
+  `Content-Type: multipart/alternative; boundary="${BOUNDARY}"${CRLF}${CRLF}--${BOUNDARY}${CRLF}${partHead('plain')}`,
+);
+const SECOND_PART = fixed(`${CRLF}--${BOUNDARY}${CRLF}${partHead('html')}`);
+const LAST = fixed(`${CRLF}--${BOUNDARY}--${CRLF}.${CRLF}`);
+const ONLY_PART = fixed(partHead('plain'));
+const END = fixed(`${CRLF}.${CRLF}`);
+
+/**
+ * Text and, if there is one, HTML.
+ * @param header complete lines, made with `headerLine` and its like
+ */
+export function writtenMail(header: string, text: Text, html: Text | null): WireMail {
+  const [before, between, after] =
+    html === null ? [ONLY_PART, undefined, END] : [FIRST_PART, SECOND_PART, LAST];
+  return {
+    bound: header.length * 3 + most(text) + (html === null ? 0 : most(html)) + 1000,
+    write(slab, at) {
+      // Of Latin-1 there are only addresses (SMTPUTF8) that are not ASCII: UTF-8 suits both.
+      at += slab.write(header, at);
+      at = put(before, slab, at);
+      at = writeText(text, slab, at);
+      if (html !== null && between) at = writeText(html, slab, put(between, slab, at));
+      return put(after, slab, at);
+    },
+  };
+}
+
+/** A message composed elsewhere: line ends made CRLF, dots at the start of lines doubled (RFC 5321 section 4.5.2). */
+export function rawMail(message: Buffer): WireMail {
+  const text = message
+    .toString('latin1')
+    .replace(/\r?\n|\r/g, CRLF)
+    .replace(/^\./gm, '..');
+  const bytes = Buffer.from(`${text}${text.endsWith(CRLF) ? '' : CRLF}.${CRLF}`, 'latin1');
+  return { bound: bytes.length, write: (slab, at) => put(bytes, slab, at) };
+}
+
+function put(bytes: Uint8Array, slab: Buffer, at: number): number {
+  slab.set(bytes, at);
+  return at + bytes.length;
+}
+
+/** Three characters for each byte, a line break for every 75, one before. */
+const mostOf = (text: string): number => text.length * 10 + 6;
+function most(text: Text): number {
+  if (typeof text === 'string') return mostOf(text);
+  let bound = 0;
+  for (const part of text.parts) bound += typeof part === 'string' ? mostOf(part) : wireOf(part).length + 3;
+  return bound;
+}
+
+function writeText(text: Text, slab: Buffer, at: number): number {
+  if (typeof text === 'string') return quoted(text, slab, at);
+  const start = at;
+  for (const part of text.parts) {
+    // Each piece is encoded for the start of a line, so that it is the same wherever it stands: a soft break before it.
+    if (at > start && !(slab[at - 1] === 10 && slab[at - 2] === 13)) {
+      slab[at] = 61;
+      slab[at + 1] = 13;
+      slab[at + 2] = 10;
+      at += 3;
+    }
+    at = typeof part === 'string' ? quoted(part, slab, at) : put(wireOf(part), slab, at);
+  }
+  return at;
+}
+
+function wireOf(literal: Literal): Uint8Array {
+  if (!literal.wire) {
+    const bytes = Buffer.allocUnsafe(mostOf(literal.text));
+    literal.wire = Buffer.from(bytes.subarray(0, quoted(literal.text, bytes, 0)));
+  }
+  return literal.wire;
+}
+
+const LINE = 75;
+const HEX = Buffer.from('0123456789ABCDEF');
+
+/** Quoted-printable (RFC 2045 section 6.7) from the start of a line. */
+export function quoted(text: string, slab: Buffer, at: number): number {
+  const end = at + text.length;
+  if (text.length <= LINE && text.charCodeAt(0) !== 46) {
+    // Most values: short, and nothing in them needs encoding.
+    let i = 0;
+    for (; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 32 || unit > 126 || unit === 61) break;
+      slab[at + i] = unit;
+    }
+    if (i === text.length && text.charCodeAt(i - 1) !== 32) return end;
+  }
+  const bytes = Buffer.from(text);
+  const { length } = bytes;
+  let column = 0;
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[i] as number;
+    if (byte === 10 || byte === 13) {
+      if (byte === 13 && bytes[i + 1] === 10) i++;
+      slab[at++] = 13;
+      slab[at++] = 10;
+      column = 0;
+      continue;
+    }
+    const next = bytes[i + 1];
+    let plain = byte > 32 && byte < 127 && byte !== 61;
+    // A blank at the end of a line would be lost, and what follows this text is not known here.
+    if (byte === 32 || byte === 9) plain = next !== undefined && next !== 10 && next !== 13;
+    if (column + (plain ? 1 : 3) > LINE) {
+      slab[at++] = 61;
+      slab[at++] = 13;
+      slab[at++] = 10;
+      column = 0;
+    }
+    if (plain && !(byte === 46 && column === 0)) {
+      slab[at++] = byte;
+      column++;
+      continue;
+    }
+    slab[at++] = 61;
+    slab[at++] = HEX[byte >> 4] as number;
+    slab[at++] = HEX[byte & 15] as number;
+    column += 3;
+  }
+  return at;
+}
+
+/** A header line from text of any language (RFC 2047). Whatever it holds, it stays one header. */
+export const headerLine = (name: string, text: string): string =>
+  `${name}: ${worded(text, name.length + 2)}${CRLF}`;
+
+/** Header lines of one or more addresses are made of this. @param domain already in ASCII */
+export function addressOf({ name, address }: Mailbox): string {
+  if (name === '') return address;
+  if (/^[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+$/.test(name) && !name.includes('=?')) return `${name} <${address}>`;
+  const words =
+    PRINTABLE.test(name) && !name.includes('=?') ? `"${name.replace(/["\\]/g, '\\$&')}"` : encoded(name);
+  return `${words} <${address}>`;
+}
+
+const PRINTABLE = /^[\x20-\x7e]*$/;
+const SHORT_LINE = 76;
+/** RFC 5322 section 2.1.1: a line may be longer than it should be, never longer than it must be. */
+const LONG_WORD = 900;
+
+function worded(text: string, used: number): string {
+  if (!PRINTABLE.test(text) || text.includes('=?')) return encoded(text);
+  if (used + text.length <= SHORT_LINE) return text;
+  let line = used;
+  let folded = '';
+  for (const word of text.split(/(?= )/)) {
+    if (word.length > LONG_WORD) return encoded(text);
+    if (folded !== '' && line + word.length > SHORT_LINE && word.trim() !== '') {
+      folded += CRLF;
+      line = 0;
+    }
+    folded += word;
+    line += word.length;
+  }
+  return folded;
+}
+
+/** Encoded words of at most 75 characters, cut between characters. */
+function encoded(text: string): string {
+  const words: string[] = [];
+  let chunk = '';
+  let bytes = 0;
+  const close = () => words.push(`=?UTF-8?B?${Buffer.from(chunk).toString('base64')}?=`);
+  for (const character of text) {
+    const size = Buffer.byteLength(character);
+    if (bytes + size > 42) {
+      close();
+      chunk = '';
+      bytes = 0;
+    }
+    chunk += character;
+    bytes += size;
+  }
+  close();
+  return words.join(`${CRLF} `);
+}
