@@ -21,6 +21,7 @@ import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { eventually } from './eventually.js';
 import { sendContext, type TestContext } from './send-context.js';
+import { startRow, transportRows } from './transport-rows.js';
 
 /** Where the provider's server listens; a closed port stands for "nobody there". */
 export type ProviderServer = Pick<SandboxHandle, 'url' | 'smtpPort'>;
@@ -29,6 +30,8 @@ export type ProviderServer = Pick<SandboxHandle, 'url' | 'smtpPort'>;
 export interface ProviderFixtures<Rendered> {
   /** The sandbox's channel, to count what arrived; `null` for a provider that calls nobody. */
   channel: 'email' | 'sms' | 'push' | null;
+  /** `http`: called by HTTP, so that the table of transport-rows.ts applies; `own`: its spec has a table of its own. */
+  transport: 'http' | 'own' | null;
   /** Settings that work, as a person would enter them. */
   settings(server: ProviderServer): unknown;
   /** The same with a secret that the server refuses. */
@@ -219,6 +222,19 @@ export function describeProvider<Rendered, Settings>(
       expect(await one(test.context, to)).toMatchObject({ kind: 'deferred' });
       expect(await arrived(to)).toBe(0);
     });
+
+    if (fixtures.transport === 'http')
+      it.each(transportRows)('judges $name, after a single request', async (row) => {
+        const server = await startRow(row);
+        const other = open(settingsAt({ url: server.url, smtpPort: 0 }));
+        try {
+          expect(await one(other.context, addresses.accepted[0])).toMatchObject(row.expect);
+          expect(server.requests()).toBe(row.requests);
+        } finally {
+          await other.close();
+          await server.close();
+        }
+      });
 
     it('blames the account for settings that do not fit its schema', async () => {
       const other = sendContext({ endpoint: 7 } as Settings);

@@ -23,6 +23,7 @@ afterEach(() => {
 
 describeProvider(log, {
   channel: null,
+  transport: null,
   settings: () => ({}),
   wrongCredentials: null,
   rendered,

@@ -38,6 +38,7 @@ const settingsAt = (port: number, more = {}) => ({
 
 describeProvider(smtp, {
   channel: 'email',
+  transport: 'own',
   settings: ({ smtpPort }) => settingsAt(smtpPort),
   wrongCredentials: ({ smtpPort }) => settingsAt(smtpPort, { password: 'wrong' }),
   rendered,

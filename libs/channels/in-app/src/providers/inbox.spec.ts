@@ -12,6 +12,7 @@ const rendered = {
 
 describeProvider(inbox, {
   channel: null,
+  transport: null,
   settings: () => ({}),
   wrongCredentials: null,
   rendered,

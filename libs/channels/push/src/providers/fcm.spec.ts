@@ -32,6 +32,7 @@ const rendered: RenderedPush = {
 
 describeProvider(fcm, {
   channel: 'push',
+  transport: 'http',
   settings: ({ url }) => ({ serviceAccount: serviceAccount(), endpoint: url }),
   wrongCredentials: ({ url }) => ({ serviceAccount: serviceAccount('wrong'), endpoint: url }),
   rendered,

@@ -15,6 +15,7 @@ const rendered: RenderedSms = { body: 'Your parcel has left Rotterdam', encoding
 
 describeProvider(twilio, {
   channel: 'sms',
+  transport: 'http',
   settings: ({ url }) => ({ accountSid, authToken, from, endpoint: url }),
   wrongCredentials: ({ url }) => ({ accountSid, authToken: 'wrong', from, endpoint: url }),
   rendered,
