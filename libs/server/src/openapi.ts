@@ -92,7 +92,8 @@ function describe(name: string, operation: Operation, schemas: Components): Json
             {
               name: 'Idempotency-Key',
               in: 'header',
-              description: 'The same key with the same body gives the same answer, and sends once.',
+              description:
+                'The same key with the same body gives the same answer, with the header `Idempotent-Replayed: true`, and sends once, for 48 hours. Another body under the same key is 422 `idempotency_mismatch`; 409 `idempotency_in_flight` when the first request has not ended within 5 seconds.',
               schema: { type: 'string', minLength: 1, maxLength: 255 },
             },
           ]

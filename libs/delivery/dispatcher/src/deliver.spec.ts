@@ -10,14 +10,23 @@ import {
   type Outcome,
   type Outgoing,
 } from '@carillon/delivery-rules';
-import { Acceptance, DeliveryHints, links, takeDue, SendContexts } from '@carillon/delivery-service';
+import {
+  Acceptance,
+  cancelMessage,
+  DeliveryHints,
+  links,
+  LocalDispatchers,
+  takeDue,
+  SendContexts,
+} from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
-import { freshDatabase, type FreshDatabase } from '@carillon/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { AccountFlow } from './account-flow.js';
 import { claim, judge } from './claim.js';
 import { Deliverer } from './deliver.js';
+import { DirectLane, directLimits } from './direct-lane.js';
 import { markHandedOver } from './hand-over.js';
 import { Leases } from './leases.js';
 import { recordAttempts } from './record.js';
@@ -604,5 +613,169 @@ describe('an outcome that is unknown and held', () => {
     finding = () => ({ kind: 'found', status: 'sent', providerMessageId: 'p-died', answer: {} });
     await look(id);
     expect(await row(id)).toMatchObject({ status: 'sent', provider_message_id: 'p-died' });
+  });
+});
+
+describe('what this process accepts and dispatches itself', () => {
+  let dispatchers: LocalDispatchers;
+  let direct: Acceptance;
+  let lane: DirectLane;
+  beforeEach(() => {
+    dispatchers = new LocalDispatchers();
+    direct = new Acceptance(
+      database,
+      {
+        offer: (_: string, ids: readonly string[]) => (offered.push(...ids), Promise.resolve(true)),
+      } as unknown as Queues,
+      dispatchers,
+    );
+  });
+  afterEach(() => lane.close(50));
+  const use = (limits?: typeof directLimits, instead?: Pick<Deliverer, 'deliverClaimed'>) => {
+    lane = new DirectLane(instead ?? deliverer, new Leases(database), limits);
+    dispatchers.register('email', lane);
+  };
+  const send = async (to: string, more: Record<string, unknown> = {}) => {
+    const result = await direct.accept(workspaceId, {
+      message: SendMessage.parse({
+        to: { email: to },
+        channels: ['email'],
+        content: { email: { subject: 's', text: 'Hello' } },
+        ...more,
+      }),
+      idempotencyKey: null,
+    });
+    if (!result.ok) throw new Error(result.detail);
+    return { id: result.message.deliveries[0]?.id ?? '', messageId: result.message.id };
+  };
+  const settles = (check: () => unknown) => eventually(async () => (await check(), true));
+  /** A dispatcher that takes and does nothing with it, as if its process had died. */
+  const dead = { deliverClaimed: () => new Promise<void>(() => undefined) };
+  /** One that waits until it is told. */
+  const late = () => {
+    let go = () => {};
+    const gone = new Promise<void>((resolve) => (go = resolve));
+    const deliverClaimed: Deliverer['deliverClaimed'] = async (...given) => {
+      await gone;
+      await deliverer.deliverClaimed(...given);
+    };
+    return { go: () => go(), deliverClaimed };
+  };
+
+  it('is committed as claimed and goes out without a job', async () => {
+    use();
+    const { id } = await send('direct@example.com');
+    await settles(async () => expect(await row(id)).toMatchObject({ status: 'sent', attempt: 1, tries: 1 }));
+    expect(offered).toEqual([]);
+    expect(sent.map((m) => m.address)).toEqual(['direct@example.com']);
+    expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'sent']);
+  });
+
+  it('is judged by the same gate', async () => {
+    use();
+    await owner.query(
+      `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES ($1, 'email', 'direct-stop@example.com', 'hard_bounced', 'spec')`,
+      [workspaceId],
+    );
+    const { id } = await send('direct-stop@example.com');
+    await settles(async () => expect(await row(id)).toMatchObject({ status: 'suppressed' }));
+    expect(sent).toEqual([]);
+  });
+
+  it('is queued when too many are in hand, for a later time, and in the lane of campaigns', async () => {
+    const { go, deliverClaimed } = late();
+    use({ inHand: 2, subBatch: 2, parallel: 1 }, { deliverClaimed });
+    const ids: string[] = [];
+    for (const n of [1, 2, 3]) ids.push((await send(`full-${n}@example.com`)).id);
+    expect(offered).toEqual([ids[2]]);
+    expect(await row(ids[2] ?? '')).toMatchObject({ status: 'queued', attempt: 0 });
+    expect(await row(ids[1] ?? '')).toMatchObject({ status: 'sending', attempt: 1 });
+    go();
+    await settles(() => expect(sent).toHaveLength(2));
+    // There is room again.
+    await settles(async () => {
+      const { id } = await send('room@example.com');
+      expect(offered).not.toContain(id);
+    });
+    const { id: bulk } = await send('bulk@example.com', { class: 'marketing' });
+    expect(offered).toContain(bulk);
+    const { id: later } = await send('later@example.com', {
+      sendAt: new Date(Date.now() + 60_000).toISOString(),
+    });
+    expect(await row(later)).toMatchObject({ status: 'scheduled', attempt: 0 });
+  });
+
+  it('is queued when the dispatcher is another process, or this one stops', async () => {
+    lane = new DirectLane(deliverer, new Leases(database));
+    const { id } = await send('elsewhere@example.com');
+    expect(offered).toEqual([id]);
+    use();
+    await lane.close(1_000);
+    const { id: stopping } = await send('stopping@example.com');
+    expect(offered).toEqual([id, stopping]);
+  });
+
+  it('is swept by its lease when the process dies, and fenced if it was only slow', async () => {
+    const { go, deliverClaimed } = late();
+    use(directLimits, { deliverClaimed });
+    const { id } = await send('slow@example.com');
+    await passTime(id);
+    await tick();
+    expect(await row(id)).toMatchObject({ status: 'queued', attempt: 1, crashes: 1 });
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'sent', attempt: 2 });
+    go();
+    await lane.close(5_000);
+    expect(sent).toHaveLength(1);
+    expect(await row(id)).toMatchObject({ status: 'sent', attempt: 2, tries: 1 });
+  });
+
+  it('can be cancelled until the mark', async () => {
+    const { go, deliverClaimed } = late();
+    use(directLimits, { deliverClaimed });
+    const { id, messageId } = await send('cancel@example.com');
+    const cancelled = await database.inWorkspace(workspaceId, (sql) =>
+      cancelMessage(sql, workspaceId, messageId),
+    );
+    expect(cancelled).toMatchObject({ cancelled: [id] });
+    go();
+    await lane.close(5_000);
+    expect(sent).toEqual([]);
+    expect(await row(id)).toMatchObject({ status: 'cancelled' });
+  });
+
+  it('waits for nobody at a stop whose grace is over', async () => {
+    use(directLimits, dead);
+    const { id } = await send('grace@example.com');
+    await lane.close(10);
+    expect(await row(id)).toMatchObject({ status: 'sending' });
+  });
+
+  it('gives its room back when the transaction fails', async () => {
+    use({ inHand: 1, subBatch: 1, parallel: 1 });
+    await expect(
+      direct.acceptAll(workspaceId, [
+        {
+          message: SendMessage.parse({
+            to: { email: 'a@example.com' },
+            channels: ['email'],
+            content: { email: { subject: 's', text: 'Hello' } },
+          }),
+          idempotencyKey: null,
+          source: { kind: 'api', id: 'not a text\u0000' },
+        },
+      ]),
+    ).rejects.toThrow();
+    const { id } = await send('after@example.com');
+    await settles(async () => expect(await row(id)).toMatchObject({ status: 'sent' }));
+    expect(offered).toEqual([]);
+  });
+
+  it('marks and records of several sub-batches share commits, and none is lost', async () => {
+    use({ inHand: 100, subBatch: 3, parallel: 5 });
+    const all = await Promise.all(Array.from({ length: 30 }, (_, n) => send(`many-${n}@example.com`)));
+    await lane.close(10_000);
+    expect(new Set(sent.map((m) => m.deliveryId))).toEqual(new Set(all.map(({ id }) => id)));
+    for (const { id } of all) expect(await row(id)).toMatchObject({ status: 'sent', tries: 1 });
   });
 });

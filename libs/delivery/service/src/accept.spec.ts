@@ -70,6 +70,33 @@ describe('accept', () => {
     expect(offered).toHaveLength(1);
   });
 
+  it('does not wait for ever for a request with the same key that does not end', async () => {
+    const other = new pg.Client({ connectionString: fresh.ownerUrl });
+    await other.connect();
+    await other.query('BEGIN');
+    await other.query(
+      `INSERT INTO idempotency_keys (workspace_id, key, request_fields, response) VALUES ($1, 'held', '{}', '{}')`,
+      [workspaceId],
+    );
+    try {
+      const [held, free, keyless] = await first().acceptAll(workspaceId, [
+        request({}, 'held'),
+        request({}, 'free'),
+        request(),
+      ]);
+      expect(held).toMatchObject({ ok: false, code: 'idempotency_in_flight' });
+      expect(free).toMatchObject({ ok: true, replayed: false });
+      expect(keyless).toMatchObject({ ok: true, replayed: false });
+    } finally {
+      await other.query('ROLLBACK');
+      await other.end();
+    }
+    expect(await first().accept(workspaceId, request({}, 'held'))).toMatchObject({
+      ok: true,
+      replayed: false,
+    });
+  }, 30_000);
+
   it('names the fields that differ under a used key, and does not mind the order of keys', async () => {
     await first().accept(workspaceId, request({ data: { a: 1, b: 2 } }, 'k1'));
     expect(await first().accept(workspaceId, request({ data: { b: 2, a: 1 } }, 'k1'))).toMatchObject({

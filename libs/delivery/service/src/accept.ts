@@ -11,8 +11,9 @@ import type { Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { Inject, Injectable } from '@nestjs/common';
 import { LEASE_SECONDS, type Claimed, type MessageFacts } from './claimed.js';
+import { groupBy } from './group-by.js';
 import { GroupCommit } from './group-commit.js';
-import { claimKeys, hashFields, replay, storedAnswers } from './idempotency.js';
+import { claimKeys, hashFields, inFlight, isInFlight, replay, storedAnswers } from './idempotency.js';
 import { LocalDispatchers, type HandedOver, type LocalDispatcher } from './local-dispatchers.js';
 import {
   loadTemplates,
@@ -49,14 +50,37 @@ export class Acceptance {
 
   /** Accepts many in one transaction, each judged by itself, in the order given. */
   async acceptAll(workspaceId: string, requests: readonly SendRequest[]): Promise<AcceptResult[]> {
-    const { results, offers, direct } = await this.once(workspaceId, requests).catch((error: unknown) => {
+    let accepted: Accepted;
+    try {
+      accepted = await this.once(workspaceId, requests);
+    } catch (error) {
+      if (isInFlight(error)) return this.apart(workspaceId, requests);
       if (!isMissingPartition(error)) throw error;
-      return ensurePartitions(this.database).then(() => this.once(workspaceId, requests));
-    });
+      await ensurePartitions(this.database);
+      accepted = await this.once(workspaceId, requests);
+    }
+    const { results, offers, direct } = accepted;
     failpoint('accept-after-commit');
     direct.handOver();
     for (const [queue, ids] of offers) void this.queues.offer(queue, ids);
     return results;
+  }
+
+  /** One of the keys is held by another transaction for too long: the others must not wait with it. */
+  private async apart(workspaceId: string, requests: readonly SendRequest[]): Promise<AcceptResult[]> {
+    const results = new Array<AcceptResult | undefined>(requests.length);
+    const own = async (some: readonly number[]) => {
+      const answers = await this.acceptAll(
+        workspaceId,
+        some.map((i) => requests[i]!),
+      );
+      some.forEach((i, n) => (results[i] = answers[n]));
+    };
+    // Equal keys stay together, in their order.
+    const groups = groupBy(requests.keys(), (i) => requests[i]!.idempotencyKey ?? '');
+    if (groups.size === 1) return requests.map(() => inFlight);
+    await Promise.all([...groups.values()].map(own));
+    return results as AcceptResult[];
   }
 
   private async once(workspaceId: string, requests: readonly SendRequest[]): Promise<Accepted> {

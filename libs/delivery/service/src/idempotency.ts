@@ -5,10 +5,12 @@
 import type { AcceptedMessage, SendMessage } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { createHash } from 'node:crypto';
-import type { AcceptResult, Plan } from './plan-message.js';
+import type { AcceptResult, Plan, Refusal } from './plan-message.js';
 
 /** How long an idempotency key is remembered. Stated in the API's documentation. */
 export const IDEMPOTENCY_WINDOW_HOURS = 48;
+/** How long a repeat waits for the first request to commit; then it is told that the first is still in flight. */
+export const IN_FLIGHT_SECONDS = 5;
 
 export interface Stored {
   fields: Record<string, string>;
@@ -48,6 +50,17 @@ export async function storedAnswers(
   return new Map(rows.map((r) => [r.key, { fields: r.request_fields, response: r.response }]));
 }
 
+/** PostgreSQL says 55P03 when another transaction holds the key for longer than that. */
+export const isInFlight = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === '55P03';
+
+export const inFlight: Refusal = {
+  ok: false,
+  code: 'idempotency_in_flight',
+  detail: `A request with this idempotency key is being handled right now, and did not end within ${IN_FLIGHT_SECONDS} s. Send it again in a moment: it gets the first one's answer.`,
+  errors: [],
+};
+
 export function replay(stored: Stored, fields: Record<string, string>): AcceptResult {
   const names = new Set([...Object.keys(stored.fields), ...Object.keys(fields)]);
   const differing = [...names].filter((name) => stored.fields[name] !== fields[name]).sort();
@@ -84,14 +97,17 @@ export async function claimKeys(
   // Sorted, so that two groups with the same keys wait for each other instead of locking each other out.
   const keys = [...first.keys()].sort();
   const won = await sql.query<{ key: string }>(
-    `INSERT INTO idempotency_keys (workspace_id, key, request_fields, response)
-     SELECT $1, k, f::jsonb, r::jsonb FROM unnest($2::text[], $3::text[], $4::text[]) AS u(k, f, r)
+    // An equal key that another transaction has not committed yet is waited for, but not for ever.
+    `WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $5, true))
+     INSERT INTO idempotency_keys (workspace_id, key, request_fields, response)
+     SELECT $1, k, f::jsonb, r::jsonb FROM patience, unnest($2::text[], $3::text[], $4::text[]) AS u(k, f, r)
      ON CONFLICT DO NOTHING RETURNING key`,
     [
       workspaceId,
       keys,
       keys.map((k) => JSON.stringify(fields[first.get(k)!])),
       keys.map((k) => JSON.stringify(plans.get(first.get(k)!)!.accepted)),
+      `${IN_FLIGHT_SECONDS}s`,
     ],
   );
   const winners = new Set(won.map((w) => w.key));

@@ -3,6 +3,7 @@ export { Acceptance } from './accept.js';
 export type { AcceptResult, SendRequest } from './plan-message.js';
 export { resealAccounts } from './accounts.js';
 export { applyParked, applyReceipts, type Applied } from './apply-receipts.js';
+export { cancelMessage } from './change-plans.js';
 export { channelShapes } from './channels.js';
 export { LEASE_SECONDS, type Claimed, type MessageFacts } from './claimed.js';
 export { contentFor, templateContent, type TemplateContent } from './content-for.js';

@@ -41,7 +41,11 @@ export class MessagesController {
     const header = request.headers['idempotency-key'];
     const idempotencyKey = keyOf(body, typeof header === 'string' ? header : null);
     const result = await this.acceptance.accept(caller.workspaceId, { message: body, idempotencyKey });
-    if (!result.ok) throw new ProblemException(result.code, result.detail, { errors: result.errors });
+    if (!result.ok)
+      throw new ProblemException(result.code, result.detail, {
+        errors: result.errors,
+        ...(result.code === 'idempotency_in_flight' ? { headers: { 'retry-after': '1' } } : {}),
+      });
     if (result.replayed) void reply.header('Idempotent-Replayed', 'true');
     else this.hints.changed(caller.workspaceId, idsOf(result.message));
     return result.message;
