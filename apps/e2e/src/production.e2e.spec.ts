@@ -84,6 +84,19 @@ describe('a start in production', () => {
     },
   );
 
+  it.each(services)('of %s is refused on a database that answers before it has written', async (role) => {
+    const careless = new URL(sound['DATABASE_URL'] ?? '');
+    careless.searchParams.set('options', '-c synchronous_commit=off');
+    const { ended, output } = start(role, {
+      ...sound,
+      DATABASE_URL: careless.href,
+      API_PORT: String(await freePort()),
+    });
+    expect(await ended).toBe(1);
+    expect(output()).toMatch(/may lose what was accepted.*\n.*synchronous_commit is off/);
+    expect(output()).not.toContain(careless.password);
+  });
+
   it('that is sound runs, asks browsers to stay with https, and logs JSON', async () => {
     const port = await freePort();
     const api = start('api', { ...sound, API_PORT: String(port), METRICS_TOKEN: key() });

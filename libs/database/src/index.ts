@@ -1,5 +1,6 @@
 /** PostgreSQL for every service: transactions bound to a workspace, ids, partitions. The schema stands in prisma/. */
 export { Database, type DatabaseOptions, type PrismaTx, type Sql } from './database.js';
 export { DatabaseModule } from './database.module.js';
+export { clockSkewMs, durabilityFaults, MOST_SKEW_MS } from './durability.js';
 export { dayOf, newId, timeOf } from './ids.js';
 export { ensurePartitions, isMissingPartition, PARTITIONS_AHEAD_DAYS } from './partitions.js';

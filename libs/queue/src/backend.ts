@@ -56,6 +56,8 @@ export interface QueueBackend {
   readonly kind: 'postgres' | 'redis';
   /** Resolves when the store can be asked. @throws soon when it is away */
   reachable(): Promise<void>;
+  /** What an operator should change about the store: a sentence each. Nothing is lost by it, but delivery stalls or slows. */
+  doubts(): Promise<string[]>;
   producer(queue: QueueName): JobQueue;
   consumer(queue: QueueName, process: Processor, options: ConsumerOptions): JobWorker;
   /** Ends what is shared. The queues and workers made here are closed by who made them, before. */
@@ -165,6 +167,11 @@ class PostgresQueues implements QueueBackend {
     return Promise.resolve();
   }
 
+  /** Its tables are as durable as the ledger's; what its own connections relax is said where they are made. */
+  doubts(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
   producer(queue: QueueName): JobQueue {
     return new Queue(queue, { ...producerOptions, connection: this.pool }, createPostgresBackend);
   }
@@ -205,6 +212,37 @@ class RedisQueues implements QueueBackend {
     await once(this.producers, 'ready', { signal: waiting }).catch((error: unknown) => {
       throw new Error(`no connection to the queues' Redis (${this.producers.status})`, { cause: error });
     });
+  }
+
+  async doubts(): Promise<string[]> {
+    await this.reachable();
+    const doubts: string[] = [];
+    // Hosted stores may refuse CONFIG; INFO tells what matters as well, in other words.
+    const [memory, persistence] = await Promise.all([this.info('memory'), this.info('persistence')]);
+    const policy = memory.get('maxmemory_policy') ?? 'noeviction';
+    if (policy !== 'noeviction')
+      doubts.push(
+        `the queues' Redis throws jobs away when it is full (maxmemory-policy ${policy}): set it to noeviction`,
+      );
+    const snapshots = await this.producers.config('GET', 'save').then(
+      (answer) => (answer as string[])[1] !== '',
+      () => true,
+    );
+    if (persistence.get('aof_enabled') === '0' && !snapshots)
+      doubts.push(
+        "the queues' Redis keeps nothing over a restart (no append-only file, no snapshots): set appendonly yes, or expect up to half a minute until the rows are offered again",
+      );
+    return doubts;
+  }
+
+  private async info(section: string): Promise<Map<string, string>> {
+    const text = await this.producers.info(section);
+    return new Map(
+      text.split('\r\n').flatMap((line) => {
+        const at = line.indexOf(':');
+        return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
+      }),
+    );
   }
 
   producer(queue: QueueName): JobQueue {

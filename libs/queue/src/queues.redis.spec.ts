@@ -77,3 +77,21 @@ describe('queues on a Redis that misbehaves', () => {
     20_000,
   );
 });
+
+describe('doubts about a Redis', () => {
+  it('name what evicts and what keeps nothing, and end when it is mended', async () => {
+    const redis = await startRedis();
+    const backend = queueBackend({ queueUrl: redis.url, databaseUrl: 'postgresql://unused' });
+    try {
+      expect(await backend.doubts()).toEqual([expect.stringContaining('keeps nothing over a restart')]);
+      await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+      await redis.client.config('SET', 'save', '3600 1');
+      expect(await backend.doubts()).toEqual([expect.stringContaining('maxmemory-policy allkeys-lru')]);
+      await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+      expect(await backend.doubts()).toEqual([]);
+    } finally {
+      await backend.close();
+      await redis.stop();
+    }
+  });
+});

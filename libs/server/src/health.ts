@@ -3,7 +3,7 @@
  * database that is away does not get every process restarted.
  */
 import { Injectable } from '@nestjs/common';
-import { Database } from '@carillon/database';
+import { clockSkewMs, Database } from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -80,6 +80,16 @@ export class Health {
         this.set({ state: 'open' }, database.pool.totalCount);
         this.set({ state: 'idle' }, database.pool.idleCount);
         this.set({ state: 'waited_for' }, database.pool.waitingCount);
+      },
+    });
+    new Gauge({
+      name: 'carillon_clock_skew_seconds',
+      help: "How far this process's clock is ahead of the database's; absent while the database does not answer",
+      registers: [registry],
+      async collect() {
+        const ms = await within(clockSkewMs(database)).catch(() => null);
+        if (ms === null) this.reset();
+        else this.set(ms / 1000);
       },
     });
     new Counter({

@@ -12,6 +12,7 @@ import { DatabaseModule } from '@carillon/database';
 import { BullServer, queueBackend, QueueModule, type QueueBackend } from '@carillon/queue';
 import 'reflect-metadata';
 import { ApiKeys } from './api-keys.js';
+import { bootChecks } from './boot-checks.js';
 import { checkOperations } from './check-operations.js';
 import { DashboardModule } from './dashboard.js';
 import { DocsController } from './docs.controller.js';
@@ -98,6 +99,7 @@ export async function startWorker(options: ServiceOptions): Promise<Running> {
   });
   const { host, ports } = config().health;
   try {
+    await bootChecks(app, backend);
     await app.listen();
     const port = ports[options.name as WorkerService] ?? 0;
     const door = port === 0 ? undefined : await healthDoor(app.get(Health), host, port);
@@ -131,6 +133,7 @@ export async function startApi(options: ApiOptions): Promise<Running> {
     abortOnError: false,
   });
   try {
+    await bootChecks(app, backend);
     if (options.services.length > 0) app.connectMicroservice<MicroserviceOptions>(workers(options, backend));
     await prepareDoor(app, dashboard);
     await app.init();

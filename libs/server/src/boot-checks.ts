@@ -1,0 +1,43 @@
+/**
+ * What a service asks of its stores before it takes work. It refuses a database that may forget what it answered for;
+ * it only warns of what costs time and not messages. Called by service.ts.
+ */
+import { config } from '@carillon/config';
+import { clockSkewMs, Database, durabilityFaults, MOST_SKEW_MS } from '@carillon/database';
+import type { QueueBackend } from '@carillon/queue';
+import { Logger, type INestApplicationContext } from '@nestjs/common';
+
+/** @throws with a sentence per fault, unless `NODE_ENV=test`, whose clusters live in a temporary folder on purpose */
+export async function bootChecks(
+  app: INestApplicationContext,
+  backend: Pick<QueueBackend, 'doubts'>,
+): Promise<void> {
+  const log = new Logger('Boot');
+  const database = app.get(Database);
+  const [faults, skewMs, doubts] = await Promise.all([
+    asked(durabilityFaults(database), log, 'PostgreSQL'),
+    asked(clockSkewMs(database), log, 'PostgreSQL'),
+    asked(backend.doubts(), log, 'the queues'),
+  ]);
+  if (faults && faults.length > 0 && config().mode !== 'test')
+    throw new Error(
+      `This PostgreSQL may lose what was accepted, so nothing is accepted on it:\n  ${faults.join('\n  ')}`,
+    );
+  for (const doubt of doubts ?? []) log.warn(doubt);
+  if (skewMs !== null && Math.abs(skewMs) > MOST_SKEW_MS)
+    log.warn(
+      `the clock of this machine is ${Math.round(skewMs)} ms ahead of the database's: let both follow NTP (due times keep to the database's)`,
+    );
+}
+
+/** A store that is away does not stop the start; readiness says that it is away. */
+async function asked<T>(question: Promise<T>, log: Logger, whom: string): Promise<T | null> {
+  try {
+    return await question;
+  } catch (error) {
+    log.warn(
+      `${whom} could not be asked at boot: ${error instanceof Error ? error.message : 'unknown error'}`,
+    );
+    return null;
+  }
+}
