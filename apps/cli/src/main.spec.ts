@@ -65,6 +65,7 @@ const account = {
   provider: 'twilio',
   name: 'Main',
   position: 0,
+  weight: 1,
   paused: true,
   pausedReason: 'auth',
   settings: {},
@@ -309,8 +310,9 @@ describe('reading', () => {
     handlers['explainDelivery'] = answer({
       id: ID,
       verdict: 'It did not arrive.',
-      because: ['2027-01-31T09:00:00.000Z accepted.', 'The carrier blocked it.'],
+      because: ['The carrier blocked it.'],
       next: 'Nothing more happens.',
+      youCan: ['Register the sender.'],
     });
     handlers['listDeliveries'] = ({ url: asked }) => ({
       body: {
@@ -327,11 +329,88 @@ describe('reading', () => {
       'It did not arrive.',
       '• The carrier blocked it.',
       '→ Nothing more happens.',
+      '→ Register the sender.',
       'accepted',
     ])
       expect(out).toContain(part);
     expect(out).not.toContain('30007 \u001b');
     expect(out).toContain('30007 ·[31m');
+  });
+
+  it('failures shows the causes, the largest first, and what to do', async () => {
+    handlers['listFailures'] = answer({
+      from: at,
+      to: at,
+      total: 1205,
+      truncated: false,
+      groups: [
+        {
+          cause: 'carrier_blocked|twilio|30007|message filtered',
+          reason: 'carrier_blocked',
+          status: 'failed',
+          provider: 'twilio',
+          code: '30007',
+          words: 'Message filtered',
+          count: 1200,
+          firstAt: at,
+          lastAt: at,
+          channels: ['sms'],
+          sampleIds: [ID],
+          advice: 'Register the sender.',
+        },
+      ],
+    });
+    const { code, out } = await carillon(['failures', '--since', '1d', '--channel', 'sms'], { width: 100 });
+    expect(code).toBe(0);
+    for (const part of ['1200', '30007', 'Message filtered', 'Register the sender.', ID, 'carillon redrive'])
+      expect(out).toContain(part);
+  });
+
+  it('redrive shows the preview and sends nothing; with --yes it starts that one and waits', async () => {
+    const redrive = {
+      id: ID,
+      state: 'preview',
+      fingerprint: 'f1',
+      filter: { reason: ['retries_exhausted'] },
+      includeUnknown: false,
+      preview: {
+        total: 12,
+        truncated: false,
+        risky: 0,
+        suppressedNow: 2,
+        leftOut: { unknown: 3, delivered: 0, reached: 0, expired: 1 },
+        byCause: [
+          { cause: 'c', reason: 'retries_exhausted', provider: 'smtp', words: 'try later', count: 12 },
+        ],
+        sampleIds: [ID],
+      },
+      done: 0,
+      redriven: 0,
+      skipped: 0,
+      requestedBy: 'spec',
+      createdAt: at,
+      startedAt: null,
+      finishedAt: null,
+    };
+    const bodies: unknown[] = [];
+    handlers['redrive'] = ({ body }) => {
+      bodies.push(body);
+      const { dryRun } = body as { dryRun: boolean };
+      return { body: { ...redrive, state: dryRun ? 'preview' : 'running' } };
+    };
+    handlers['getRedrive'] = answer({ ...redrive, state: 'done', done: 12, redriven: 11, skipped: 1 });
+    const shown = await carillon(['redrive', '--reason', 'retries_exhausted']);
+    expect(shown.code).toBe(0);
+    for (const part of ['12', 'try later', '3 may have arrived', '2 have opted out', '--yes'])
+      expect(shown.out).toContain(part);
+    expect(bodies).toMatchObject([{ dryRun: true, filter: { reason: ['retries_exhausted'] } }]);
+
+    const started = await carillon(['redrive', '--reason', 'retries_exhausted', '--yes']);
+    expect(started.out).toContain('11 are on their way again');
+    expect(started.out).toContain('1 had changed');
+    expect(bodies.at(-1)).toMatchObject({ dryRun: false, fingerprint: 'f1' });
+
+    expect((await carillon(['redrive'])).code).toBe(2);
   });
 
   it('explain takes the id of a message', async () => {

@@ -17,6 +17,7 @@ import { deliveries } from './commands/deliveries.js';
 import { demo } from './demo.js';
 import { doctor } from './commands/doctor.js';
 import { explain } from './commands/explain.js';
+import { failures, redrive } from './commands/failures.js';
 import { keys } from './commands/keys.js';
 import { profiles } from './commands/profiles.js';
 import { send } from './commands/send.js';
@@ -96,7 +97,20 @@ function program(context: Context): Command {
     'carillon tail',
     'carillon explain 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b',
   ]).addHelpText('after', '\nEvery command explains itself: carillon send --help');
-  for (const add of [send, tail, explain, deliveries, profiles, templates, types, keys, doctor, demo])
+  for (const add of [
+    send,
+    tail,
+    explain,
+    deliveries,
+    failures,
+    redrive,
+    profiles,
+    templates,
+    types,
+    keys,
+    doctor,
+    demo,
+  ])
     add(root, context);
   for (const command of everyCommand(root)) command.showHelpAfterError(`  See: ${path(command)} --help`);
   return root;

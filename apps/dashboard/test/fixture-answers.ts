@@ -280,6 +280,8 @@ export const makeAnswers = (
         next: it.dueAt
           ? 'It goes on by itself at the time in the timeline.'
           : 'Nothing more happens by itself.',
+        youCan:
+          it.status === 'failed' ? ['Read what the provider said, mend the cause, then send it again.'] : [],
       };
     },
     getMessage: ({ params }) => {

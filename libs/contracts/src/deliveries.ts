@@ -108,8 +108,9 @@ export const Explanation = z
   .object({
     id: Id,
     verdict: z.string().describe('Did it arrive?'),
-    because: z.array(z.string()),
+    because: z.array(z.string()).describe('Why, in sentences, the most telling first.'),
     next: z.string().describe('What happens next, if anything.'),
+    youCan: z.array(z.string()).describe('What a person can do about it.'),
   })
   .meta({ id: 'Explanation' });
 export type Explanation = z.infer<typeof Explanation>;

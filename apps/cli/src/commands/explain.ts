@@ -25,13 +25,13 @@ export function explain(root: Command, context: Context): void {
         if (told.length > 1) terminal.say();
         terminal.say(terminal.style('dim', `${channelTitles[delivery.channel]} ${one}`));
         terminal.say(terminal.style('bold', terminal.wrap(printable(explanation.verdict))));
-        // Lines that begin with a time say the timeline again, which is shown whole below.
-        for (const because of explanation.because.filter((line) => !/^\d{4}-\d\d-\d\dT/.test(line)))
+        for (const because of explanation.because)
           terminal.say(terminal.wrap(`  • ${printable(because)}`, '    '));
         terminal.say();
         timeline(terminal, delivery.timeline);
         terminal.say();
-        if (explanation.next) terminal.say(terminal.wrap(`→ ${printable(explanation.next)}`, '  '));
+        for (const next of [explanation.next, ...explanation.youCan])
+          terminal.say(terminal.wrap(`→ ${printable(next)}`, '  '));
       }
       if (context.json) terminal.json(ids.length === 1 && ids[0] === id ? told[0] : told);
     });

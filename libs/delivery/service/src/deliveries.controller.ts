@@ -15,6 +15,7 @@ import { csvLine } from './csv.js';
 import { countDeliveries, deliveriesById, listDeliveries, timelineOf } from './list.js';
 import { RenderPool } from './render-pool.js';
 import { showContent } from './show-content.js';
+import { explainFacts } from './explain-facts.js';
 import { HintListener } from './hint-listener.js';
 import { DELIVERY_HINTS, DeliveryHints } from './hints.js';
 import { resolveDelivery } from './resolve.js';
@@ -116,8 +117,12 @@ export class DeliveriesController {
 
   @Operation('explainDelivery')
   async explain({ params, caller }: Call<'explainDelivery'>): Promise<Result<'explainDelivery'>> {
-    const { delivery, timeline } = await this.read(caller.workspaceId, params.id);
-    return explain(delivery, timeline, new Date());
+    const { workspaceId } = caller;
+    const { delivery, timeline } = await this.read(workspaceId, params.id);
+    const facts = await this.database.inWorkspace(workspaceId, (sql) =>
+      explainFacts(sql, workspaceId, delivery),
+    );
+    return explain({ ...facts, delivery, timeline }, new Date());
   }
 
   @Operation('resolveDelivery')

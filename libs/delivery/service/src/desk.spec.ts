@@ -1,5 +1,5 @@
 /** Failures by cause, deciding unknown deliveries and sending again: over the real API, and the clock's own functions. */
-import type { DeliveryDetail, Failures, Redrive } from '@carillon/contracts';
+import type { DeliveryDetail, Explanation, Failures, Redrive } from '@carillon/contracts';
 import { newId } from '@carillon/database';
 import { startTestApi, type TestApi } from '@carillon/testing/api';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -127,6 +127,31 @@ describe('an unknown delivery', () => {
     expect((await post(`/v1/deliveries/${id}/resolve`, { as: 'resend' })).status).toBe(409);
     expect((await detail(id)).status).toBe('failed');
     expect((await post(`/v1/deliveries/${newId()}/resolve`, { as: 'sent' })).status).toBe(404);
+  });
+});
+
+describe('explain', () => {
+  it('tells of account, rule, route and what a person can do', async () => {
+    const id = await ended({ status: 'unknown', reason: 'no_answer', message: 'timed out', code: 'TIMEOUT' });
+    const explain = async (one: string) =>
+      (await (await api.call(`/v1/deliveries/${one}/explain`)).json()) as Explanation;
+    expect(await explain(id)).toMatchObject({
+      verdict: expect.stringContaining('may or may not have arrived'),
+      because: expect.arrayContaining(['It was handed over 3 times.']),
+      next: 'Nothing happens by itself: a late receipt, or a person, settles it.',
+      youCan: [expect.stringContaining('decide')],
+    });
+    const answer = await api.call('/v1/messages', {
+      body: {
+        to: { email: 'ada@example.com', phone: '+447400123456' },
+        route: [{ channel: 'email' }, { channel: 'sms', after: '5m', unless: 'delivered' }],
+        content: { email: { subject: 's', text: 't' }, sms: { body: 't' } },
+      },
+    });
+    const { deliveries } = (await answer.json()) as { deliveries: { id: string; channel: string }[] };
+    const told = await explain(deliveries.find((d) => d.channel === 'sms')?.id ?? '');
+    expect(told.because).toContain('It is step 2 of 2 of a route. The others: 1. email: queued.');
+    expect(told.next).toContain('unless the step before succeeds');
   });
 });
 
