@@ -14,6 +14,7 @@ import {
   type ProviderAccount,
   type Redrive,
   type Scope,
+  type WebhookEndpoint,
 } from '@carillon/contracts';
 import { newId } from '@carillon/database';
 import { newApiKey } from '@carillon/server';
@@ -33,6 +34,7 @@ let owned: {
   profile: string;
   template: string;
   redrive: string;
+  endpoint: string;
 };
 
 beforeAll(async () => {
@@ -56,6 +58,9 @@ beforeAll(async () => {
   const key = await make<ApiKeyCreated>('createKey', {
     body: { name: 'key-of-here', scopes: ['profiles:read'] },
   });
+  const endpoint = await make<WebhookEndpoint>('createWebhookEndpoint', {
+    body: { url: 'http://127.0.0.1:9/of-here' },
+  });
   const message = await make<AcceptedMessage>('sendMessage', {
     body: { to: { profile }, channels: ['in-app'], template, sendAt: '2099-01-01T00:00:00Z' },
   });
@@ -69,6 +74,7 @@ beforeAll(async () => {
     device: device.id,
     profile,
     template,
+    endpoint: endpoint.id,
   };
 }, 60_000);
 afterAll(() => at.close(), 30_000);
@@ -85,7 +91,9 @@ function namesOf({ path }: Operation): Record<string, string> {
           ? owned.account
           : path.startsWith('/v1/redrives')
             ? owned.redrive
-            : owned.key;
+            : path.startsWith('/v1/webhook-endpoints')
+              ? owned.endpoint
+              : owned.key;
   return { id, externalId: owned.profile, key: owned.template, version: '1', channel: 'email' };
 }
 
@@ -98,6 +106,9 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   previewTemplate: { channel: 'in-app' },
   updateAccount: { name: 'Taken' },
   testAccount: {},
+  updateWebhookEndpoint: { description: 'Taken' },
+  rotateWebhookSecret: {},
+  replayWebhooks: { from: '2020-01-01T00:00:00Z' },
   rotateKey: {},
   resolveDelivery: { as: 'sent' },
   updateRetryPolicy: { attempts: 3 },
@@ -115,6 +126,8 @@ async function stateOfHere(): Promise<unknown> {
     'templates',
     'template_versions',
     'provider_accounts',
+    'webhook_endpoints',
+    'webhook_messages',
     'api_keys',
     'redrives',
   ];

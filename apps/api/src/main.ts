@@ -1,5 +1,5 @@
 /** The HTTP door as a process of its own. */
 import { runApi } from '@carillon/server';
-import { api } from './index.js';
+import { api, apiWorkers } from './index.js';
 
-await runApi(api);
+await runApi({ ...api, modules: [...api.modules, ...apiWorkers] });

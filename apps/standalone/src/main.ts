@@ -2,7 +2,7 @@
  * Every service in one process, with the sandbox beside them: what `npm start` runs. Reports its addresses to the
  * launcher when it is ready, and ends when the launcher does.
  */
-import { api } from '@carillon/api';
+import { api, apiWorkers } from '@carillon/api';
 import { AudienceWorkerModule } from '@carillon/audience';
 import { config } from '@carillon/config';
 import { channels, type Service } from '@carillon/contracts';
@@ -40,6 +40,7 @@ await untilStopped(async () => {
       name: 'standalone',
       modules: [
         ...api.modules,
+        ...apiWorkers,
         AudienceWorkerModule,
         DispatcherModule.forChannels(Object.values(channelShapes)),
         SchedulingModule,

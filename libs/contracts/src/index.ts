@@ -12,5 +12,6 @@ export * from './templates.js';
 export * from './accounts.js';
 export * from './retry.js';
 export * from './inbox.js';
+export * from './webhooks.js';
 export * from './workspace.js';
 export * from './operations.js';

@@ -145,6 +145,34 @@ export const deliveryEventTypes = [
   'unsubscribed',
 ] as const;
 
+/**
+ * What webhooks tell of: the lines of a timeline that somebody outside may act on. The database collects by the same
+ * list (function collect_webhooks); `webhook.test` is sent on request only.
+ */
+export const webhookTypes = [
+  'delivery.accepted',
+  'delivery.rescheduled',
+  'delivery.deferred',
+  'delivery.sent',
+  'delivery.delivered',
+  'delivery.failed',
+  'delivery.suppressed',
+  'delivery.cancelled',
+  'delivery.expired',
+  'delivery.unknown',
+  'delivery.opened',
+  'delivery.clicked',
+  'delivery.seen',
+  'delivery.read',
+  'delivery.archived',
+  'delivery.replied',
+  'delivery.complained',
+  'delivery.unsubscribed',
+] as const;
+
+/** Where the telling of one event to one endpoint stands. */
+export const webhookStatuses = ['pending', 'sent', 'failed'] as const;
+
 export const roles = ['owner', 'editor', 'viewer'] as const;
 
 export type ReasonName = keyof typeof reasons;
@@ -159,6 +187,8 @@ export const scopes = {
   'templates:write': 'create and change templates',
   'accounts:read': 'read provider accounts (never their secrets)',
   'accounts:write': 'create, change, test and pause provider accounts',
+  'webhooks:read': 'read webhook endpoints and their attempts (never their secrets)',
+  'webhooks:write': 'create, change, test, replay and delete webhook endpoints',
   'inbox:token': 'mint short-lived inbox tokens for profiles',
   'keys:read': 'list API keys (never the keys themselves)',
   'keys:write': 'create, rotate and revoke API keys',

@@ -12,6 +12,7 @@ import { Id, pageOf, PageQuery } from './page.js';
 import * as profiles from './profiles.js';
 import * as templates from './templates.js';
 import * as retry from './retry.js';
+import * as webhooks from './webhooks.js';
 import { Channel, type Scope } from './words.js';
 import * as workspace from './workspace.js';
 
@@ -488,6 +489,100 @@ export const operations = {
     body: retry.RetryPolicyPatch,
     status: 200,
     response: retry.ChannelRetry,
+  }),
+
+  listWebhookEndpoints: op({
+    method: 'GET',
+    path: '/v1/webhook-endpoints',
+    tag: 'Webhooks',
+    summary: 'List endpoints',
+    auth: { scope: 'webhooks:read' },
+    status: 200,
+    response: z.object({ items: z.array(webhooks.WebhookEndpoint) }),
+  }),
+  createWebhookEndpoint: op({
+    method: 'POST',
+    path: '/v1/webhook-endpoints',
+    tag: 'Webhooks',
+    summary: 'Create an endpoint; its secret is shown once',
+    auth: { scope: 'webhooks:write' },
+    body: webhooks.WebhookEndpointCreate,
+    status: 201,
+    response: webhooks.WebhookEndpointCreated,
+  }),
+  getWebhookEndpoint: op({
+    method: 'GET',
+    path: '/v1/webhook-endpoints/:id',
+    tag: 'Webhooks',
+    summary: 'Read an endpoint',
+    auth: { scope: 'webhooks:read' },
+    params: id,
+    status: 200,
+    response: webhooks.WebhookEndpoint,
+  }),
+  updateWebhookEndpoint: op({
+    method: 'PATCH',
+    path: '/v1/webhook-endpoints/:id',
+    tag: 'Webhooks',
+    summary: 'Change, disable or enable an endpoint',
+    auth: { scope: 'webhooks:write' },
+    params: id,
+    body: webhooks.WebhookEndpointPatch,
+    status: 200,
+    response: webhooks.WebhookEndpoint,
+  }),
+  deleteWebhookEndpoint: op({
+    method: 'DELETE',
+    path: '/v1/webhook-endpoints/:id',
+    tag: 'Webhooks',
+    summary: 'Delete an endpoint and what it has still to be told',
+    auth: { scope: 'webhooks:write' },
+    params: id,
+    status: 204,
+    response: null,
+  }),
+  rotateWebhookSecret: op({
+    method: 'POST',
+    path: '/v1/webhook-endpoints/:id/rotate',
+    tag: 'Webhooks',
+    summary: 'A second live secret; the old one signs as well until the overlap ends',
+    auth: { scope: 'webhooks:write' },
+    params: id,
+    body: webhooks.WebhookSecretRotate,
+    status: 201,
+    response: webhooks.WebhookEndpointCreated,
+  }),
+  testWebhookEndpoint: op({
+    method: 'POST',
+    path: '/v1/webhook-endpoints/:id/test',
+    tag: 'Webhooks',
+    summary: 'Send a test event now',
+    auth: { scope: 'webhooks:write' },
+    params: id,
+    status: 200,
+    response: webhooks.WebhookMessage,
+  }),
+  replayWebhooks: op({
+    method: 'POST',
+    path: '/v1/webhook-endpoints/:id/replay',
+    tag: 'Webhooks',
+    summary: 'Tell events again: those of a time range, or by their ids',
+    auth: { scope: 'webhooks:write' },
+    params: id,
+    body: webhooks.WebhookReplay,
+    status: 202,
+    response: webhooks.WebhookReplayed,
+  }),
+  listWebhookMessages: op({
+    method: 'GET',
+    path: '/v1/webhook-endpoints/:id/messages',
+    tag: 'Webhooks',
+    summary: 'What an endpoint was told, with every attempt, newest first',
+    auth: { scope: 'webhooks:read' },
+    params: id,
+    query: webhooks.WebhookMessageList,
+    status: 200,
+    response: pageOf(webhooks.WebhookMessage),
   }),
 
   mintInboxToken: op({

@@ -50,7 +50,13 @@ export type Role = z.infer<typeof Role>;
 export const Scope = z.enum(Object.keys(scopes) as [ScopeName, ...ScopeName[]]).meta({ id: 'Scope' });
 export type Scope = z.infer<typeof Scope>;
 
-const reads: Scope[] = ['deliveries:read', 'profiles:read', 'templates:read', 'accounts:read'];
+const reads: Scope[] = [
+  'deliveries:read',
+  'profiles:read',
+  'templates:read',
+  'accounts:read',
+  'webhooks:read',
+];
 const edits: Scope[] = [...reads, 'messages:write', 'profiles:write', 'templates:write', 'inbox:token'];
 /** Which scopes each role holds in the dashboard. */
 export const roleScopes: Record<Role, readonly Scope[]> = {

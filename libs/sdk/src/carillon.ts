@@ -2,6 +2,7 @@
 import type { Me } from '@carillon/contracts';
 import type { CallOptions, CarillonOptions } from './requests.js';
 import { Requests } from './requests.js';
+import { outbox, type Outbox, type OutboxTransaction } from './outbox.js';
 import {
   Accounts,
   Deliveries,
@@ -13,6 +14,7 @@ import {
   Redrives,
   Session,
   Templates,
+  Webhooks,
   WorkspacePolicies,
 } from './resources.js';
 import type { AnyTemplates } from './templates.js';
@@ -44,6 +46,7 @@ export class Carillon<Known = AnyTemplates> {
   readonly profiles: Profiles;
   readonly templates: Templates;
   readonly accounts: Accounts;
+  readonly webhooks: Webhooks;
   readonly inbox: Inbox;
   readonly keys: Keys;
   readonly session: Session;
@@ -60,9 +63,20 @@ export class Carillon<Known = AnyTemplates> {
     this.profiles = new Profiles(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
+    this.webhooks = new Webhooks(requests);
     this.inbox = new Inbox(requests);
     this.keys = new Keys(requests);
     this.session = new Session(requests);
+  }
+
+  /**
+   * Sends inside a transaction of your own PostgreSQL: the message exists if and only if that transaction commits. A
+   * relay (OutboxRelay of `@carillon/sdk/outbox`) hands it over within a second.
+   *
+   * @param tx a `pg` client, or a Prisma transaction client, in whose transaction the message is written
+   */
+  outbox(tx: OutboxTransaction): Outbox<Known> {
+    return outbox<Known>(tx);
   }
 
   /** Who is calling: the workspace, the scopes, and with a session the user. */

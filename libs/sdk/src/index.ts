@@ -2,6 +2,8 @@
 export { Carillon } from './carillon.js';
 export type { CallOptions, CarillonOptions } from './requests.js';
 export * from './problems.js';
+export { verifyWebhook, WebhookVerificationError } from './verify-webhook.js';
+export type { Outbox, OutboxTransaction } from './outbox.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
 export type { DeliveryChange, DeliveryQuery, FailureFilter, Paging, ProfileInput } from './resources.js';
@@ -17,6 +19,7 @@ export type {
   Session,
   Templates,
   WorkspacePolicies,
+  Webhooks,
 } from './resources.js';
 export type {
   AcceptedMessage,
@@ -60,4 +63,10 @@ export type {
   TemplateDetail,
   TemplateVariable,
   TemplateVersion,
+  WebhookAttempt,
+  WebhookBody,
+  WebhookEndpoint,
+  WebhookEndpointCreated,
+  WebhookMessage,
+  WebhookType,
 } from '@carillon/contracts';

@@ -31,6 +31,9 @@ import type {
   Template,
   TemplateDetail,
   TemplateVersion,
+  WebhookEndpoint,
+  WebhookEndpointCreated,
+  WebhookMessage,
 } from '@carillon/contracts';
 import { List } from './pages.js';
 import type { CallOptions, Requests } from './requests.js';
@@ -399,6 +402,82 @@ export class Accounts {
     options?: CallOptions,
   ): Promise<ResponseOf<'updateRetryPolicy'>> {
     return this.requests.call('updateRetryPolicy', { params: { channel }, body: changes, options });
+  }
+}
+
+/** Endpoints of your own that are told what becomes of deliveries. Check what arrives with verifyWebhook(). */
+export class Webhooks {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  async list(options?: CallOptions): Promise<WebhookEndpoint[]> {
+    return (await this.requests.call('listWebhookEndpoints', { options })).items;
+  }
+
+  /** `secret` is in this answer only: keep it where the endpoint verifies. */
+  create(
+    endpoint: BodyInputOf<'createWebhookEndpoint'>,
+    options?: CallOptions,
+  ): Promise<WebhookEndpointCreated> {
+    return this.requests.call('createWebhookEndpoint', { body: endpoint, options });
+  }
+
+  get(id: string, options?: CallOptions): Promise<WebhookEndpoint> {
+    return this.requests.call('getWebhookEndpoint', { params: { id }, options });
+  }
+
+  /** Changes the fields that are given; `enabled: true` lets a disabled one begin anew. */
+  update(
+    id: string,
+    changes: BodyInputOf<'updateWebhookEndpoint'>,
+    options?: CallOptions,
+  ): Promise<WebhookEndpoint> {
+    return this.requests.call('updateWebhookEndpoint', { params: { id }, body: changes, options });
+  }
+
+  delete(id: string, options?: CallOptions): Promise<void> {
+    return this.requests.call('deleteWebhookEndpoint', { params: { id }, options });
+  }
+
+  /** A second secret: both sign until the overlap ends, so that the receiver can change over in between. */
+  rotate(
+    id: string,
+    rotation: BodyInputOf<'rotateWebhookSecret'> = {},
+    options?: CallOptions,
+  ): Promise<WebhookEndpointCreated> {
+    return this.requests.call('rotateWebhookSecret', { params: { id }, body: rotation, options });
+  }
+
+  /** Sends one test event and waits for the answer. */
+  test(id: string, options?: CallOptions): Promise<WebhookMessage> {
+    return this.requests.call('testWebhookEndpoint', { params: { id }, options });
+  }
+
+  /** Tells events of a time range again, or some by their ids; gives how many. */
+  async replay(
+    id: string,
+    which: Omit<BodyInputOf<'replayWebhooks'>, 'from' | 'to'> & { from?: string | Date; to?: string | Date },
+    options?: CallOptions,
+  ): Promise<number> {
+    const { from, to, ...rest } = which;
+    const iso = (time: string | Date) => (time instanceof Date ? time.toISOString() : time);
+    const body = { ...rest, ...(from && { from: iso(from) }), ...(to && { to: iso(to) }) };
+    return (await this.requests.call('replayWebhooks', { params: { id }, body, options })).replayed;
+  }
+
+  /** What the endpoint was told, with every attempt, newest first. */
+  messages(
+    id: string,
+    query: Paging & { status?: WebhookMessage['status'] } = {},
+    options?: CallOptions,
+  ): List<WebhookMessage> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) =>
+        this.requests.call('listWebhookMessages', { params: { id }, query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
   }
 }
 

@@ -11,6 +11,8 @@ import { MessagesController } from './messages.controller.js';
 import { RenderPool } from './render-pool.js';
 import { WebhooksController } from './receive-webhook.js';
 import { TemplatesController } from './templates.controller.js';
+import { WebhookCalls } from './webhook-call.js';
+import { WebhookEndpointsController } from './webhook-endpoints.controller.js';
 
 /** What every process that changes or shows deliveries needs. */
 @Module({
@@ -30,8 +32,9 @@ export class DeliveryCoreModule {}
     TemplatesController,
     AccountsController,
     WebhooksController,
+    WebhookEndpointsController,
   ],
-  providers: [Acceptance, HintListener],
+  providers: [Acceptance, HintListener, WebhookCalls],
   exports: [Acceptance],
 })
 export class DeliveryHttpModule {}

@@ -22,3 +22,5 @@ export { seal } from './secrets.js';
 export { SendContexts, type SendContextsOptions } from './send-contexts.js';
 export { saveTemplate } from './templates.js';
 export { inboxPort } from './inbox.js';
+export { resealWebhooks } from './webhook-endpoints.js';
+export { WebhookSender, WebhookWorkerModule } from './webhook-sender.js';
