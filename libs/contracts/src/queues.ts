@@ -8,6 +8,9 @@ import { channels, lanes, type Channel, type Lane } from './words.js';
 
 /** A list of deliveries on one channel and lane, due now. Coalesced: one job may carry many. */
 export const DeliverPayload = z.object({ v: z.literal(1), deliveryIds: z.array(z.uuid()).min(1).max(1000) });
+/** A page of a run: its members are in the rows. The bulk lanes carry these beside lists of deliveries. */
+export const PagePayload = z.object({ v: z.literal(1), pageId: z.uuid() });
+export const BulkPayload = z.union([DeliverPayload, PagePayload]);
 /** Things that happened and that the audience service must know of (ids of delivery events, see database). */
 export const RouteEventPayload = z.object({
   v: z.literal(1),
@@ -15,7 +18,9 @@ export const RouteEventPayload = z.object({
 });
 
 type DeliverQueue = `deliver-${Channel}-${Lane}`;
+export type BulkQueue = `deliver-${Channel}-bulk`;
 export const deliverQueue = (channel: Channel, lane: Lane): DeliverQueue => `deliver-${channel}-${lane}`;
+export const bulkQueue = (channel: Channel): BulkQueue => `deliver-${channel}-bulk`;
 
 export type Service = `dispatcher-${Channel}` | 'audience' | 'scheduling' | 'api';
 export interface QueueContract<P extends z.ZodType = z.ZodType> {
@@ -28,10 +33,15 @@ const deliverQueues = Object.fromEntries(
   channels.flatMap((channel) =>
     lanes.map((lane) => [
       deliverQueue(channel, lane),
-      { payload: DeliverPayload, workedBy: `dispatcher-${channel}`, concurrency: lane === 'bulk' ? 2 : 4 },
+      {
+        payload: lane === 'bulk' ? BulkPayload : DeliverPayload,
+        workedBy: `dispatcher-${channel}`,
+        concurrency: lane === 'bulk' ? 2 : 4,
+      },
     ]),
   ),
-) as Record<DeliverQueue, QueueContract<typeof DeliverPayload>>;
+) as Record<Exclude<DeliverQueue, BulkQueue>, QueueContract<typeof DeliverPayload>> &
+  Record<BulkQueue, QueueContract<typeof BulkPayload>>;
 
 export const queues = {
   ...deliverQueues,

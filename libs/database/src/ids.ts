@@ -48,3 +48,16 @@ export const dayOf = (id: string): string => {
   // Year 10889 is as far as 48 bits reach; PostgreSQL dates go further, ISO strings do not.
   return time.getUTCFullYear() > 9999 ? '9999-12-31' : time.toISOString().slice(0, 10);
 };
+
+/**
+ * The first id of a series: 2^32 ids of one planned time that lie side by side. Nothing else gets an id inside it, since
+ * what tells series apart is 42 random bits beside the time, and the series' own row is stored under its first id.
+ */
+export const newSeries = (at: Date): string => idInSeries(newId(at), 0);
+
+/** The id at a place of a series, given any id of it. Making it again gives the same id. */
+export const idInSeries = (series: string, place: number): string =>
+  series.slice(0, 28) + place.toString(16).padStart(8, '0');
+
+/** The place of an id in its series. */
+export const placeInSeries = (id: string): number => Number.parseInt(id.slice(28), 16);

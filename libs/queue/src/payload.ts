@@ -3,11 +3,13 @@ import { queues, type PayloadOf, type QueueName } from '@carillon/contracts';
 import { z } from 'zod';
 
 /** What a sender writes: the version is stamped by {@link stamp}. */
-export type Unstamped<Q extends QueueName> = Omit<PayloadOf<Q>, 'v'>;
+export type Unstamped<Q extends QueueName> = WithoutVersion<PayloadOf<Q>>;
+/** Of each shape by itself: a queue may know several. */
+type WithoutVersion<P> = P extends { v: unknown } ? Omit<P, 'v'> : never;
 
-/** Queues whose payload is one list of ids, so that several offers can travel as one job. */
+/** Queues that know a payload of one list of ids, so that several offers can travel as one job. */
 export type ListQueue = {
-  [Q in QueueName]: Unstamped<Q> extends Record<string, string[]> ? Q : never;
+  [Q in QueueName]: Extract<Unstamped<Q>, Record<string, string[]>> extends never ? never : Q;
 }[QueueName];
 
 const shapes = new Map(Object.entries(queues).map(([name, { payload }]) => [name, shapeOf(name, payload)]));
@@ -46,11 +48,20 @@ export const listPayload = <Q extends ListQueue>(queue: Q, ids: readonly string[
 interface Shape {
   versions: readonly unknown[];
   newest: unknown;
-  /** Name of the one list of ids, if that is all there is. */
+  /** Name of the one list of ids, where a shape holds nothing else. */
   list: string | undefined;
 }
 
 function shapeOf(name: string, payload: z.ZodType): Shape {
+  // Of several shapes the first is the one that lists are sent in.
+  const known = payload instanceof z.ZodUnion ? payload.options : [payload];
+  const [first, ...more] = known.map((shape) => oneShape(name, shape as z.ZodType));
+  const shapes = [first!, ...more];
+  const versions = shapes.flatMap((shape) => shape.versions);
+  return { ...first!, versions: [...new Set(versions)] };
+}
+
+function oneShape(name: string, payload: z.ZodType): Shape {
   const shape = payload instanceof z.ZodObject ? payload.shape : {};
   if (!(shape.v instanceof z.ZodLiteral))
     throw new Error(`The payload of the queue "${name}" needs a version: add v: z.literal(1) to its schema.`);

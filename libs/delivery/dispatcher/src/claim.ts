@@ -12,6 +12,7 @@ import type { Channel as ChannelShape, RetryPolicy } from '@carillon/delivery-ru
 import {
   groupBy,
   LEASE_SECONDS,
+  memberDataOf,
   usableAccounts,
   type Claimed,
   type MessageFacts,
@@ -83,6 +84,7 @@ export async function judge(
     settings: WorkspaceSettings;
   }>('SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1', [workspaceId]);
   const messages = await messagesOf(sql, workspaceId, claimed, known);
+  const own = await memberDataOf(sql, workspaceId, claimed);
   const profileIds = [...new Set(claimed.flatMap((d) => d.profileId ?? []))];
   const recipients = new Map(
     (await recipientsByIds(sql, workspaceId, profileIds)).map((r) => [r.profileId, r]),
@@ -107,7 +109,9 @@ export async function judge(
   const ready: Ready[] = [];
   const stopped: Stopped[] = [];
   for (const { delivery, recipient, targets } of withTargets) {
-    const message = messages.get(delivery.messageId);
+    const shared = messages.get(delivery.messageId);
+    const ofOne = own.get(delivery.id);
+    const message = shared && ofOne ? { ...shared, data: { ...shared.data, ...ofOne } } : shared;
     if (!message) throw new Error(`message ${delivery.messageId} is missing`);
     const [first] = targets;
     const step = message.route?.[delivery.routeStep];

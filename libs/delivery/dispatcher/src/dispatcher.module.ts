@@ -26,10 +26,17 @@ import {
 } from '@nestjs/common';
 import { AccountFlow } from './account-flow.js';
 import { Deliverer } from './deliver.js';
+import { PageDeliverer } from './deliver-page.js';
 import { DirectLane } from './direct-lane.js';
 import { Leases } from './leases.js';
 
 const DELIVERERS = Symbol('deliverers');
+
+/** What works the queues of a channel: lists of deliveries, and pages of runs. */
+interface Workers {
+  lists: Deliverer;
+  pages: PageDeliverer;
+}
 
 @Module({})
 export class DispatcherModule
@@ -49,14 +56,18 @@ export class DispatcherModule
   /** @param channels whose lanes this process works: one per dispatcher app, all in the standalone process */
   static forChannels(channels: readonly Channel[]): DynamicModule {
     const tokenOf = (channel: Channel) => `Deliverer ${channel.channel}`;
+    const pagesOf = (channel: Channel) => `PageDeliverer ${channel.channel}`;
     return {
       module: DispatcherModule,
       imports: [DeliveryCoreModule],
       controllers: channels.map((channel) =>
         workController(
           lanes.map((lane) => deliverQueue(channel.channel, lane)),
-          tokenOf(channel),
-          (deliverer: Deliverer, payload, { signal }) => deliverer.deliver(payload.deliveryIds, signal),
+          `Worker ${channel.channel}`,
+          ({ lists, pages }: Workers, payload, { signal }) =>
+            'pageId' in payload
+              ? pages.deliver(payload.pageId, signal)
+              : lists.deliver(payload.deliveryIds, signal),
         ),
       ),
       providers: [
@@ -76,6 +87,17 @@ export class DispatcherModule
             }),
           inject: [Database],
         },
+        ...channels.map((channel) => ({
+          provide: `Worker ${channel.channel}`,
+          useFactory: (lists: Deliverer, pages: PageDeliverer): Workers => ({ lists, pages }),
+          inject: [tokenOf(channel), pagesOf(channel)],
+        })),
+        ...channels.map((channel) => ({
+          provide: pagesOf(channel),
+          useFactory: (...deps: [Database, Queues, SendContexts, DeliveryHints, RenderPool]) =>
+            new PageDeliverer(channel, ...deps),
+          inject: [Database, Queues, SendContexts, DeliveryHints, RenderPool],
+        })),
         ...channels.map((channel) => ({
           provide: tokenOf(channel),
           useFactory: (

@@ -5,6 +5,7 @@ import { DispatcherModule } from './dispatcher.module.js';
 
 export { DispatcherModule };
 export { Deliverer } from './deliver.js';
+export { PageDeliverer, SUB_BATCH } from './deliver-page.js';
 
 /** Runs the dispatcher of one channel as its own process. */
 export const runDispatcher = <Rendered>(channel: Channel<Rendered>): Promise<void> =>

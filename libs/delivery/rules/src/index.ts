@@ -12,3 +12,4 @@ export * from './cause.js';
 export * from './gate.js';
 export * from './explain.js';
 export * from './rendering.js';
+export * from './fair-share.js';

@@ -128,8 +128,55 @@ export async function deliveriesById(
   return rows.map(toDelivery);
 }
 
-/** The timeline, oldest first. */
+/**
+ * The timeline, oldest first. A delivery of a run is entered with its outcome, so its row is also the record of what
+ * went as planned; only what came otherwise, or later, has lines of its own.
+ */
 export async function timelineOf(sql: Sql, workspaceId: string, id: string): Promise<DeliveryEvent[]> {
+  const lines = await linesOf(sql, workspaceId, id);
+  if (lines.some((line) => line.type === 'accepted')) return lines;
+  const [row] = await sql.query<ImplicitRow>(
+    `SELECT d.status, d.reason, d.created_at AS "createdAt", d.handed_over_at AS "handedOverAt", d.sent_at AS "sentAt", d.delivered_at AS "deliveredAt", d.provider
+       FROM deliveries d WHERE d.day = $2::date AND d.id = $3 AND d.workspace_id = $1`,
+    [workspaceId, dayOf(id), id],
+  );
+  return row ? [...implicitLines(row, new Set(lines.map((line) => line.type))), ...lines] : lines;
+}
+
+interface ImplicitRow {
+  status: Delivery['status'];
+  reason: Delivery['reason'];
+  createdAt: Date;
+  handedOverAt: Date | null;
+  sentAt: Date | null;
+  deliveredAt: Date | null;
+  provider: string | null;
+}
+
+/** What a row says without lines. @param told what lines say already */
+function implicitLines(row: ImplicitRow, told: ReadonlySet<string>): DeliveryEvent[] {
+  const { provider, status } = row;
+  const line = (type: DeliveryEvent['type'], at: Date, more: Partial<DeliveryEvent> = {}): DeliveryEvent => ({
+    at: at.toISOString(),
+    type,
+    attempt: null,
+    reason: null,
+    provider: null,
+    detail: {},
+    ...more,
+  });
+  const lines = [line('accepted', row.createdAt)];
+  if (row.handedOverAt && !told.has('handed_over'))
+    lines.push(line('handed_over', row.handedOverAt, { attempt: 1, provider }));
+  const arrived = row.deliveredAt && !told.has('delivered') ? row.deliveredAt : null;
+  if (arrived) lines.push(line('delivered', arrived, { attempt: 1, provider }));
+  else if (row.sentAt && !told.has('sent')) lines.push(line('sent', row.sentAt, { attempt: 1, provider }));
+  if ((status === 'suppressed' || status === 'expired') && !told.has(status))
+    lines.push(line(status, row.createdAt, { reason: row.reason }));
+  return lines;
+}
+
+async function linesOf(sql: Sql, workspaceId: string, id: string): Promise<DeliveryEvent[]> {
   const rows = await sql.query<
     Omit<DeliveryEvent, 'at' | 'detail'> & { at: Date; detail: DeliveryEvent['detail'] | null }
   >(

@@ -5,10 +5,12 @@ import { dayOf, type Database, type Sql } from '@carillon/database';
 import type { Recipient, RenderInput } from '@carillon/delivery-rules';
 import { channelShapes } from './channels.js';
 import { contentFor, templateContent } from './content-for.js';
+import { memberDataOf } from './member-data.js';
 import type { RenderPool } from './render-pool.js';
 
 interface Row {
   id: string;
+  day: string;
   messageId: string;
   channel: Channel;
   messageClass: 'transactional' | 'marketing';
@@ -57,7 +59,7 @@ async function inputOf(
   id: string,
 ): Promise<{ row: Row; input: RenderInput | null } | null> {
   const [row] = await sql.query<Row>(
-    `SELECT d.id, d.message_id AS "messageId", d.channel, d.class AS "messageClass", d.profile_id AS "profileId", d.address, d.template_id AS "templateId",
+    `SELECT d.id, d.day::text AS day, d.message_id AS "messageId", d.channel, d.class AS "messageClass", d.profile_id AS "profileId", d.address, d.template_id AS "templateId",
             d.template_version AS "templateVersion", m.content, m.data, m.options
        FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id WHERE d.day = $2::date AND d.id = $3 AND d.workspace_id = $1`,
     [workspaceId, dayOf(id), id],
@@ -73,7 +75,7 @@ async function inputOf(
   const chosen = contentFor(row, row.content, templates(row), recipient.locale);
   const input = chosen && {
     ...chosen,
-    data: row.data,
+    data: { ...row.data, ...(await memberDataOf(sql, workspaceId, [row])).get(id) },
     recipient,
     messageClass: row.messageClass,
     replyTo: row.options.replyTo ?? null,

@@ -4,7 +4,7 @@
  * run: SKIP LOCKED shares the rows between them.
  */
 import { failpoint } from '@carillon/config';
-import { deliverQueue } from '@carillon/contracts';
+import { bulkQueue, deliverQueue, type Channel } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
 import {
   advanceRedrives,
@@ -13,6 +13,7 @@ import {
   DeliveryHints,
   forgetExpired,
   groupBy,
+  releasePages,
   takeDue,
 } from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
@@ -59,8 +60,25 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     await this.running;
   }
 
-  /** Takes everything that is due now. @returns how many rows */
+  /** Takes everything that is due now: rows, and pages of runs. @returns how many */
   async tick(): Promise<number> {
+    return (await this.takeRows()) + (await this.takePages());
+  }
+
+  private async takePages(): Promise<number> {
+    const busy = await this.database.acrossWorkspaces((sql) =>
+      sql.query<{ channel: Channel }>(`SELECT DISTINCT channel FROM runs WHERE state = 'running'`),
+    );
+    let all = 0;
+    for (const { channel } of busy) {
+      const ids = await this.database.acrossWorkspaces((sql) => releasePages(sql, channel));
+      await Promise.all(ids.map((pageId) => this.queues.send(bulkQueue(channel), { pageId })));
+      all += ids.length;
+    }
+    return all;
+  }
+
+  private async takeRows(): Promise<number> {
     let all = 0;
     for (let full = true; full && !this.stopped;) {
       const { offer, changed, taken } = await this.database.acrossWorkspaces((sql) =>

@@ -1,0 +1,127 @@
+/**
+ * Claiming a page of a run: one UPDATE makes this worker the only one that may write for it (fence: `attempt`; lease on
+ * the database's clock). Then everything that rendering needs is read in one pass, and the log is asked what it holds
+ * already, so that a page may be worked again from any point. What the gate needs is read later: log-page.ts.
+ */
+import type { Channel, ContentByChannel, MessageClass, Status } from '@carillon/contracts';
+import { idInSeries, type Sql } from '@carillon/database';
+import type { Recipient } from '@carillon/delivery-rules';
+import { LEASE_SECONDS } from './claim.js';
+
+export interface PageInHand {
+  id: string;
+  workspaceId: string;
+  runId: string;
+  lo: number;
+  hi: number;
+  /** All before it are in the log. */
+  cursor: number;
+  /** The end of the sub-batch that may be leaving. */
+  mark: number;
+  attempt: number;
+  counts: Partial<Record<Status, number>>;
+  channel: Channel;
+  messageClass: MessageClass;
+  source: string;
+  topic: string | null;
+  /** The first id of the series of its deliveries. */
+  messageId: string;
+  day: string;
+  expiresAt: Date | null;
+  templateId: string | null;
+  templateVersion: number | null;
+  content: ContentByChannel | null;
+  data: Record<string, unknown>;
+  options: { replyTo?: string };
+}
+export interface Member {
+  /** Its delivery's. */
+  id: string;
+  seq: number;
+  profileId: string;
+  data: Record<string, unknown> | null;
+  /** Null when the profile is gone. */
+  recipient: Recipient | null;
+}
+
+/** @returns null when there is nothing to do: someone else has it, its run is not running, or it is done */
+export async function claimPage(sql: Sql, pageId: string): Promise<PageInHand | null> {
+  const [page] = await sql.query<PageInHand>(
+    `UPDATE pages p SET state = 'working', attempt = p.attempt + 1, lease_until = now() + make_interval(secs => $2)
+       FROM runs r, messages m
+      WHERE p.id = $1 AND p.state = 'released' AND r.workspace_id = p.workspace_id AND r.id = p.run_id AND r.state = 'running'
+        AND m.day = r.day AND m.id = r.message_id AND m.workspace_id = r.workspace_id
+     RETURNING p.id, p.workspace_id AS "workspaceId", p.run_id AS "runId", p.lo, p.hi, p.cursor, p.mark, p.attempt, p.counts, r.channel, r.class AS "messageClass",
+               r.source, r.topic, r.message_id AS "messageId", r.day::text AS day, r.expires_at AS "expiresAt", m.template_id AS "templateId",
+               m.template_version AS "templateVersion", m.content, m.data, m.options`,
+    [pageId, LEASE_SECONDS],
+  );
+  return page ?? null;
+}
+
+/** Says again that a page is in this worker's hands. */
+export const renewPage = (sql: Sql, page: PageInHand): Promise<number> =>
+  sql.execute(
+    `UPDATE pages SET lease_until = now() + make_interval(secs => $4) WHERE id = $1 AND workspace_id = $2 AND attempt = $3 AND state = 'working'`,
+    [page.id, page.workspaceId, page.attempt, LEASE_SECONDS],
+  );
+
+/** What the log holds of a page: delivery ids, and counts by status. A range of the primary key, whatever the log's size. */
+export async function loggedOf(
+  sql: Sql,
+  page: PageInHand,
+): Promise<{ ids: Set<string>; counts: PageInHand['counts'] }> {
+  const rows = await sql.query<{ id: string; status: Status }>(
+    'SELECT id, status FROM deliveries WHERE day = $1::date AND id BETWEEN $2 AND $3 AND workspace_id = $4',
+    [
+      page.day,
+      idInSeries(page.messageId, page.lo),
+      idInSeries(page.messageId, page.hi - 1),
+      page.workspaceId,
+    ],
+  );
+  const counts: PageInHand['counts'] = {};
+  for (const { status } of rows) counts[status] = (counts[status] ?? 0) + 1;
+  return { ids: new Set(rows.map((row) => row.id)), counts };
+}
+
+/** The members of a page that are not done, with the people they stand for. */
+export async function membersOf(sql: Sql, page: PageInHand): Promise<Member[]> {
+  const rows = await sql.query<MemberRow>(
+    `SELECT m.seq, m.profile_id AS "profileId", m.data, p.external_id AS "externalId", p.email, p.phone, p.locale, p.timezone, p.attributes,
+            CASE WHEN $6 THEN (SELECT json_agg(json_build_object('id', d.id, 'token', d.token, 'platform', d.platform) ORDER BY d.id)
+                                 FROM devices d WHERE d.workspace_id = $1 AND d.profile_id = m.profile_id) END AS devices
+       FROM run_members m LEFT JOIN profiles p ON p.workspace_id = $1 AND p.id = m.profile_id
+      WHERE m.day = $2::date AND m.run_id = $3 AND m.seq >= $4 AND m.seq < $5 AND m.workspace_id = $1 ORDER BY m.seq`,
+    [page.workspaceId, page.day, page.runId, page.cursor, page.hi, page.channel === 'push'],
+  );
+  return rows.map(({ seq, profileId, data, externalId, ...person }) => ({
+    id: idInSeries(page.messageId, seq),
+    seq,
+    profileId,
+    data,
+    recipient:
+      externalId === null
+        ? null
+        : {
+            profileId,
+            externalId,
+            ...person,
+            attributes: person.attributes ?? {},
+            devices: person.devices ?? [],
+          },
+  }));
+}
+
+interface MemberRow {
+  seq: number;
+  profileId: string;
+  data: Record<string, unknown> | null;
+  externalId: string | null;
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  timezone: string | null;
+  attributes: Record<string, unknown> | null;
+  devices: Recipient['devices'] | null;
+}

@@ -1,0 +1,512 @@
+/** Runs on a real PostgreSQL, with a provider whose answers the test decides. Fairness as a rule: fair-share.spec.ts. */
+import { loadConfig, useConfig } from '@carillon/config';
+import { Database, ensurePartitions, newId } from '@carillon/database';
+import { defineChannel, type Channel, type Outcome, type Outgoing } from '@carillon/delivery-rules';
+import {
+  applyReceipts,
+  changeRun,
+  DeliveryHints,
+  links,
+  planRun,
+  progressOf,
+  releasePages,
+  SendContexts,
+  takeDue,
+  type NewRun,
+} from '@carillon/delivery-service';
+import type { Queues } from '@carillon/queue';
+import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { PageDeliverer, SUB_BATCH } from './deliver-page.js';
+import { Deliverer } from './deliver.js';
+import { Leases } from './leases.js';
+
+let fresh: FreshDatabase;
+let owner: pg.Client;
+let database: Database;
+let contexts: SendContexts;
+let sent: Outgoing<string>[];
+let answer: (message: Outgoing<string>) => Outcome | Promise<Outcome>;
+let deliverer: PageDeliverer;
+const workspaceId = newId();
+const accountId = newId();
+const { signal } = new AbortController();
+const PEOPLE = 1200;
+
+const channel = defineChannel<string>({
+  channel: 'email',
+  addresses: (r) => (r.email ? [{ address: r.email }] : []),
+  render: ({ content, data, recipient }) =>
+    recipient.attributes['unrenderable']
+      ? { ok: false, reason: 'template_error', detail: 'cannot', pointer: '/email/text' }
+      : { ok: true, rendered: `${content.email?.text} ${String(data['order'] ?? '')}`.trim(), warnings: [] },
+  show: () => ({ channel: 'email' }),
+  providers: [
+    {
+      name: 'scripted',
+      title: 'Scripted',
+      docs: 'https://carillon.example',
+      settings: {} as never,
+      send: async (batch) => {
+        sent.push(...batch);
+        return Promise.all(batch.map(async (m) => answer(m)));
+      },
+    },
+  ],
+  retry: { attempts: 3, windowMs: 3_600_000, backoffMs: 1000, maxBackoffMs: 1000 },
+  batchSize: 100,
+}) as Channel;
+const accepted: Outcome = { kind: 'accepted', providerMessageId: 'p-1', answer: { code: 250 } };
+const queues = {
+  offer: () => Promise.resolve(true),
+  send: () => Promise.resolve(),
+} as unknown as Queues;
+const renderer = {
+  render: (_: unknown, inputs: readonly Parameters<Channel['render']>[0][]) =>
+    Promise.resolve(inputs.map((input) => channel.render(input))),
+};
+const aDeliverer = () =>
+  new PageDeliverer(channel, database, queues, contexts, new DeliveryHints(database), renderer, () => 0);
+
+beforeAll(async () => {
+  useConfig(loadConfig({ NODE_ENV: 'test' }));
+  fresh = await freshDatabase();
+  owner = new pg.Client({ connectionString: fresh.ownerUrl });
+  await owner.connect();
+  database = new Database({ url: fresh.appUrl, max: 8 });
+  contexts = new SendContexts({
+    links: links(),
+    inboxFor: () => ({ store: () => Promise.resolve([]) }),
+    allowPrivateNetworks: false,
+  });
+  await ensurePartitions(database);
+  await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
+  await owner.query(
+    `INSERT INTO provider_accounts (id, workspace_id, channel, provider, name) VALUES ($1, $2, 'email', 'scripted', 'First')`,
+    [accountId, workspaceId],
+  );
+  await owner.query(
+    `INSERT INTO profiles (id, workspace_id, external_id, email) SELECT gen_random_uuid(), $1, 'p' || n, 'p' || n || '@example.com' FROM generate_series(1, $2::int) AS n`,
+    [workspaceId, PEOPLE],
+  );
+});
+beforeEach(async () => {
+  sent = [];
+  answer = () => accepted;
+  deliverer = aDeliverer();
+  await owner.query('UPDATE provider_accounts SET paused_at = NULL');
+});
+afterEach(async () => {
+  await owner.query(`UPDATE runs SET state = 'cancelled' WHERE state IN ('running', 'paused', 'planned')`);
+  await owner.query('DELETE FROM consents');
+  await owner.query('DELETE FROM suppressions');
+});
+afterAll(async () => {
+  await contexts.close();
+  await database.close();
+  await owner.end();
+  await fresh.drop();
+});
+
+const inWorkspace: Database['inWorkspace'] = (id, work) => database.inWorkspace(id, work);
+const everybody = {
+  query: {
+    text: 'SELECT id AS profile_id, NULL::text AS key, NULL::jsonb AS data FROM profiles WHERE workspace_id = $1',
+    params: [workspaceId],
+  },
+};
+const start = async (more: Partial<NewRun> = {}) => {
+  const run = await inWorkspace(workspaceId, async (sql) => {
+    const planned = await planRun(sql, workspaceId, {
+      source: { kind: 'campaign', id: 'spring' },
+      channel: 'email',
+      messageClass: 'marketing',
+      content: { email: { subject: 's', text: 'Hello' } },
+      audience: everybody,
+      ...more,
+    });
+    await changeRun(sql, workspaceId, planned.id, 'start');
+    return planned;
+  });
+  return run;
+};
+const release = (ahead?: number) => database.acrossWorkspaces((sql) => releasePages(sql, 'email', ahead));
+const progress = (id: string) => inWorkspace(workspaceId, (sql) => progressOf(sql, workspaceId, id));
+const change = (id: string, step: 'pause' | 'resume' | 'cancel') =>
+  inWorkspace(workspaceId, (sql) => changeRun(sql, workspaceId, id, step));
+/** Works what is released until nothing is, as clock and queue would. */
+const workAll = async () => {
+  for (;;) {
+    await release();
+    const { rows } = await owner.query<{ id: string }>(
+      `SELECT p.id FROM pages p JOIN runs r ON r.id = p.run_id WHERE p.state = 'released' AND r.state = 'running' ORDER BY p.no`,
+    );
+    if (rows.length === 0) return;
+    for (const { id } of rows) await deliverer.deliver(id, signal);
+  }
+};
+const passLeases = () =>
+  owner.query(`UPDATE pages SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL`);
+const statuses = async (messageId: string) =>
+  Object.fromEntries(
+    (
+      await owner.query<{ status: string; n: number }>(
+        'SELECT status, count(*)::int AS n FROM deliveries WHERE message_id = $1 GROUP BY 1',
+        [messageId],
+      )
+    ).rows.map((r) => [r.status, r.n]),
+  );
+const tick = () =>
+  database.acrossWorkspaces((sql) =>
+    takeDue(
+      sql,
+      5000,
+      () => channel.retry,
+      () => 0,
+    ),
+  );
+const addressesSent = () => sent.map((m) => m.address);
+
+describe('planning a run', () => {
+  it('freezes the audience densely, everybody once per key', async () => {
+    const run = await start({
+      audience: {
+        query: {
+          text: `SELECT id AS profile_id, k AS key, jsonb_build_object('order', k) AS data FROM profiles, unnest(ARRAY['a', 'b', 'a']) AS k WHERE workspace_id = $1`,
+          params: [workspaceId],
+        },
+      },
+    });
+    expect(run).toMatchObject({ members: 2 * PEOPLE, pages: 3 });
+    const { rows } = await owner.query(
+      'SELECT min(seq) AS lo, max(seq) AS hi, count(DISTINCT seq)::int AS n FROM run_members WHERE run_id = $1',
+      [run.id],
+    );
+    expect(rows[0]).toEqual({ lo: 1, hi: 2 * PEOPLE, n: 2 * PEOPLE });
+    const pages = await owner.query('SELECT lo, hi FROM pages WHERE run_id = $1 ORDER BY no', [run.id]);
+    expect(pages.rows).toEqual([
+      { lo: 1, hi: 1001 },
+      { lo: 1001, hi: 2001 },
+      { lo: 2001, hi: 2 * PEOPLE + 1 },
+    ]);
+    expect(await progress(run.id)).toMatchObject({ pending: 2 * PEOPLE, logged: 0 });
+  });
+
+  it('takes nobody of another workspace', async () => {
+    const other = newId();
+    await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'o', 'O')`, [other]);
+    const { rows } = await owner.query<{ id: string }>('SELECT id FROM profiles LIMIT 3');
+    const run = await inWorkspace(other, (sql) =>
+      planRun(sql, other, {
+        source: { kind: 'api', id: null },
+        channel: 'email',
+        messageClass: 'marketing',
+        content: { email: { subject: 's', text: 't' } },
+        audience: { profileIds: rows.map((r) => r.id) },
+      }),
+    );
+    expect(run).toMatchObject({ members: 0, pages: 0 });
+  });
+
+  it('refuses a day that the log has no room for', async () => {
+    await expect(start({ plannedAt: new Date(Date.now() + 30 * 86_400_000) })).rejects.toThrow(RangeError);
+  });
+});
+
+describe('a run', () => {
+  it('reaches everybody once, and is completed', async () => {
+    const run = await start();
+    await workAll();
+    expect(new Set(addressesSent()).size).toBe(PEOPLE);
+    expect(sent).toHaveLength(PEOPLE);
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE });
+    expect(await progress(run.id)).toEqual({
+      state: 'completed',
+      members: PEOPLE,
+      logged: PEOPLE,
+      pending: 0,
+      counts: { sent: PEOPLE },
+    });
+  });
+
+  it('is worked again without harm', async () => {
+    const run = await start();
+    await workAll();
+    await owner.query(
+      `UPDATE pages SET state = 'released', lease_until = now() + interval '1 minute', cursor = lo, mark = lo, counts = '{}' WHERE run_id = $1`,
+      [run.id],
+    );
+    await owner.query(`UPDATE runs SET state = 'running' WHERE id = $1`, [run.id]);
+    const { rows } = await owner.query<{ id: string }>('SELECT id FROM pages WHERE run_id = $1', [run.id]);
+    for (const { id } of rows) await deliverer.deliver(id, signal);
+    expect(sent).toHaveLength(PEOPLE);
+    expect(await progress(run.id)).toMatchObject({ pending: 0, counts: { sent: PEOPLE } });
+  });
+
+  it('does not write to who opted out after it was planned, up to the commit before', async () => {
+    const run = await start();
+    const gone: string[] = [];
+    let asked = false;
+    answer = async () => {
+      if (asked) return accepted;
+      asked = true;
+      // Two of the coming sub-batches, while the first one is leaving.
+      const { rows } = await owner.query<{ profile_id: string; email: string }>(
+        `SELECT m.profile_id, p.email FROM run_members m JOIN profiles p ON p.id = m.profile_id WHERE m.run_id = $1 AND m.seq IN (300, 700)`,
+        [run.id],
+      );
+      const [a, b] = rows;
+      await owner.query(
+        `INSERT INTO consents (workspace_id, channel, profile_id, topic, word, source) VALUES ($1, 'email', $2, 'marketing', 'out', 'page')`,
+        [workspaceId, a?.profile_id],
+      );
+      await owner.query(
+        `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES ($1, 'email', $2, 'hard_bounced', 'x')`,
+        [workspaceId, b?.email],
+      );
+      gone.push(...rows.map((r) => r.email));
+      return accepted;
+    };
+    await workAll();
+    expect(gone).toHaveLength(2);
+    expect(addressesSent().filter((a) => gone.includes(a))).toEqual([]);
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE - 2, suppressed: 2 });
+    expect(await progress(run.id)).toMatchObject({ pending: 0, counts: { sent: PEOPLE - 2, suppressed: 2 } });
+  });
+
+  it.each(['pause', 'cancel'] as const)('stops within a sub-batch on %s', async (step) => {
+    const run = await start();
+    let asked = false;
+    answer = async () => {
+      if (!asked) await change(run.id, step);
+      asked = true;
+      return accepted;
+    };
+    await workAll();
+    expect(sent).toHaveLength(SUB_BATCH);
+    expect(await progress(run.id)).toMatchObject({
+      state: step === 'pause' ? 'paused' : 'cancelled',
+      pending: PEOPLE - SUB_BATCH,
+      counts: { sent: SUB_BATCH },
+    });
+    if (step === 'cancel') {
+      expect(await change(run.id, 'resume')).toBe(false);
+      return;
+    }
+    expect(await change(run.id, 'resume')).toBe(true);
+    await passLeases();
+    await workAll();
+    expect(new Set(addressesSent()).size).toBe(PEOPLE);
+    expect(sent).toHaveLength(PEOPLE);
+  });
+
+  it('leaves one sub-batch in doubt when its worker dies in it, and sends nobody a second one', async () => {
+    const run = await start();
+    // As if the process were killed while the second sub-batch is at the provider: nothing after it happens.
+    answer = () => (sent.length > SUB_BATCH ? new Promise(() => undefined) : accepted);
+    const [first] = await release();
+    void deliverer.deliver(first ?? '', signal);
+    await eventually(() => sent.length === 2 * SUB_BATCH);
+    const left = new Set(addressesSent());
+    answer = () => accepted;
+    deliverer = aDeliverer();
+    await passLeases();
+    await workAll();
+    await tick();
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE - SUB_BATCH, unknown: SUB_BATCH });
+    expect(sent).toHaveLength(PEOPLE);
+    // What had left is inside what is unknown, or known.
+    expect(new Set(addressesSent()).size).toBe(PEOPLE);
+    expect(left.size).toBe(2 * SUB_BATCH);
+    expect(await progress(run.id)).toMatchObject({
+      pending: 0,
+      counts: { sent: PEOPLE - SUB_BATCH, unknown: SUB_BATCH },
+    });
+    const { rows } = await owner.query<{ reason: string }>(
+      `SELECT DISTINCT reason FROM deliveries WHERE message_id = $1 AND status = 'unknown'`,
+      [run.messageId],
+    );
+    expect(rows).toEqual([{ reason: 'worker_lost' }]);
+  });
+
+  it('fences off a worker that was believed dead: it writes nothing and sends no further', async () => {
+    const run = await start();
+    let wake = () => {};
+    const asleep = new Promise<void>((resolve) => (wake = resolve));
+    answer = async () => {
+      await asleep;
+      return accepted;
+    };
+    const [first] = await release();
+    const stale = aDeliverer().deliver(first ?? '', signal);
+    await eventually(() => sent.length === SUB_BATCH);
+    answer = () => accepted;
+    await passLeases();
+    await workAll();
+    await tick();
+    const before = await statuses(run.messageId);
+    wake();
+    await expect(stale).rejects.toThrow('taken by another worker');
+    expect(await statuses(run.messageId)).toEqual(before);
+    expect(before).toEqual({ sent: PEOPLE - SUB_BATCH, unknown: SUB_BATCH });
+    expect(sent).toHaveLength(PEOPLE);
+  });
+
+  it('hands over what is to be tried again to the ordinary path, with what is said to each', async () => {
+    const run = await start({
+      audience: {
+        query: {
+          text: `SELECT id AS profile_id, external_id AS key, jsonb_build_object('order', external_id) AS data FROM profiles WHERE workspace_id = $1 AND external_id IN ('p1', 'p2')`,
+          params: [workspaceId],
+        },
+      },
+    });
+    answer = ({ address }) =>
+      address.startsWith('p1@') ? { kind: 'deferred', answer: { code: 421 } } : accepted;
+    await workAll();
+    expect(await statuses(run.messageId)).toEqual({ sent: 1, scheduled: 1 });
+    await owner.query(`UPDATE deliveries SET due_at = now() WHERE message_id = $1 AND status = 'scheduled'`, [
+      run.messageId,
+    ]);
+    const { offer } = await tick();
+    answer = () => accepted;
+    const ordinary = new Deliverer(
+      channel,
+      database,
+      queues,
+      new Leases(database),
+      contexts,
+      new DeliveryHints(database),
+      renderer,
+      () => 0,
+    );
+    await ordinary.deliver(
+      offer.map((d) => d.id),
+      signal,
+    );
+    expect(await statuses(run.messageId)).toEqual({ sent: 2 });
+    expect(sent.map((m) => m.rendered).sort()).toEqual(['Hello p1', 'Hello p1', 'Hello p2']);
+  });
+
+  it('records refusals with the words of the provider, and what cannot be rendered', async () => {
+    await owner.query(`UPDATE profiles SET attributes = '{"unrenderable": true}' WHERE external_id = 'p3'`);
+    const run = await start();
+    answer = ({ address }) =>
+      address === 'p4@example.com'
+        ? { kind: 'rejected', reason: 'recipient_unknown', answer: { code: 550 } }
+        : accepted;
+    await workAll();
+    await owner.query(`UPDATE profiles SET attributes = '{}'`);
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE - 2, failed: 2 });
+    expect(await progress(run.id)).toMatchObject({ pending: 0, counts: { sent: PEOPLE - 2, failed: 2 } });
+    const { rows } = await owner.query<{ reason: string; code: number | null }>(
+      `SELECT d.reason, (e.detail->>'code')::int AS code FROM deliveries d JOIN delivery_events e ON e.delivery_id = d.id AND e.type = 'failed'
+        WHERE d.message_id = $1 ORDER BY 1`,
+      [run.messageId],
+    );
+    expect(rows).toEqual([
+      { reason: 'recipient_unknown', code: 550 },
+      { reason: 'template_error', code: null },
+    ]);
+  });
+
+  it('waits, and burns nobody, while its accounts are paused', async () => {
+    const run = await start();
+    await owner.query('UPDATE provider_accounts SET paused_at = now()');
+    await workAll();
+    expect(await statuses(run.messageId)).toEqual({});
+    await owner.query('UPDATE provider_accounts SET paused_at = NULL');
+    await owner.query('UPDATE runs SET next_release_at = NULL WHERE id = $1', [run.id]);
+    await workAll();
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE });
+  });
+
+  it('takes receipts like any other delivery', async () => {
+    const run = await start();
+    await workAll();
+    const { rows } = await owner.query<{ id: string }>(
+      'SELECT id FROM deliveries WHERE message_id = $1 ORDER BY id LIMIT 2',
+      [run.messageId],
+    );
+    await inWorkspace(workspaceId, (sql) =>
+      applyReceipts(sql, { id: accountId, workspaceId }, [
+        { deliveryId: rows[0]?.id ?? '', eventId: 'e1', status: 'delivered', answer: {} },
+        { deliveryId: rows[1]?.id ?? '', eventId: 'e2', status: 'failed', reason: 'bounced', answer: {} },
+      ]),
+    );
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE - 2, delivered: 1, failed: 1 });
+  });
+});
+
+describe('the bulk lane', () => {
+  /** People who do not exist: nothing is sent, only turns are looked at. */
+  const crowd = (n: number) => ({
+    query: {
+      text: 'SELECT gen_random_uuid() AS profile_id, NULL::text AS key, NULL::jsonb AS data FROM generate_series(1, $1::int)',
+      params: [n],
+    },
+  });
+
+  it('gives a workspace with a thousand people its turn beside one with a hundred thousand', async () => {
+    const other = newId();
+    await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'small', 'Small')`, [other]);
+    await start({ audience: crowd(100_000) });
+    const order: string[] = [];
+    const finish = async (ids: string[]) => {
+      order.push(...ids);
+      await owner.query(`UPDATE pages SET state = 'done', lease_until = NULL WHERE id = ANY($1)`, [ids]);
+    };
+    await finish(await release());
+    const small = await inWorkspace(other, async (sql) => {
+      const run = await planRun(sql, other, {
+        source: { kind: 'campaign', id: null },
+        channel: 'email',
+        messageClass: 'marketing',
+        content: { email: { subject: 's', text: 't' } },
+        audience: crowd(1_000),
+        pageSize: 250,
+      });
+      await changeRun(sql, other, run.id, 'start');
+      return run;
+    });
+    const ahead = order.length;
+    for (let ids = await release(); ids.length > 0; ids = await release()) await finish(ids);
+    const { rows } = await owner.query<{ id: string }>('SELECT id FROM pages WHERE run_id = $1', [small.id]);
+    const places = rows.map(({ id }) => order.indexOf(id) - ahead).sort((a, b) => a - b);
+    // Every other page is the small one's until it is done.
+    expect(places.at(-1)).toBeLessThanOrEqual(2 * rows.length);
+    expect(order).toHaveLength(104);
+  });
+
+  it('keeps no more than a few pages waiting for a worker', async () => {
+    await start({ audience: crowd(20_000) });
+    expect(await release()).toHaveLength(4);
+    expect(await release()).toHaveLength(0);
+    await passLeases();
+    expect(await release()).toHaveLength(4);
+  });
+
+  it('keeps to the rate of a run', async () => {
+    await start({ audience: crowd(1_000), rate: 100 });
+    expect(await release()).toHaveLength(1);
+    await owner.query(`UPDATE pages SET state = 'done', lease_until = NULL WHERE state = 'released'`);
+    expect(await release()).toHaveLength(0);
+    await owner.query(`UPDATE runs SET next_release_at = next_release_at - interval '1 second'`);
+    expect(await release()).toHaveLength(1);
+  });
+
+  it('stops a run whose page kills its workers', async () => {
+    const run = await start({ audience: crowd(10) });
+    for (let i = 0; i < 5; i++) {
+      await release();
+      await owner.query(
+        `UPDATE pages SET state = 'working', attempt = attempt + 1 WHERE run_id = $1 AND state = 'released'`,
+        [run.id],
+      );
+      await passLeases();
+    }
+    expect(await release()).toEqual([]);
+    expect(await progress(run.id)).toMatchObject({ state: 'paused', pending: 10 });
+  });
+});

@@ -1,0 +1,415 @@
+/**
+ * A page of a run, from claim to its last commit: read · then per sub-batch commit (log-page.ts) · render · send. Rows
+ * enter the log with their outcome; what needs more than one line (a retry, a refusal, several devices) is entered as
+ * being sent and recorded by the ordinary code in the same transaction. Beside `Deliverer`, which works lists.
+ */
+import { Database } from '@carillon/database';
+import { afterAttempt, chooseAccount, combineDevices } from '@carillon/delivery-rules';
+import type { Channel, Next, Outcome, Outgoing, RenderInput } from '@carillon/delivery-rules';
+import { bulkQueue, reasons, type Status } from '@carillon/contracts';
+import {
+  contentFor,
+  groupBy,
+  releasePages,
+  templateContent,
+  unsubscribeLink,
+  type DeliveryHints,
+  type RenderPool,
+  type SendContexts,
+  type SendingAccount,
+} from '@carillon/delivery-service';
+import type { Queues } from '@carillon/queue';
+import { Logger, type OnModuleDestroy } from '@nestjs/common';
+import { callProvider } from './call-provider.js';
+import { claimPage, loggedOf, membersOf, renewPage, type Member, type PageInHand } from './claim-page.js';
+import { LEASE_SECONDS, type Claimed } from './claim.js';
+import {
+  insertRows,
+  judgeMembers,
+  lockPage,
+  restRun,
+  savePage,
+  type Going,
+  type Left,
+  type Logged,
+  type Window,
+} from './log-page.js';
+import { recordAttempts, recordUnrenderable, type Attempted } from './record.js';
+
+/** Messages handed over between two commits: what a crash may leave in doubt, per page in hand. */
+export const SUB_BATCH = 250;
+const RENEW_EVERY_MS = 3000;
+/** A run whose accounts are all paused looks again after this. */
+const PAUSED_SECONDS = 10;
+
+type Content = (locale: string | null) => ReturnType<typeof contentFor>;
+
+/** What a sub-batch came to, to be written by the next commit. */
+interface Done {
+  left: Left[];
+  attempted: Attempted[];
+  unrenderable: Parameters<typeof recordUnrenderable>[2][number][];
+  /** Rows whose window a dead worker had opened: they may have left. */
+  lost: Logged[];
+}
+const nothing = (): Done => ({ left: [], attempted: [], unrenderable: [], lost: [] });
+
+export class PageDeliverer implements OnModuleDestroy {
+  private readonly log: Logger;
+  private stopping = false;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly database: Database,
+    private readonly queues: Pick<Queues, 'offer' | 'send'>,
+    private readonly contexts: SendContexts,
+    private readonly hints: DeliveryHints,
+    private readonly renderer: Pick<RenderPool, 'render'>,
+    private readonly random: () => number = Math.random,
+  ) {
+    this.log = new Logger(`PageDeliverer ${channel.channel}`);
+  }
+
+  /** Works a page to its end, or until its run is paused or cancelled, or this process stops. Throws when the database is away: the page falls due again. */
+  async deliver(pageId: string, signal: AbortSignal): Promise<void> {
+    if (this.stopping) return;
+    const page = await this.database.acrossWorkspaces((sql) => claimPage(sql, pageId));
+    if (!page) return;
+    // One waits less: the next one is released while this one is worked.
+    void this.release();
+    const renewal = setInterval(() => void this.renew(page), RENEW_EVERY_MS).unref();
+    try {
+      await this.work(page, signal);
+    } finally {
+      clearInterval(renewal);
+    }
+  }
+
+  /** At shutdown: what is leaving leaves; pages go back from where they stand. */
+  onModuleDestroy(): void {
+    this.stopping = true;
+  }
+
+  private async work(page: PageInHand, signal: AbortSignal): Promise<void> {
+    const { members, lost, content } = await this.database.inWorkspace(page.workspaceId, async (sql) => {
+      const logged = await loggedOf(sql, page);
+      page.counts = logged.counts;
+      const missing = (await membersOf(sql, page)).filter((m) => !logged.ids.has(m.id));
+      const template = (await templateContent(sql, page.workspaceId, [refOf(page)]))(refOf(page));
+      return {
+        members: missing.filter((m) => m.seq >= page.mark),
+        lost: missing.filter((m) => m.seq < page.mark).map((m) => this.lostRow(m)),
+        content: byLocale((locale) => contentFor(refOf(page), page.content, template, locale)),
+      };
+    });
+    let done: Done = { ...nothing(), lost };
+    for (let at = 0; ; at += SUB_BATCH) {
+      const next = members.slice(at, at + SUB_BATCH);
+      const window = await this.commit(page, done, next);
+      if (!window) return;
+      done = await this.send(page, window, content, signal);
+    }
+  }
+
+  /** Writes what was done, and opens the window of what is next. @returns null when there is nothing to go on with */
+  private async commit(page: PageInHand, done: Done, next: readonly Member[]): Promise<Window | null> {
+    const { workspaceId } = page;
+    const counts = { ...page.counts };
+    const { window, eventIds, ids } = await this.database.inWorkspace(workspaceId, async (sql) => {
+      const head = await lockPage(sql, page);
+      if (!head) throw new Error(`page ${page.id} was taken by another worker`);
+      page.counts = { ...counts };
+      const eventIds = await this.write(sql, page, done);
+
+      const may = head.running && !this.stopping && next.length > 0;
+      const judged = may ? await judgeMembers(sql, this.channel, page, head, next) : null;
+      const cursor = page.mark;
+      if (!judged) {
+        if (may) await restRun(sql, page, PAUSED_SECONDS);
+        const state = next.length === 0 ? 'done' : 'open';
+        const end = state === 'done' ? page.hi : cursor;
+        await savePage(sql, page, { state, cursor: end, mark: end, leaseSeconds: 0 });
+        return { window: null, eventIds, ids: idsOf(done) };
+      }
+      await insertRows(sql, page, judged.stopped, null);
+      for (const row of judged.stopped) count(page, row.status);
+      const mark = (next.at(-1)?.seq ?? 0) + 1;
+      await savePage(sql, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS });
+      page.cursor = cursor;
+      page.mark = mark;
+      const window: Window = { openedAt: head.now, going: judged.going, accounts: judged.accounts };
+      return { window, eventIds, ids: [...idsOf(done), ...judged.stopped.map((r) => r.member.id)] };
+    });
+    void this.queues.offer('route-event', eventIds);
+    this.hints.changed(workspaceId, ids);
+    return window;
+  }
+
+  /** @returns events that the audience service learns from */
+  private async write(
+    sql: Parameters<typeof insertRows>[0],
+    page: PageInHand,
+    done: Done,
+  ): Promise<string[]> {
+    for (const { rows, ...left } of done.left) {
+      await insertRows(sql, page, rows, left);
+      for (const row of rows) if (row.status !== 'sending') count(page, row.status);
+    }
+    await insertRows(sql, page, done.lost, { handedOverAt: new Date(), account: null });
+    // The clock says within a moment what follows from a worker's death; for marketing it is this.
+    for (const _ of done.lost) count(page, 'unknown');
+    const recorded = [];
+    if (done.attempted.length > 0) {
+      recorded.push(await recordAttempts(sql, page.workspaceId, done.attempted));
+      for (const { next } of done.attempted) count(page, statusAfter(next));
+    }
+    if (done.unrenderable.length > 0) {
+      await insertRows(
+        sql,
+        page,
+        done.unrenderable.map(({ delivery }) => sendingRow(memberOf(delivery), delivery.address)),
+        null,
+      );
+      recorded.push(await recordUnrenderable(sql, page.workspaceId, done.unrenderable));
+      for (const _ of done.unrenderable) count(page, 'failed');
+    }
+    return recorded.flatMap((r) => r.eventIds);
+  }
+
+  private async send(
+    page: PageInHand,
+    { going, accounts, openedAt }: Window,
+    content: Content,
+    signal: AbortSignal,
+  ): Promise<Done> {
+    const done = nothing();
+    const inputs = going.map((g) => this.inputOf(page, g, content));
+    const results = await this.renderer.render(
+      this.channel.channel,
+      inputs.flatMap((input) => input ?? []),
+    );
+    const ready: { going: Going; rendered: unknown; account: SendingAccount }[] = [];
+    let n = 0;
+    for (const [i, one] of going.entries()) {
+      const result = inputs[i] ? results[n++] : undefined;
+      const account = chooseAccount(accounts, { tries: 0, lastAccountId: null }, this.random());
+      if (result?.ok && account) ready.push({ going: one, rendered: result.rendered, account });
+      else if (!result?.ok)
+        done.unrenderable.push({
+          delivery: this.asDelivery(page, one),
+          ...(result ?? { reason: 'template_error', detail: 'its template version is missing', pointer: '' }),
+        });
+    }
+    await Promise.all(
+      [...groupBy(ready, (r) => r.account.id).values()].map(async (batch) => {
+        const account = batch[0]!.account;
+        const outgoing = batch.flatMap(({ going: { member, targets }, rendered }) =>
+          targets.map((t): Outgoing<unknown> => ({
+            deliveryId: member.id,
+            attemptId: t.attemptId,
+            address: t.address,
+            messageClass: page.messageClass,
+            rendered,
+          })),
+        );
+        const outcomes = await this.call(account, outgoing, signal);
+        const rows: Logged[] = [];
+        let o = 0;
+        for (const { going: one } of batch) {
+          const own = outcomes.slice(o, (o += one.targets.length));
+          const [only] = own;
+          if (own.length === 1 && only?.kind === 'accepted') rows.push(acceptedRow(page, one, only));
+          else {
+            rows.push(sendingRow(one.member, one.targets[0]?.address ?? null));
+            done.attempted.push(this.attempt(page, one, account, own, accounts.length, openedAt));
+          }
+        }
+        done.left.push({ handedOverAt: openedAt, account, rows });
+      }),
+    );
+    return done;
+  }
+
+  /** In the provider's own measure, all at once: its connections are what limits it. */
+  private async call(
+    account: SendingAccount,
+    outgoing: readonly Outgoing<unknown>[],
+    signal: AbortSignal,
+  ): Promise<Outcome[]> {
+    const parts: Promise<Outcome[]>[] = [];
+    for (let at = 0; at < outgoing.length; at += this.channel.batchSize)
+      parts.push(
+        callProvider(
+          this.channel,
+          this.contexts,
+          account,
+          outgoing.slice(at, at + this.channel.batchSize),
+          signal,
+          this.log,
+        ),
+      );
+    return (await Promise.all(parts)).flat();
+  }
+
+  private attempt(
+    page: PageInHand,
+    one: Going,
+    account: SendingAccount,
+    outcomes: readonly Outcome[],
+    accounts: number,
+    handedOverAt: Date,
+  ): Attempted {
+    const outcome = combineDevices(outcomes);
+    const next = afterAttempt(
+      outcome,
+      {
+        attempt: 1,
+        messageClass: page.messageClass,
+        ageMs: 0,
+        expiresInMs: page.expiresAt ? page.expiresAt.getTime() - Date.now() : null,
+        otherAccounts: accounts - 1,
+      },
+      this.channel.retry,
+      this.random(),
+    );
+    return {
+      delivery: this.asDelivery(page, one),
+      account,
+      handedOverAt,
+      attempts: one.targets.map((t, i) => ({ ...t, outcome: outcomes[i]! })),
+      outcome,
+      next,
+      nextStepId: null,
+    };
+  }
+
+  private inputOf(page: PageInHand, { member, targets }: Going, content: Content): RenderInput | null {
+    const chosen = content(member.recipient.locale);
+    return (
+      chosen && {
+        ...chosen,
+        data: member.data ? { ...page.data, ...member.data } : page.data,
+        recipient: member.recipient,
+        messageClass: page.messageClass,
+        replyTo: page.options.replyTo ?? null,
+        attachments: [],
+        unsubscribeUrl: unsubscribeLink(this.contexts.links, {
+          id: member.id,
+          workspaceId: page.workspaceId,
+          channel: page.channel,
+          profileId: member.profileId,
+          address: targets[0]?.address ?? null,
+          topic: page.topic,
+        }),
+      }
+    );
+  }
+
+  /** As the ordinary code knows a delivery. */
+  private asDelivery(page: PageInHand, { member, targets }: Going): Claimed {
+    return {
+      day: page.day,
+      id: member.id,
+      workspaceId: page.workspaceId,
+      messageId: page.messageId,
+      profileId: member.profileId,
+      channel: page.channel,
+      messageClass: page.messageClass,
+      lane: 'bulk',
+      topic: page.topic,
+      templateId: page.templateId,
+      templateVersion: page.templateVersion,
+      address: targets[0]?.address ?? null,
+      attempt: 1,
+      tries: 0,
+      lastAccountId: null,
+      routeStep: 0,
+      expiresAt: page.expiresAt,
+      createdAt: new Date(),
+    };
+  }
+
+  private lostRow(member: Member): Logged {
+    const [target] = member.recipient ? this.channel.addresses(member.recipient) : [];
+    return sendingRow(member, target?.address ?? null);
+  }
+
+  private async release(): Promise<void> {
+    try {
+      const { channel } = this.channel;
+      const ids = await this.database.acrossWorkspaces((sql) => releasePages(sql, channel));
+      await Promise.all(ids.map((pageId) => this.queues.send(bulkQueue(channel), { pageId })));
+    } catch (error) {
+      this.log.debug(
+        `the clock will release the next page: ${error instanceof Error ? error.message : 'unknown error'}`,
+      );
+    }
+  }
+
+  private async renew(page: PageInHand): Promise<void> {
+    try {
+      await this.database.inWorkspace(page.workspaceId, (sql) => renewPage(sql, page));
+    } catch (error) {
+      // The next round tries again; if the database stays away the lease runs out, and the fence keeps us from writing.
+      this.log.warn(
+        `a page could not be renewed: ${error instanceof Error ? error.message : 'unknown error'}`,
+      );
+    }
+  }
+}
+
+const refOf = (page: PageInHand) => ({ ...page, id: page.messageId });
+
+/** Chosen once per locale of a page, not once per person. */
+function byLocale(choose: Content): Content {
+  const chosen = new Map<string | null, ReturnType<Content>>();
+  return (locale) => {
+    if (!chosen.has(locale)) chosen.set(locale, choose(locale));
+    return chosen.get(locale) ?? null;
+  };
+}
+
+const count = (page: PageInHand, status: Status): void => {
+  page.counts[status] = (page.counts[status] ?? 0) + 1;
+};
+const statusAfter = (next: Next): Status =>
+  next.kind === 'done'
+    ? next.status
+    : next.kind === 'retry'
+      ? 'scheduled'
+      : next.kind === 'pauseAccount'
+        ? 'queued'
+        : next.kind === 'unknown'
+          ? 'unknown'
+          : reasons[next.reason].ends;
+
+const acceptedRow = (
+  { channel }: PageInHand,
+  { member, targets }: Going,
+  outcome: Extract<Outcome, { kind: 'accepted' }>,
+): Logged => ({
+  member,
+  // A device's token is no address to keep.
+  address: channel === 'push' || channel === 'in-app' ? null : (targets[0]?.address ?? null),
+  status: outcome.delivered ? 'delivered' : 'sent',
+  reason: null,
+  afterMs: null,
+  providerMessageId: outcome.providerMessageId,
+});
+const sendingRow = (member: Pick<Member, 'id' | 'profileId'>, address: string | null): Logged => ({
+  member,
+  address,
+  status: 'sending',
+  reason: null,
+  afterMs: null,
+  providerMessageId: null,
+});
+const memberOf = ({ id, profileId }: Claimed): Pick<Member, 'id' | 'profileId'> => ({
+  id,
+  profileId: profileId ?? '',
+});
+const idsOf = ({ left, lost, unrenderable }: Done): string[] => [
+  ...left.flatMap(({ rows }) => rows.map((r) => r.member.id)),
+  ...lost.map((r) => r.member.id),
+  ...unrenderable.map((u) => u.delivery.id),
+];

@@ -1,0 +1,204 @@
+/**
+ * The one kind of commit of a page: it writes what became of sub-batch k, and in the same transaction asks again whether
+ * k+1 may go (run, workspace, accounts, suppressions, consents; the gate judges) and opens its window. So after a crash
+ * only one sub-batch of a page is in doubt, and it says which. Fenced by the page's attempt.
+ */
+import { consentsOf, suppressionsOf } from '@carillon/audience-service';
+import type { ReasonName, Status } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import { gate, type Channel, type Verdict } from '@carillon/delivery-rules';
+import { usableAccounts, type SendingAccount } from '@carillon/delivery-service';
+import type { Member, PageInHand } from './claim-page.js';
+
+/** A member that may go now. */
+export interface Going {
+  member: Member & { recipient: NonNullable<Member['recipient']> };
+  targets: { address: string; attemptId: string }[];
+}
+/** A row for the log. */
+export interface Logged {
+  member: Pick<Member, 'id' | 'profileId'>;
+  address: string | null;
+  /** `sending`: the rest of the transaction, or the clock, says how it ends. */
+  status: Extract<
+    Status,
+    'sending' | 'sent' | 'delivered' | 'failed' | 'suppressed' | 'expired' | 'scheduled'
+  >;
+  reason: ReasonName | null;
+  afterMs: number | null;
+  providerMessageId: string | null;
+}
+/** What a sub-batch that had its window left behind, by account. */
+export interface Left {
+  handedOverAt: Date;
+  account: SendingAccount;
+  rows: Logged[];
+}
+/** The window that a commit opened. */
+export interface Window {
+  /** On the database's clock. */
+  openedAt: Date;
+  going: Going[];
+  accounts: SendingAccount[];
+}
+
+/** The page as its owner may see it, locked; null when it is someone else's by now. */
+export async function lockPage(
+  sql: Sql,
+  page: PageInHand,
+): Promise<{ now: Date; running: boolean; settings: WorkspaceSettings } | null> {
+  const [head] = await sql.query<{ now: Date; running: boolean; settings: WorkspaceSettings }>(
+    `SELECT clock_timestamp() AS now, r.state = 'running' AS running, w.settings
+       FROM pages p JOIN runs r ON r.workspace_id = $2 AND r.id = p.run_id JOIN workspaces w ON w.id = $2
+      WHERE p.id = $1 AND p.workspace_id = $2 AND p.attempt = $3 AND p.state = 'working' FOR UPDATE OF p`,
+    [page.id, page.workspaceId, page.attempt],
+  );
+  return head ?? null;
+}
+interface WorkspaceSettings {
+  allowList?: string[] | null;
+  noConsentMeans?: 'in' | 'out';
+}
+
+/** Who of these may go, and rows for those who may not. `null` when none may: every account is paused. */
+export async function judgeMembers(
+  sql: Sql,
+  channel: Channel,
+  page: PageInHand,
+  head: { now: Date; settings: WorkspaceSettings },
+  members: readonly Member[],
+): Promise<{ going: Going[]; stopped: Logged[]; accounts: SendingAccount[] } | null> {
+  const all = await usableAccounts(sql, page.workspaceId, page.channel);
+  const accounts = all.filter((a) => !a.paused);
+  if (all.length > 0 && accounts.length === 0) return null;
+  const addressed = members.map((member) => ({
+    member,
+    targets: member.recipient
+      ? channel
+          .addresses(member.recipient)
+          .map(({ address, attemptId }) => ({ address, attemptId: attemptId ?? member.id }))
+      : [],
+  }));
+  const addresses = addressed.flatMap(({ targets }) => targets.map((t) => t.address));
+  const suppressions = await suppressionsOf(sql, page.workspaceId, page.channel, addresses);
+  const consents = await consentsOf(sql, page.workspaceId, page.channel, {
+    addresses,
+    profileIds: members.map((m) => m.profileId),
+  });
+  const going: Going[] = [];
+  const stopped: Logged[] = [];
+  for (const { member, targets } of addressed) {
+    const address = targets[0]?.address ?? null;
+    const { verdict } = gate({
+      now: head.now,
+      channel: page.channel,
+      messageClass: page.messageClass,
+      topic: page.topic,
+      expiresAt: page.expiresAt,
+      address,
+      addressInvalid: false,
+      profileGone: member.recipient === null,
+      route: null,
+      allowList: head.settings.allowList ?? null,
+      suppression: address === null ? null : (suppressions.get(address) ?? null),
+      consents: consents(member.profileId, address),
+      noConsentMeans: head.settings.noConsentMeans ?? 'in',
+      accounts: accounts.length === 0 ? 'none' : 'ready',
+    });
+    if (verdict.kind !== 'send') stopped.push(rowOf(member, address, verdict));
+    else if (isThere(member)) going.push({ member, targets });
+  }
+  return { going, stopped, accounts };
+}
+
+const isThere = (member: Member): member is Going['member'] => member.recipient !== null;
+
+const endOf = { suppress: 'suppressed', expire: 'expired', fail: 'failed', wait: 'scheduled' } as const;
+const rowOf = (
+  member: Member,
+  address: string | null,
+  verdict: Exclude<Verdict, { kind: 'send' }>,
+): Logged => ({
+  member,
+  address,
+  status: endOf[verdict.kind],
+  reason: verdict.reason,
+  afterMs: verdict.kind === 'wait' ? verdict.afterMs : null,
+  providerMessageId: null,
+});
+
+/** Writes rows of one page. `left` is null for those that nothing was handed over of. */
+export async function insertRows(
+  sql: Sql,
+  page: PageInHand,
+  rows: readonly Logged[],
+  left: { handedOverAt: Date; account: { id: string; provider: string } | null } | null,
+): Promise<void> {
+  if (rows.length === 0) return;
+  const written = await sql.execute(
+    `INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, expires_at,
+                             address, status, reason, due_at, attempt, tries, handed_over_at, provider_account_id, provider, provider_message_id, created_at, sent_at, delivered_at)
+     SELECT $1::date, u.id, $2::uuid, $3::uuid, u.profile_id, $4::text, $5::text, 'bulk', $6::text, $7::text, $8::text, $9::uuid, $10::int, $11::timestamptz,
+            u.address, u.status, u.reason, CASE WHEN u.status IN ('sending', 'scheduled') THEN now() + coalesce(u.after_ms, 0) * interval '1 millisecond' END,
+            1, CASE WHEN $12::timestamptz IS NULL THEN 0 ELSE 1 END, $12::timestamptz, $13::uuid, $14::text, u.provider_message_id,
+            coalesce($12::timestamptz, now()), CASE WHEN u.status IN ('sent', 'delivered') THEN clock_timestamp() END, CASE WHEN u.status = 'delivered' THEN clock_timestamp() END
+       FROM unnest($15::uuid[], $16::uuid[], $17::text[], $18::text[], $19::text[], $20::float8[], $21::text[])
+         AS u(id, profile_id, address, status, reason, after_ms, provider_message_id)
+         ON CONFLICT DO NOTHING`,
+    [
+      page.day,
+      page.workspaceId,
+      page.messageId,
+      page.channel,
+      page.messageClass,
+      page.source,
+      page.runId,
+      page.topic,
+      page.templateId,
+      page.templateVersion,
+      page.expiresAt,
+      left?.handedOverAt ?? null,
+      left?.account?.id ?? null,
+      left?.account?.provider ?? null,
+      rows.map((r) => r.member.id),
+      rows.map((r) => r.member.profileId),
+      rows.map((r) => r.address),
+      rows.map((r) => r.status),
+      rows.map((r) => r.reason),
+      rows.map((r) => r.afterMs),
+      rows.map((r) => r.providerMessageId),
+    ],
+  );
+  // Its id is its place in the run: a row that is there already was written by someone else, and is left alone.
+  if (written !== rows.length)
+    throw new Error(`${rows.length - written} deliveries of page ${page.id} were in the log already`);
+}
+
+/** Where the page stands now. `open`: back to be released, from where it is. */
+export async function savePage(
+  sql: Sql,
+  page: PageInHand,
+  to: { state: 'working' | 'open' | 'done'; cursor: number; mark: number; leaseSeconds: number },
+): Promise<void> {
+  await sql.execute(
+    `UPDATE pages SET state = $4, cursor = $5, mark = $6, counts = $7, crashes = 0, lease_until = CASE WHEN $4 = 'working' THEN now() + make_interval(secs => $8) END
+      WHERE id = $1 AND workspace_id = $2 AND attempt = $3`,
+    [
+      page.id,
+      page.workspaceId,
+      page.attempt,
+      to.state,
+      to.cursor,
+      to.mark,
+      JSON.stringify(page.counts),
+      to.leaseSeconds,
+    ],
+  );
+}
+
+/** Nothing of this run leaves for a while. */
+export const restRun = (sql: Sql, page: PageInHand, seconds: number): Promise<number> =>
+  sql.execute(
+    `UPDATE runs SET next_release_at = now() + make_interval(secs => $3) WHERE workspace_id = $1 AND id = $2`,
+    [page.workspaceId, page.runId, seconds],
+  );

@@ -1,0 +1,134 @@
+/**
+ * Planning a run: who gets it is frozen into members with a dense `seq`, cut into pages, and what is said becomes one
+ * message that all its deliveries name. Nothing is sent before `changeRun(…, 'start')`. Called by whoever mails many
+ * people: campaigns. One transaction, the caller's, so that a run exists with all its members or not at all.
+ */
+import type { Channel, ContentByChannel, MessageClass } from '@carillon/contracts';
+import { dayOf, newId, newSeries, PARTITIONS_AHEAD_DAYS, type Sql } from '@carillon/database';
+
+/** Members of a page. Larger gains nothing; smaller pays for more commits. */
+export const PAGE_SIZE = 1000;
+
+/** A statement of ours, never of a caller; its columns are `profile_id`, `key` (text) and `data` (jsonb). */
+export interface Query {
+  text: string;
+  params: readonly unknown[];
+}
+export interface NewRun {
+  source: { kind: 'campaign' | 'journey' | 'api'; id: string | null };
+  channel: Channel;
+  messageClass: MessageClass;
+  topic?: string;
+  /** Either a version of a template or content. */
+  template?: { id: string; version: number };
+  content?: ContentByChannel;
+  data?: Record<string, unknown>;
+  options?: { replyTo?: string };
+  /** Decides the day that the log keeps it under; at most a week ahead. Default now. */
+  plannedAt?: Date;
+  expiresAt?: Date;
+  /** Its share of the workspace's turns, 1 to 100. */
+  weight?: number;
+  /** Messages a second at most. */
+  rate?: number;
+  audience: { profileIds: readonly string[] } | { query: Query };
+  pageSize?: number;
+}
+export interface PlannedRun {
+  id: string;
+  messageId: string;
+  members: number;
+  pages: number;
+}
+
+/**
+ * @returns the run, in state `planned`; a person who is in the audience twice under one key is in it once
+ * @throws {RangeError} when it is planned for a day that the log has no room for yet
+ */
+export async function planRun(sql: Sql, workspaceId: string, run: NewRun): Promise<PlannedRun> {
+  const plannedAt = run.plannedAt ?? new Date();
+  if (Math.abs(plannedAt.getTime() - Date.now()) > PARTITIONS_AHEAD_DAYS * DAY_MS)
+    throw new RangeError(`A run is planned for a day at most ${PARTITIONS_AHEAD_DAYS} days away.`);
+  const id = newId();
+  const messageId = newSeries(plannedAt);
+  const day = dayOf(messageId);
+  await sql.execute(
+    `INSERT INTO messages (day, id, workspace_id, class, lane, source, source_id, topic, template_id, template_version, content, data, options, delivery_ids, expires_at)
+     VALUES ($1::date, $2, $3, $4, 'bulk', $5, $6, $7, $8, $9, $10, $11, $12, '{}', $13)`,
+    [
+      day,
+      messageId,
+      workspaceId,
+      run.messageClass,
+      run.source.kind,
+      id,
+      run.topic ?? null,
+      run.template?.id ?? null,
+      run.template?.version ?? null,
+      run.content ? JSON.stringify(run.content) : null,
+      JSON.stringify(run.data ?? {}),
+      JSON.stringify(run.options ?? {}),
+      run.expiresAt ?? null,
+    ],
+  );
+  await sql.execute(
+    `INSERT INTO runs (id, workspace_id, source, source_id, channel, class, topic, message_id, day, planned_at, expires_at, state, weight, rate)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::date, $10, $11, 'planned', $12, $13)`,
+    [
+      id,
+      workspaceId,
+      run.source.kind,
+      run.source.id,
+      run.channel,
+      run.messageClass,
+      run.topic ?? null,
+      messageId,
+      day,
+      plannedAt,
+      run.expiresAt ?? null,
+      run.weight ?? 1,
+      run.rate ?? null,
+    ],
+  );
+  const members = await freeze(sql, workspaceId, { id, day }, run.audience);
+  // At a low rate a page is a second's worth, so that the rate is kept within a second.
+  const size = Math.max(1, Math.min(run.pageSize ?? PAGE_SIZE, run.rate ?? PAGE_SIZE));
+  const pages = await sql.execute(
+    `INSERT INTO pages (id, workspace_id, run_id, no, lo, hi, channel, cursor, mark)
+     SELECT gen_random_uuid(), $1::uuid, $2::uuid, n, lo, least(lo + $4, $5 + 1), $3, lo, lo
+       FROM generate_series(0, ($5::int + $4::int - 1) / $4::int - 1) AS n, LATERAL (SELECT 1 + n * $4::int AS lo) AS at`,
+    [workspaceId, id, run.channel, size, members],
+  );
+  await sql.execute('UPDATE runs SET members = $3 WHERE workspace_id = $1 AND id = $2', [
+    workspaceId,
+    id,
+    members,
+  ]);
+  return { id, messageId, members, pages };
+}
+
+/** @returns how many members */
+function freeze(
+  sql: Sql,
+  workspaceId: string,
+  run: { id: string; day: string },
+  audience: NewRun['audience'],
+): Promise<number> {
+  const query: Query =
+    'query' in audience
+      ? audience.query
+      : {
+          text: `SELECT id AS profile_id, NULL::text AS key, NULL::jsonb AS data FROM profiles WHERE workspace_id = $1 AND id = ANY($2::uuid[])`,
+          params: [workspaceId, audience.profileIds],
+        };
+  const [a, b, c] = [1, 2, 3].map((n) => `$${query.params.length + n}`);
+  // By profile: people made together lie together, and are read together.
+  return sql.execute(
+    `INSERT INTO run_members (day, run_id, seq, workspace_id, profile_id, key, data)
+     SELECT ${a}::date, ${b}::uuid, row_number() OVER (ORDER BY m.profile_id, m.key), ${c}::uuid, m.profile_id, m.key, m.data
+       FROM (SELECT DISTINCT ON (profile_id, key) profile_id, key, data FROM (${query.text}) AS people ORDER BY profile_id, key) AS m`,
+    [...query.params, run.day, run.id, workspaceId],
+  );
+}
+
+const DAY_MS = 86_400_000;
