@@ -18,6 +18,7 @@ import type { Queues } from '@carillon/queue';
 import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { AccountFlow } from './account-flow.js';
 import { PageDeliverer, SUB_BATCH } from './deliver-page.js';
 import { Deliverer } from './deliver.js';
 import { Leases } from './leases.js';
@@ -67,7 +68,16 @@ const renderer = {
     Promise.resolve(inputs.map((input) => channel.render(input))),
 };
 const aDeliverer = () =>
-  new PageDeliverer(channel, database, queues, contexts, new DeliveryHints(database), renderer, () => 0);
+  new PageDeliverer(
+    channel,
+    database,
+    queues,
+    contexts,
+    new DeliveryHints(database),
+    renderer,
+    new AccountFlow(database),
+    () => 0,
+  );
 
 beforeAll(async () => {
   useConfig(loadConfig({ NODE_ENV: 'test' }));
@@ -379,6 +389,7 @@ describe('a run', () => {
       contexts,
       new DeliveryHints(database),
       renderer,
+      new AccountFlow(database),
       () => 0,
     );
     await ordinary.deliver(

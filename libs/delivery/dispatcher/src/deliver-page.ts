@@ -3,16 +3,24 @@
  * enter the log with their outcome; what needs more than one line (a retry, a refusal, several devices) is entered as
  * being sent and recorded by the ordinary code in the same transaction. Beside `Deliverer`, which works lists.
  */
-import { Database } from '@carillon/database';
+import { failpoint } from '@carillon/config';
+import { Database, type Sql } from '@carillon/database';
 import { afterAttempt, chooseAccount, combineDevices } from '@carillon/delivery-rules';
-import type { Channel, Next, Outcome, Outgoing, RenderInput } from '@carillon/delivery-rules';
+import type {
+  Channel,
+  Next as After,
+  Outcome,
+  Outgoing,
+  RenderInput,
+  RenderResult,
+} from '@carillon/delivery-rules';
 import { bulkQueue, reasons, type Status } from '@carillon/contracts';
 import {
   contentFor,
-  groupBy,
   releasePages,
   templateContent,
   unsubscribeLink,
+  usableAccounts,
   type DeliveryHints,
   type RenderPool,
   type SendContexts,
@@ -20,6 +28,8 @@ import {
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
 import { Logger, type OnModuleDestroy } from '@nestjs/common';
+import { setTimeout } from 'node:timers/promises';
+import type { AccountFlow } from './account-flow.js';
 import { callProvider } from './call-provider.js';
 import { claimPage, loggedOf, membersOf, renewPage, type Member, type PageInHand } from './claim-page.js';
 import { LEASE_SECONDS, type Claimed } from './claim.js';
@@ -29,30 +39,47 @@ import {
   lockPage,
   restRun,
   savePage,
+  mayBeUsed,
   type Going,
-  type Left,
   type Logged,
   type Window,
+  type WorkspaceSettings,
 } from './log-page.js';
 import { recordAttempts, recordUnrenderable, type Attempted } from './record.js';
 
 /** Messages handed over between two commits: what a crash may leave in doubt, per page in hand. */
 export const SUB_BATCH = 250;
 const RENEW_EVERY_MS = 3000;
-/** A run whose accounts are all paused looks again after this. */
-const PAUSED_SECONDS = 10;
+/** A run whose accounts are all paused, or kept away from, looks again after this. */
+const PAUSED_MS = 10_000;
+/** A page waits itself this long for its account's rate; for longer it goes back. */
+const PATIENCE_MS = 1_500;
 
 type Content = (locale: string | null) => ReturnType<typeof contentFor>;
 
 /** What a sub-batch came to, to be written by the next commit. */
 interface Done {
-  left: Left[];
+  handedOver: { at: Date; account: SendingAccount } | null;
+  rows: Logged[];
   attempted: Attempted[];
   unrenderable: Parameters<typeof recordUnrenderable>[2][number][];
   /** Rows whose window a dead worker had opened: they may have left. */
   lost: Logged[];
+  /** What the provider said. */
+  outcomes: Outcome[];
 }
-const nothing = (): Done => ({ left: [], attempted: [], unrenderable: [], lost: [] });
+const nothing = (): Done => ({
+  handedOver: null,
+  rows: [],
+  attempted: [],
+  unrenderable: [],
+  lost: [],
+  outcomes: [],
+});
+
+/** What is to go next, and through which account; or how long there is none. */
+type Next =
+  { members: readonly Member[]; account: SendingAccount | null } | { members: null; restMs: number };
 
 export class PageDeliverer implements OnModuleDestroy {
   private readonly log: Logger;
@@ -65,6 +92,7 @@ export class PageDeliverer implements OnModuleDestroy {
     private readonly contexts: SendContexts,
     private readonly hints: DeliveryHints,
     private readonly renderer: Pick<RenderPool, 'render'>,
+    private readonly flow: Pick<AccountFlow, 'take' | 'report'>,
     private readonly random: () => number = Math.random,
   ) {
     this.log = new Logger(`PageDeliverer ${channel.channel}`);
@@ -103,16 +131,48 @@ export class PageDeliverer implements OnModuleDestroy {
       };
     });
     let done: Done = { ...nothing(), lost };
-    for (let at = 0; ; at += SUB_BATCH) {
-      const next = members.slice(at, at + SUB_BATCH);
+    for (let at = 0; ;) {
+      const next = await this.permitted(page, members.slice(at, at + SUB_BATCH), signal);
       const window = await this.commit(page, done, next);
-      if (!window) return;
+      failpoint('after-mark');
+      const asked = next.members?.length ?? 0;
+      if (!window) {
+        if (next.members && next.account) await this.flow.report(next.account, [], asked);
+        return;
+      }
+      at += asked;
       done = await this.send(page, window, content, signal);
+      // What a shutdown cut off tells nothing of the account.
+      if (window.account)
+        await this.flow.report(
+          window.account,
+          signal.aborted ? [] : done.outcomes,
+          asked - done.outcomes.length,
+        );
+      failpoint('reply-read');
+    }
+  }
+
+  /** As many of these as an account takes now. A wait of a moment is spent here. */
+  private async permitted(page: PageInHand, members: readonly Member[], signal: AbortSignal): Promise<Next> {
+    if (members.length === 0) return { members, account: null };
+    for (let patienceMs = PATIENCE_MS; ;) {
+      const all = await this.database.inWorkspace(page.workspaceId, (sql) =>
+        usableAccounts(sql, page.workspaceId, page.channel),
+      );
+      if (all.length === 0) return { members, account: null };
+      const account = chooseAccount(all.filter(mayBeUsed), { tries: 0, lastAccountId: null }, this.random());
+      if (!account) return { members: null, restMs: PAUSED_MS };
+      const { granted, waitMs } = await this.flow.take(account, 'bulk', members.length);
+      if (granted > 0) return { members: members.slice(0, granted), account };
+      if (waitMs > patienceMs || signal.aborted || this.stopping) return { members: null, restMs: waitMs };
+      patienceMs -= waitMs;
+      await setTimeout(waitMs);
     }
   }
 
   /** Writes what was done, and opens the window of what is next. @returns null when there is nothing to go on with */
-  private async commit(page: PageInHand, done: Done, next: readonly Member[]): Promise<Window | null> {
+  private async commit(page: PageInHand, done: Done, next: Next): Promise<Window | null> {
     const { workspaceId } = page;
     const counts = { ...page.counts };
     const { window, eventIds, ids } = await this.database.inWorkspace(workspaceId, async (sql) => {
@@ -120,24 +180,28 @@ export class PageDeliverer implements OnModuleDestroy {
       if (!head) throw new Error(`page ${page.id} was taken by another worker`);
       page.counts = { ...counts };
       const eventIds = await this.write(sql, page, done);
-
-      const may = head.running && !this.stopping && next.length > 0;
-      const judged = may ? await judgeMembers(sql, this.channel, page, head, next) : null;
       const cursor = page.mark;
-      if (!judged) {
-        if (may) await restRun(sql, page, PAUSED_SECONDS);
-        const state = next.length === 0 ? 'done' : 'open';
-        const end = state === 'done' ? page.hi : cursor;
-        await savePage(sql, page, { state, cursor: end, mark: end, leaseSeconds: 0 });
+      if (next.members?.length === 0) {
+        await savePage(sql, page, { state: 'done', cursor: page.hi, mark: page.hi, leaseSeconds: 0 });
+        return { window: null, eventIds, ids: idsOf(done) };
+      }
+      const may = head.running && !this.stopping && next.members !== null;
+      const judged = may
+        ? await judgeMembers(sql, this.channel, page, head, next.account, next.members)
+        : null;
+      if (!judged || !next.members) {
+        if (next.members === null) await restRun(sql, page, next.restMs);
+        await savePage(sql, page, { state: 'open', cursor, mark: cursor, leaseSeconds: 0 });
         return { window: null, eventIds, ids: idsOf(done) };
       }
       await insertRows(sql, page, judged.stopped, null);
       for (const row of judged.stopped) count(page, row.status);
-      const mark = (next.at(-1)?.seq ?? 0) + 1;
+      const mark = (next.members.at(-1)?.seq ?? 0) + 1;
       await savePage(sql, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS });
       page.cursor = cursor;
       page.mark = mark;
-      const window: Window = { openedAt: head.now, going: judged.going, accounts: judged.accounts };
+      const { going } = judged;
+      const window: Window = { openedAt: head.now, account: next.account, going, settings: head.settings };
       return { window, eventIds, ids: [...idsOf(done), ...judged.stopped.map((r) => r.member.id)] };
     });
     void this.queues.offer('route-event', eventIds);
@@ -146,16 +210,10 @@ export class PageDeliverer implements OnModuleDestroy {
   }
 
   /** @returns events that the audience service learns from */
-  private async write(
-    sql: Parameters<typeof insertRows>[0],
-    page: PageInHand,
-    done: Done,
-  ): Promise<string[]> {
-    for (const { rows, ...left } of done.left) {
-      await insertRows(sql, page, rows, left);
-      for (const row of rows) if (row.status !== 'sending') count(page, row.status);
-    }
-    await insertRows(sql, page, done.lost, { handedOverAt: new Date(), account: null });
+  private async write(sql: Sql, page: PageInHand, done: Done): Promise<string[]> {
+    await insertRows(sql, page, done.rows, done.handedOver);
+    for (const row of done.rows) if (row.status !== 'sending') count(page, row.status);
+    await insertRows(sql, page, done.lost, { at: new Date(), account: null });
     // The clock says within a moment what follows from a worker's death; for marketing it is this.
     for (const _ of done.lost) count(page, 'unknown');
     const recorded = [];
@@ -164,12 +222,8 @@ export class PageDeliverer implements OnModuleDestroy {
       for (const { next } of done.attempted) count(page, statusAfter(next));
     }
     if (done.unrenderable.length > 0) {
-      await insertRows(
-        sql,
-        page,
-        done.unrenderable.map(({ delivery }) => sendingRow(memberOf(delivery), delivery.address)),
-        null,
-      );
+      const rows = done.unrenderable.map(({ delivery }) => sendingRow(memberOf(delivery), delivery.address));
+      await insertRows(sql, page, rows, null);
       recorded.push(await recordUnrenderable(sql, page.workspaceId, done.unrenderable));
       for (const _ of done.unrenderable) count(page, 'failed');
     }
@@ -178,55 +232,55 @@ export class PageDeliverer implements OnModuleDestroy {
 
   private async send(
     page: PageInHand,
-    { going, accounts, openedAt }: Window,
+    { account, going, openedAt, settings }: Window,
     content: Content,
     signal: AbortSignal,
   ): Promise<Done> {
     const done = nothing();
+    if (!account || going.length === 0) return done;
     const inputs = going.map((g) => this.inputOf(page, g, content));
     const results = await this.renderer.render(
       this.channel.channel,
       inputs.flatMap((input) => input ?? []),
     );
-    const ready: { going: Going; rendered: unknown; account: SendingAccount }[] = [];
+    const leaving: Going[] = [];
+    const outgoing: Outgoing<unknown>[] = [];
     let n = 0;
     for (const [i, one] of going.entries()) {
       const result = inputs[i] ? results[n++] : undefined;
-      const account = chooseAccount(accounts, { tries: 0, lastAccountId: null }, this.random());
-      if (result?.ok && account) ready.push({ going: one, rendered: result.rendered, account });
-      else if (!result?.ok)
-        done.unrenderable.push({
-          delivery: this.asDelivery(page, one),
-          ...(result ?? { reason: 'template_error', detail: 'its template version is missing', pointer: '' }),
-        });
-    }
-    await Promise.all(
-      [...groupBy(ready, (r) => r.account.id).values()].map(async (batch) => {
-        const account = batch[0]!.account;
-        const outgoing = batch.flatMap(({ going: { member, targets }, rendered }) =>
-          targets.map((t): Outgoing<unknown> => ({
-            deliveryId: member.id,
-            attemptId: t.attemptId,
-            address: t.address,
+      if (result?.ok) {
+        leaving.push(one);
+        for (const { address, attemptId } of one.targets)
+          outgoing.push({
+            deliveryId: one.member.id,
+            attemptId,
+            address,
             messageClass: page.messageClass,
-            rendered,
-          })),
-        );
-        const outcomes = await this.call(account, outgoing, signal);
-        const rows: Logged[] = [];
-        let o = 0;
-        for (const { going: one } of batch) {
-          const own = outcomes.slice(o, (o += one.targets.length));
-          const [only] = own;
-          if (own.length === 1 && only?.kind === 'accepted') rows.push(acceptedRow(page, one, only));
-          else {
-            rows.push(sendingRow(one.member, one.targets[0]?.address ?? null));
-            done.attempted.push(this.attempt(page, one, account, own, accounts.length, openedAt));
-          }
-        }
-        done.left.push({ handedOverAt: openedAt, account, rows });
-      }),
-    );
+            rendered: result.rendered,
+          });
+      } else done.unrenderable.push({ delivery: this.asDelivery(page, one), ...(result ?? NO_TEMPLATE) });
+    }
+    const outcomes = await this.call(account, outgoing, signal);
+    done.handedOver = { at: openedAt, account };
+    let o = 0;
+    for (const one of leaving) {
+      const own = outcomes.slice(o, (o += one.targets.length));
+      const outcome = combineDevices(own);
+      done.outcomes.push(outcome);
+      if (own.length === 1 && outcome.kind === 'accepted') done.rows.push(acceptedRow(page, one, outcome));
+      else {
+        done.rows.push(sendingRow(one.member, one.targets[0]?.address ?? null));
+        done.attempted.push({
+          delivery: this.asDelivery(page, one),
+          account,
+          handedOverAt: openedAt,
+          attempts: one.targets.map((t, i) => ({ ...t, outcome: own[i]! })),
+          outcome,
+          next: this.after(page, outcome, settings),
+          nextStepId: null,
+        });
+      }
+    }
     return done;
   }
 
@@ -236,51 +290,29 @@ export class PageDeliverer implements OnModuleDestroy {
     outgoing: readonly Outgoing<unknown>[],
     signal: AbortSignal,
   ): Promise<Outcome[]> {
+    const { channel, contexts, log } = this;
     const parts: Promise<Outcome[]>[] = [];
-    for (let at = 0; at < outgoing.length; at += this.channel.batchSize)
+    for (let at = 0; at < outgoing.length; at += channel.batchSize)
       parts.push(
-        callProvider(
-          this.channel,
-          this.contexts,
-          account,
-          outgoing.slice(at, at + this.channel.batchSize),
-          signal,
-          this.log,
-        ),
+        callProvider(channel, contexts, account, outgoing.slice(at, at + channel.batchSize), signal, log),
       );
     return (await Promise.all(parts)).flat();
   }
 
-  private attempt(
-    page: PageInHand,
-    one: Going,
-    account: SendingAccount,
-    outcomes: readonly Outcome[],
-    accounts: number,
-    handedOverAt: Date,
-  ): Attempted {
-    const outcome = combineDevices(outcomes);
-    const next = afterAttempt(
+  private after(page: PageInHand, outcome: Outcome, settings: WorkspaceSettings): After {
+    return afterAttempt(
       outcome,
       {
         attempt: 1,
         messageClass: page.messageClass,
         ageMs: 0,
         expiresInMs: page.expiresAt ? page.expiresAt.getTime() - Date.now() : null,
-        otherAccounts: accounts - 1,
+        otherAccounts: 0,
+        onUnknown: settings.unknown?.[page.messageClass] ?? null,
       },
-      this.channel.retry,
+      { ...this.channel.retry, ...settings.retry?.[page.channel] },
       this.random(),
     );
-    return {
-      delivery: this.asDelivery(page, one),
-      account,
-      handedOverAt,
-      attempts: one.targets.map((t, i) => ({ ...t, outcome: outcomes[i]! })),
-      outcome,
-      next,
-      nextStepId: null,
-    };
   }
 
   private inputOf(page: PageInHand, { member, targets }: Going, content: Content): RenderInput | null {
@@ -326,6 +358,7 @@ export class PageDeliverer implements OnModuleDestroy {
       routeStep: 0,
       expiresAt: page.expiresAt,
       createdAt: new Date(),
+      redrivenAt: null,
     };
   }
 
@@ -372,7 +405,7 @@ function byLocale(choose: Content): Content {
 const count = (page: PageInHand, status: Status): void => {
   page.counts[status] = (page.counts[status] ?? 0) + 1;
 };
-const statusAfter = (next: Next): Status =>
+const statusAfter = (next: After): Status =>
   next.kind === 'done'
     ? next.status
     : next.kind === 'retry'
@@ -408,8 +441,13 @@ const memberOf = ({ id, profileId }: Claimed): Pick<Member, 'id' | 'profileId'> 
   id,
   profileId: profileId ?? '',
 });
-const idsOf = ({ left, lost, unrenderable }: Done): string[] => [
-  ...left.flatMap(({ rows }) => rows.map((r) => r.member.id)),
+const NO_TEMPLATE = {
+  reason: 'template_error',
+  detail: 'its template version is missing',
+  pointer: '',
+} as const satisfies Partial<RenderResult<never>>;
+const idsOf = ({ rows, lost, unrenderable }: Done): string[] => [
+  ...rows.map((r) => r.member.id),
   ...lost.map((r) => r.member.id),
   ...unrenderable.map((u) => u.delivery.id),
 ];

@@ -7,14 +7,7 @@ import { bug, failpoint } from '@carillon/config';
 import { deliverQueue, type Channel as ChannelName } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
 import { afterAttempt, chooseAccount, combineDevices, SLICE_MS } from '@carillon/delivery-rules';
-import type {
-  Channel,
-  Outcome,
-  Outgoing,
-  Provider,
-  RenderInput,
-  RenderResult,
-} from '@carillon/delivery-rules';
+import type { Channel, Outcome, Outgoing, RenderInput, RenderResult } from '@carillon/delivery-rules';
 import {
   DeliveryHints,
   contentFor,
@@ -30,9 +23,9 @@ import {
 } from '@carillon/delivery-service';
 import { BoundedLog, Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
-import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { AccountFlow, type Permit } from './account-flow.js';
+import { callProvider } from './call-provider.js';
 import { claim, judge, nextStep, type Claimed, type Ready, type Stopped } from './claim.js';
 import { Commits } from './commits.js';
 import type { Leases } from './leases.js';
@@ -323,7 +316,7 @@ export class Deliverer {
         rendered: r.rendered,
       })),
     );
-    const outcomes = await this.send(account, outgoing, signal);
+    const outcomes = await callProvider(this.channel, this.contexts, account, outgoing, signal, this.log);
     failpoint('reply-read');
 
     let n = 0;
@@ -385,30 +378,6 @@ export class Deliverer {
       );
   }
 
-  private async send(
-    account: SendingAccount,
-    outgoing: readonly Outgoing<unknown>[],
-    signal: AbortSignal,
-  ): Promise<Outcome[]> {
-    const provider = this.channel.providers.find((p: Provider) => p.name === account.provider);
-    if (!provider)
-      return outgoing.map(() => ({
-        kind: 'misconfigured',
-        answer: { message: `this installation has no provider ${account.provider}` },
-      }));
-    try {
-      // What has no answer by then is unknown; SMTP alone would wait ten minutes for its final dot.
-      const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
-      // Every message of the batch may listen to it; that is no leak.
-      setMaxListeners(0, patience);
-      return await provider.send(outgoing, this.contexts.for(account, patience));
-    } catch (error) {
-      // Providers report outcomes as values. A throw is a bug, and bytes may have left.
-      this.log.error(`provider ${account.provider} threw`, error instanceof Error ? error.stack : undefined);
-      return outgoing.map(() => unknown('the provider code failed'));
-    }
-  }
-
   private tell(recorded: Recorded): void {
     void this.queues.offer('route-event', recorded.eventIds);
   }
@@ -416,9 +385,6 @@ export class Deliverer {
 
 /** Who would wait longer than this for a token takes another account, if there is one. */
 const OVERFLOW_MS = 10_000;
-
-/** How long a batch may be at its provider. */
-const PATIENCE_MS = 120_000;
 
 const NO_TEMPLATE = {
   reason: 'template_error',

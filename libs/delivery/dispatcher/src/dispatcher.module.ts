@@ -94,9 +94,9 @@ export class DispatcherModule
         })),
         ...channels.map((channel) => ({
           provide: pagesOf(channel),
-          useFactory: (...deps: [Database, Queues, SendContexts, DeliveryHints, RenderPool]) =>
+          useFactory: (...deps: [Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow]) =>
             new PageDeliverer(channel, ...deps),
-          inject: [Database, Queues, SendContexts, DeliveryHints, RenderPool],
+          inject: [Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow],
         })),
         ...channels.map((channel) => ({
           provide: tokenOf(channel),

@@ -4,9 +4,9 @@
  * only one sub-batch of a page is in doubt, and it says which. Fenced by the page's attempt.
  */
 import { consentsOf, suppressionsOf } from '@carillon/audience-service';
-import type { ReasonName, Status } from '@carillon/contracts';
+import type { Channel as ChannelName, MessageClass, ReasonName, Status } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import { gate, type Channel, type Verdict } from '@carillon/delivery-rules';
+import { gate, type Channel, type RetryPolicy, type Verdict } from '@carillon/delivery-rules';
 import { usableAccounts, type SendingAccount } from '@carillon/delivery-service';
 import type { Member, PageInHand } from './claim-page.js';
 
@@ -28,18 +28,13 @@ export interface Logged {
   afterMs: number | null;
   providerMessageId: string | null;
 }
-/** What a sub-batch that had its window left behind, by account. */
-export interface Left {
-  handedOverAt: Date;
-  account: SendingAccount;
-  rows: Logged[];
-}
 /** The window that a commit opened. */
 export interface Window {
   /** On the database's clock. */
   openedAt: Date;
+  account: SendingAccount | null;
   going: Going[];
-  accounts: SendingAccount[];
+  settings: WorkspaceSettings;
 }
 
 /** The page as its owner may see it, locked; null when it is someone else's by now. */
@@ -55,22 +50,29 @@ export async function lockPage(
   );
   return head ?? null;
 }
-interface WorkspaceSettings {
+export interface WorkspaceSettings {
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
+  unknown?: Partial<Record<MessageClass, 'retry' | 'hold'>>;
+  retry?: Partial<Record<ChannelName, Partial<RetryPolicy>>>;
 }
 
-/** Who of these may go, and rows for those who may not. `null` when none may: every account is paused. */
+/**
+ * Who of these may go, and rows for those who may not.
+ * @param account that they would go through; null when the workspace has none
+ * @returns null when none may, because the account may not be used any more
+ */
 export async function judgeMembers(
   sql: Sql,
   channel: Channel,
   page: PageInHand,
   head: { now: Date; settings: WorkspaceSettings },
+  account: SendingAccount | null,
   members: readonly Member[],
-): Promise<{ going: Going[]; stopped: Logged[]; accounts: SendingAccount[] } | null> {
-  const all = await usableAccounts(sql, page.workspaceId, page.channel);
-  const accounts = all.filter((a) => !a.paused);
-  if (all.length > 0 && accounts.length === 0) return null;
+): Promise<{ going: Going[]; stopped: Logged[] } | null> {
+  const accounts = await usableAccounts(sql, page.workspaceId, page.channel);
+  const still = accounts.find((a) => a.id === account?.id);
+  if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
   const addressed = members.map((member) => ({
     member,
     targets: member.recipient
@@ -103,13 +105,15 @@ export async function judgeMembers(
       suppression: address === null ? null : (suppressions.get(address) ?? null),
       consents: consents(member.profileId, address),
       noConsentMeans: head.settings.noConsentMeans ?? 'in',
-      accounts: accounts.length === 0 ? 'none' : 'ready',
+      accounts: account ? 'ready' : 'none',
     });
     if (verdict.kind !== 'send') stopped.push(rowOf(member, address, verdict));
     else if (isThere(member)) going.push({ member, targets });
   }
-  return { going, stopped, accounts };
+  return { going, stopped };
 }
+
+export const mayBeUsed = (a: SendingAccount): boolean => !a.paused && a.blockedMs === 0;
 
 const isThere = (member: Member): member is Going['member'] => member.recipient !== null;
 
@@ -127,12 +131,12 @@ const rowOf = (
   providerMessageId: null,
 });
 
-/** Writes rows of one page. `left` is null for those that nothing was handed over of. */
+/** Writes rows of one page. @param left when and how they were handed over; null for those that nothing was handed over of. */
 export async function insertRows(
   sql: Sql,
   page: PageInHand,
   rows: readonly Logged[],
-  left: { handedOverAt: Date; account: { id: string; provider: string } | null } | null,
+  left: { at: Date; account: { id: string; provider: string } | null } | null,
 ): Promise<void> {
   if (rows.length === 0) return;
   const written = await sql.execute(
@@ -157,7 +161,7 @@ export async function insertRows(
       page.templateId,
       page.templateVersion,
       page.expiresAt,
-      left?.handedOverAt ?? null,
+      left?.at ?? null,
       left?.account?.id ?? null,
       left?.account?.provider ?? null,
       rows.map((r) => r.member.id),
@@ -196,9 +200,9 @@ export async function savePage(
   );
 }
 
-/** Nothing of this run leaves for a while. */
-export const restRun = (sql: Sql, page: PageInHand, seconds: number): Promise<number> =>
+/** Nothing of this run is released for a while. */
+export const restRun = (sql: Sql, page: PageInHand, ms: number): Promise<number> =>
   sql.execute(
-    `UPDATE runs SET next_release_at = now() + make_interval(secs => $3) WHERE workspace_id = $1 AND id = $2`,
-    [page.workspaceId, page.runId, seconds],
+    `UPDATE runs SET next_release_at = now() + $3::float8 * interval '1 millisecond' WHERE workspace_id = $1 AND id = $2`,
+    [page.workspaceId, page.runId, ms],
   );
