@@ -66,7 +66,7 @@ export async function startPostgres({
   const way = chooseWay({ place, folder });
   if (way.notice) say(way.notice);
   refuseOtherMajor(way.place, way.major);
-  if (!fs.existsSync(path.join(way.place, 'PG_VERSION'))) createCluster(way, password);
+  if (!fs.existsSync(path.join(way.place, 'PG_VERSION'))) createCluster(way, password, durable);
 
   const log = path.join(folder, 'postgres.log');
   const portFile = path.join(folder, 'postgres.port');
@@ -217,7 +217,7 @@ function refuseOtherMajor(place, major) {
   }
 }
 
-function createCluster(way, password) {
+function createCluster(way, password, durable) {
   // A cluster without PG_VERSION is one whose creation was cut short: nothing was ever stored in it.
   fs.rmSync(way.place, { recursive: true, force: true });
   fs.mkdirSync(way.place, { recursive: true, mode: 0o700 });
@@ -237,7 +237,9 @@ function createCluster(way, password) {
     '--no-instructions',
   ];
   const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-  const [command, ...args] = way.command('initdb', ['-D', way.place, ...options, ...locale, '--no-sync']);
+  // What a power cut in the first minute would take away is the ground that the log stands on: it is on disk first.
+  const sync = durable ? [] : ['--no-sync'];
+  const [command, ...args] = way.command('initdb', ['-D', way.place, ...options, ...locale, ...sync]);
   const result = spawnSync(command, args, { ...way.spawnOptions, encoding: 'utf8' });
   fs.rmSync(scratch, { recursive: true, force: true });
   if (result.status !== 0) {

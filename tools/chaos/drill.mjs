@@ -7,21 +7,13 @@ import { openStage } from './stage.mjs';
 
 const DISPATCHERS = ['dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'dispatcher-in-app'];
 const dispatchers = (env) => Object.fromEntries(DISPATCHERS.map((name) => [name, env]));
-const killEvery =
-  (ms) =>
-  async (stage, { over, sleep }) => {
-    while (!over.yet) {
-      await sleep(ms);
-      if (!over.yet) stage.signal('standalone', 'SIGKILL');
-    }
-  };
 const at = (failpoint) => ({ how: { env: { CARILLON_FAILPOINTS: failpoint } } });
 /** Claimed, and then a moment in which people may change their minds. */
 const late = { apart: true, how: { only: dispatchers({ CARILLON_FAILPOINTS: 'after-claim:pause:1' }) } };
 
 /** Each bug, what must show it, and the play. */
 export const plays = {
-  'answer-before-commit': { shows: ['logMissing'], during: killEvery(2500), seconds: 7 },
+  'answer-before-commit': { shows: ['logMissing'], ...at('accept-before-commit:kill:60') },
   'idempotency-unchecked': { shows: ['duplicatesKnown'] },
   'claim-takes-anyones': {
     shows: ['duplicatesKnown'],

@@ -10,7 +10,7 @@ import { openLedger } from './ledger.mjs';
 import { between, randomFrom } from './random.mjs';
 
 const [settings] = process.argv.slice(2).map((text) => JSON.parse(text));
-const { url, apiKey, databaseUrl, run, seed, rate, seconds, ledger: file } = settings;
+const { url, apiKey, databaseUrl, run, seed, rate, seconds, ledger: file, whenClaimed } = settings;
 const PATIENCE_MS = 120_000;
 const MOST_UNDER_WAY = 300;
 const PROFILES = 40;
@@ -122,13 +122,22 @@ async function suppress({ channel, message }) {
   });
 }
 
+/** In the drill the change of mind comes in the worst moment: claimed, and not yet handed over. */
+async function worstMoment({ deliveries: [first] }) {
+  for (let n = 0; n < 500; n++) {
+    const { rows } = await database.query('SELECT status FROM deliveries WHERE id = $1', [first.id]);
+    if (rows[0] && !['scheduled', 'queued'].includes(rows[0].status)) return;
+    await sleep(20);
+  }
+}
+
 async function one(plan) {
   if (plan.kind === 'suppress-before') await suppress(plan);
   const answer = await insist(() => carillon.messages.send(plan.message));
   if (!answer) return;
   accepted(plan, answer);
   if (plan.kind === 'suppress-after') {
-    await sleep(plan.wait);
+    await (whenClaimed ? worstMoment(answer) : sleep(plan.wait));
     await suppress(plan);
   }
   if (plan.kind === 'again') {
@@ -137,7 +146,7 @@ async function one(plan) {
     if (repeated) accepted(plan, repeated);
   }
   if (plan.kind === 'cancel') {
-    await sleep(plan.wait);
+    await (whenClaimed ? worstMoment(answer) : sleep(plan.wait));
     const result = await insist(() => carillon.messages.cancel(answer.id));
     if (result) ledger.add({ kind: 'cancelled', at: Date.now(), message: answer.id, ...result });
   }
@@ -151,7 +160,10 @@ async function batch(plans) {
 await insist(() =>
   carillon.profiles.bulkUpsert(Array.from({ length: PROFILES }, (_, n) => ({ externalId: `chaos-${n}` }))),
 );
-process.send({ started: Date.now() });
+const tell = (message) => process.connected && process.send(message);
+// Whoever started us is gone: nobody would read the ledger.
+process.on('disconnect', () => process.exit(1));
+tell({ started: Date.now() });
 
 const underWay = new Set();
 const track = (work) => {
@@ -173,7 +185,7 @@ while (performance.now() - started < seconds * 1000) {
   while (underWay.size >= MOST_UNDER_WAY) await Promise.race(underWay);
 }
 if (lot.length > 0) track(batch(lot));
-process.send({ sent: n });
+tell({ sent: n });
 await Promise.all(underWay);
 await database.end();
 ledger.close();

@@ -44,6 +44,7 @@ export async function runScenario(stage, scenario, { seed, rate, say }) {
         rate: scenario.rate ?? rate,
         seconds,
         ledger: file('a'),
+        whenClaimed: scenario.whenClaimed,
       }),
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },

@@ -377,6 +377,15 @@ export function treeOf(pid) {
   return tree;
 }
 
+/** Not even as a zombie, which nobody may ever reap in a container. */
+export function isAlive(pid) {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false; // Gone.
+  }
+}
+
 export function signal(pid, which) {
   try {
     process.kill(pid, which);

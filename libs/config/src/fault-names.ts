@@ -36,7 +36,7 @@ export const bugs = [
 ] as const;
 export type Bug = (typeof bugs)[number];
 
-/** What happens at a failpoint: `kill` is SIGKILL to itself, `stop` SIGSTOP, `pause` a quarter of a second of nothing. */
+/** What happens at a failpoint: `kill` is SIGKILL to itself, `stop` SIGSTOP, `pause` a second of nothing. */
 export type FailpointAction = 'kill' | 'stop' | 'pause';
 export interface ArmedFailpoint {
   name: Failpoint;

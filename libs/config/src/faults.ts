@@ -6,7 +6,7 @@
 import { config } from './config.js';
 import type { ArmedFailpoint, Bug, Failpoint } from './fault-names.js';
 
-const PAUSE_MS = 250;
+const PAUSE_MS = 1000;
 const passes = new Map<ArmedFailpoint, number>();
 
 /** A place where chaos may strike; otherwise nothing. */
