@@ -45,6 +45,7 @@ export async function runScenario(stage, scenario, { seed, rate, say }) {
         seconds,
         ledger: file('a'),
         whenClaimed: scenario.whenClaimed,
+        whenClaimed: scenario.whenClaimed,
       }),
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
