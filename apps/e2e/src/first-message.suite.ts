@@ -136,6 +136,35 @@ export function describeFirstMessage(
       }, 15_000);
     }, 60_000);
 
+    it('is one message for 200 equal requests at once, each of which gets its answer', async () => {
+      const body = JSON.stringify({
+        to: { email: 'parallel@example.com' },
+        channels: ['email'],
+        content: { email: { subject: 'Once', text: 'Once' } },
+      });
+      const post = async () => {
+        const answer = await fetch(`${stack.url}/v1/messages`, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${stack.apiKey}`,
+            'content-type': 'application/json',
+            'idempotency-key': 'two-hundred',
+          },
+          body,
+        });
+        return {
+          status: answer.status,
+          replayed: answer.headers.get('idempotent-replayed'),
+          text: await answer.text(),
+        };
+      };
+      const answers = await Promise.all(Array.from({ length: 200 }, post));
+      expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+      expect(answers[0]?.status).toBe(202);
+      expect(answers.filter(({ replayed }) => replayed === null)).toHaveLength(1);
+      expect(answers.filter(({ replayed }) => replayed === 'true')).toHaveLength(199);
+    }, 60_000);
+
     it('is accepted once per idempotency key, and tells what differs', async () => {
       const send = {
         to: { email: 'once@example.com' },

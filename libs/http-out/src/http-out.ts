@@ -173,8 +173,12 @@ export function createHttpOut(options: HttpOutOptions): HttpOut {
 
 /** Only http and https, no user:password part: credentials in URLs end up in logs and confuse host checks. */
 function readUrl(url: string | URL): URL {
-  if (!URL.canParse(String(url))) throw new EgressRefused('malformed_url', 'This is not a complete URL.');
-  const parsed = new URL(url);
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    throw new EgressRefused('malformed_url', 'This is not a complete URL.');
+  }
   if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') {
     throw new EgressRefused('scheme', 'Write a URL that starts with https:// or http://.');
   }

@@ -40,37 +40,54 @@ function malformed(error: unknown): string {
 
 /** What in this value must not go any further, if anything. Iterative: depth is bounded by us, not by the stack. */
 export function faultIn(root: unknown): ProblemError | undefined {
-  const open: { value: unknown; pointer: string; depth: number }[] = [{ value: root, pointer: '', depth: 0 }];
+  const open: Place[] = [{ value: root, key: '', parent: null, depth: 0 }];
   for (let item = open.pop(); item; item = open.pop()) {
-    const { value, pointer, depth } = item;
+    const { value, depth } = item;
     if (typeof value === 'string' && unstorable.test(value))
       return {
-        pointer,
+        pointer: pointerTo(item),
         code: 'invalid_text',
         message: 'This text holds a NUL character or half of a surrogate pair: remove it.',
       };
     if (typeof value !== 'object' || value === null) continue;
     if (depth >= MAX_DEPTH)
-      return { pointer, code: 'too_deep', message: `Nested deeper than ${MAX_DEPTH} levels: flatten it.` };
-    for (const [key, child] of Object.entries(value)) {
-      const at = `${pointer}${pointerSegment(key)}`;
+      return {
+        pointer: pointerTo(item),
+        code: 'too_deep',
+        message: `Nested deeper than ${MAX_DEPTH} levels: flatten it.`,
+      };
+    for (const key of Object.keys(value)) {
+      const child = (value as Record<string, unknown>)[key];
       if (!Array.isArray(value)) {
         if (dangerousKey.test(key))
           return {
-            pointer: at,
+            pointer: pointerTo(item) + pointerSegment(key),
             code: 'forbidden_key',
             message: `The key ${JSON.stringify(key)} is not allowed: choose another name.`,
           };
         if (unstorable.test(key))
           return {
-            pointer: at,
+            pointer: pointerTo(item) + pointerSegment(key),
             code: 'invalid_text',
             message: 'This key holds a NUL character or half of a surrogate pair: remove it.',
           };
       }
       if (typeof child === 'string' || (typeof child === 'object' && child !== null))
-        open.push({ value: child, pointer: at, depth: depth + 1 });
+        open.push({ value: child, key, parent: item, depth: depth + 1 });
     }
   }
   return undefined;
+}
+
+interface Place {
+  value: unknown;
+  key: string;
+  parent: Place | null;
+  depth: number;
+}
+/** Written out only for what is at fault. */
+function pointerTo(place: Place): string {
+  let pointer = '';
+  for (let p: Place = place; p.parent; p = p.parent) pointer = pointerSegment(p.key) + pointer;
+  return pointer;
 }

@@ -85,15 +85,25 @@ export async function whileAwaited(signal: AbortSignal, attempt: () => Promise<O
   });
   if (signal.aborted) return late('deferred');
   let stop = () => {};
-  const aborted = new Promise<Outcome>((resolve) => {
-    stop = () => resolve(late('unknown'));
-    signal.addEventListener('abort', stop, { once: true });
-  });
+  const aborted = new Promise<Outcome>((resolve) => (stop = () => resolve(late('unknown'))));
+  const stops = stopsOf(signal);
+  stops.add(stop);
   try {
     return await Promise.race([attempt(), aborted]);
   } finally {
-    signal.removeEventListener('abort', stop);
+    stops.delete(stop);
   }
+}
+
+/** One listener for all who wait at a signal: adding and removing one per message costs as much as sending it. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+function stopsOf(signal: AbortSignal): Set<() => void> {
+  const known = waiting.get(signal);
+  if (known) return known;
+  const stops = new Set<() => void>();
+  waiting.set(signal, stops);
+  signal.addEventListener('abort', () => stops.forEach((stop) => stop()), { once: true });
+  return stops;
 }
 
 /**

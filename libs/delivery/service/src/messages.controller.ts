@@ -11,15 +11,7 @@ import {
 } from '@carillon/contracts';
 import { Database, dayOf } from '@carillon/database';
 import { Queues } from '@carillon/queue';
-import {
-  errorsOf,
-  faultIn,
-  notFound,
-  Operation,
-  ProblemException,
-  type Call,
-  type Result,
-} from '@carillon/server';
+import { errorsOf, notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { Acceptance } from './accept.js';
 import type { SendRequest } from './plan-message.js';
@@ -55,13 +47,12 @@ export class MessagesController {
   async sendBatch({ body, caller }: Call<'sendBatch'>): Promise<Result<'sendBatch'>> {
     const open: { index: number; message: SendMessage }[] = [];
     const results: (BatchResult['results'][number] | undefined)[] = body.messages.map((given, index) => {
-      const fault = faultIn(given);
       const parsed = SendMessage.safeParse(given);
-      if (parsed.success && !fault) {
+      if (parsed.success) {
         open.push({ index, message: parsed.data });
         return undefined;
       }
-      const errors = fault ? [fault] : parsed.success ? [] : errorsOf(SendMessage, given, parsed.error);
+      const errors = errorsOf(SendMessage, given, parsed.error);
       return refusal(
         index,
         'invalid_request',

@@ -158,6 +158,17 @@ const jsonOf = (text: string): unknown => {
 
 /** The part of twilio's `RequestClient` that its API classes call. Any answer but a good 2xx is thrown as `Refusal`. */
 function requestClient({ http, settings }: Context) {
+  const bases = new Map<string, string>();
+  /** The same few addresses again and again. */
+  const baseOf = (uri: string): string => {
+    let base = bases.get(uri);
+    if (base === undefined) {
+      const { origin, pathname } = new URL(uri);
+      base = (settings.endpoint?.replace(/\/$/, '') ?? origin) + pathname;
+      if (bases.size < 10) bases.set(uri, base);
+    }
+    return base;
+  };
   return {
     async request(options: {
       method: string;
@@ -168,13 +179,11 @@ function requestClient({ http, settings }: Context) {
       params?: object;
       data?: object;
     }) {
-      const { origin, pathname } = new URL(options.uri);
-      const base = settings.endpoint?.replace(/\/$/, '') ?? origin;
       const query = options.params ? `?${form(options.params)}` : '';
       const login = Buffer.from(`${options.username}:${options.password}`).toString('base64');
       const { status, headers, body } = await http.request({
         method: options.method.toUpperCase(),
-        url: base + pathname + query,
+        url: baseOf(options.uri) + query,
         headers: { ...options.headers, authorization: `Basic ${login}` },
         ...(options.data && { body: form(options.data) }),
         deadlineMs: 15_000,
