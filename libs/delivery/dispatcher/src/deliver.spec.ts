@@ -622,6 +622,7 @@ describe('what this process accepts and dispatches itself', () => {
   let lane: DirectLane;
   beforeEach(() => {
     dispatchers = new LocalDispatchers();
+    leases = new Leases(database);
     direct = new Acceptance(
       database,
       {
@@ -630,9 +631,13 @@ describe('what this process accepts and dispatches itself', () => {
       dispatchers,
     );
   });
-  afterEach(() => lane.close(50));
+  let leases: Leases;
+  afterEach(async () => {
+    await lane.close(50);
+    leases.stop();
+  });
   const use = (limits?: typeof directLimits, instead?: Pick<Deliverer, 'deliverClaimed'>) => {
-    lane = new DirectLane(instead ?? deliverer, new Leases(database), limits);
+    lane = new DirectLane(instead ?? deliverer, leases, limits);
     dispatchers.register('email', lane);
   };
   const send = async (to: string, more: Record<string, unknown> = {}) => {
@@ -706,7 +711,7 @@ describe('what this process accepts and dispatches itself', () => {
   });
 
   it('is queued when the dispatcher is another process, or this one stops', async () => {
-    lane = new DirectLane(deliverer, new Leases(database));
+    lane = new DirectLane(deliverer, leases);
     const { id } = await send('elsewhere@example.com');
     expect(offered).toEqual([id]);
     use();

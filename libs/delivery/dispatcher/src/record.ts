@@ -255,26 +255,35 @@ async function write(
 ): Promise<Recorded> {
   const eventIds: string[] = [];
   for (const [day, ofDay] of groupBy(changes, (c) => c.delivery.day)) {
-    const written = await writeChanges(sql, workspaceId, day, ofDay);
-    // What was fenced off belongs to another worker, and so does its timeline.
-    const kept = lines.filter((l) => written.has(l.delivery.id));
-    for (const event of await writeLines(sql, workspaceId, day, kept))
-      if (telling.includes(event.type)) eventIds.push(`${event.deliveryId}:${event.id}`);
+    const own = new Set(ofDay.map((c) => c.delivery.id));
+    const told = await writeDay(
+      sql,
+      workspaceId,
+      day,
+      ofDay,
+      lines.filter((l) => own.has(l.delivery.id)),
+    );
+    for (const { deliveryId, id } of told) eventIds.push(`${deliveryId}:${id}`);
   }
   return { eventIds };
 }
 
-/** @returns the ids that this worker still owned */
-async function writeChanges(
+/**
+ * Changes and lines in one statement: what was fenced off belongs to another worker, and so does its timeline.
+ * @returns the lines that others learn from
+ */
+function writeDay(
   sql: Sql,
   workspaceId: string,
   day: string,
   changes: readonly Change[],
-): Promise<Set<string>> {
-  const rows = await sql.query<{ id: string }>(
+  lines: readonly Line[],
+): Promise<{ deliveryId: string; id: string }[]> {
+  return sql.query(
     // A success may also settle what the sweep has meanwhile declared unknown or due again, as long as no newer attempt
     // began; a success after a receipt that overtook it only adds the provider's id.
-    `UPDATE deliveries d
+    `WITH changed AS (
+     UPDATE deliveries d
         SET status = CASE WHEN d.status IN ('delivered', 'failed') THEN d.status ELSE u.status END,
             reason = CASE WHEN d.status IN ('delivered', 'failed') THEN d.reason ELSE u.reason END,
             due_at = CASE WHEN u.after_ms IS NULL OR d.status IN ('delivered', 'failed') THEN NULL ELSE now() + u.after_ms * interval '1 millisecond' END,
@@ -287,7 +296,15 @@ async function writeChanges(
          AS u(id, attempt, status, reason, after_ms, account_id, provider, provider_message_id, address, possible_duplicate, tries_delta)
       WHERE d.day = $2::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND ${bug('record-unfenced') ? 'true' : 'd.attempt = u.attempt'}
         AND (${bug('record-unfenced') ? 'true OR' : ''} d.status = 'sending' OR (u.status IN ('sent', 'delivered') AND d.status IN ('unknown', 'queued', 'scheduled', 'delivered', 'failed')))
-     RETURNING d.id`,
+     RETURNING d.id),
+     told AS (
+     INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, attempt, reason, provider_account_id, device_id, detail)
+     SELECT $2::date, l.delivery_id, $1, coalesce(l.at, clock_timestamp()), l.type, l.attempt, l.reason, l.account_id, l.device_id, l.detail::jsonb
+       FROM unnest($14::uuid[], $15::timestamptz[], $16::text[], $17::int[], $18::text[], $19::uuid[], $20::uuid[], $21::text[])
+         WITH ORDINALITY AS l(delivery_id, at, type, attempt, reason, account_id, device_id, detail, n)
+       JOIN changed c ON c.id = l.delivery_id ORDER BY l.n
+     RETURNING delivery_id, id, type)
+     SELECT delivery_id AS "deliveryId", id FROM told WHERE type = ANY($22)`,
     [
       workspaceId,
       day,
@@ -302,26 +319,6 @@ async function writeChanges(
       changes.map((c) => c.address),
       changes.map((c) => c.possibleDuplicate),
       changes.map((c) => c.triesDelta),
-    ],
-  );
-  return new Set(rows.map((row) => row.id));
-}
-
-function writeLines(
-  sql: Sql,
-  workspaceId: string,
-  day: string,
-  lines: readonly Line[],
-): Promise<{ deliveryId: string; id: string; type: DeliveryEventType }[]> {
-  return sql.query(
-    `INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, attempt, reason, provider_account_id, device_id, detail)
-     SELECT $2::date, u.delivery_id, $1, coalesce(u.at, clock_timestamp()), u.type, u.attempt, u.reason, u.account_id, u.device_id, u.detail::jsonb
-       FROM unnest($3::uuid[], $4::timestamptz[], $5::text[], $6::int[], $7::text[], $8::uuid[], $9::uuid[], $10::text[])
-         WITH ORDINALITY AS u(delivery_id, at, type, attempt, reason, account_id, device_id, detail, n) ORDER BY u.n
-     RETURNING delivery_id AS "deliveryId", id, type`,
-    [
-      workspaceId,
-      day,
       lines.map((l) => l.delivery.id),
       lines.map((l) => l.at),
       lines.map((l) => l.type),
@@ -330,6 +327,7 @@ function writeLines(
       lines.map((l) => l.accountId),
       lines.map((l) => l.deviceId),
       lines.map((l) => (l.detail ? JSON.stringify(l.detail) : null)),
+      telling,
     ],
   );
 }

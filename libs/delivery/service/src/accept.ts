@@ -278,12 +278,17 @@ async function insert(
     ],
   );
   await sql.execute(
-    `INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, status, reason, attempt, due_at, route_step, expires_at, created_at)
+    `WITH d AS (
+     INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, status, reason, attempt, due_at, route_step, expires_at, created_at)
      SELECT $1::date, u.id, $2::uuid, u.message_id, u.profile_id, u.channel, u.class, u.lane, u.source, u.source_id, u.topic, u.template_id, u.template_version, u.address,
             CASE WHEN u.due_at IS NOT NULL THEN 'scheduled' WHEN u.handed THEN 'sending' ELSE 'queued' END, u.reason, u.handed::int,
             coalesce(u.due_at, now() + make_interval(secs => CASE WHEN u.handed THEN $21::float8 ELSE $4::float8 END)), u.route_step, u.expires_at, $3::timestamptz
        FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::int[], $16::text[], $17::timestamptz[], $18::text[], $19::int[], $20::timestamptz[], $22::boolean[])
-         AS u(id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, due_at, reason, route_step, expires_at, handed)`,
+         AS u(id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, due_at, reason, route_step, expires_at, handed)
+     RETURNING id, status, reason, due_at)
+     INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, reason, detail)
+     SELECT $1::date, d.id, $2::uuid, $3::timestamptz, 'accepted', d.reason,
+            CASE WHEN d.status = 'scheduled' THEN jsonb_build_object('dueAt', to_char(d.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) END FROM d`,
     [
       day,
       workspaceId,
@@ -307,18 +312,6 @@ async function insert(
       rows.map((r) => r.p.request.message.expiresAt ?? null),
       LEASE_SECONDS,
       rows.map((r) => handed.has(r.d.id)),
-    ],
-  );
-  await sql.execute(
-    `INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, reason, detail)
-     SELECT $1::date, u.id, $2::uuid, $3::timestamptz, 'accepted', u.reason, u.detail::jsonb FROM unnest($4::uuid[], $5::text[], $6::text[]) AS u(id, reason, detail)`,
-    [
-      day,
-      workspaceId,
-      now,
-      rows.map((r) => r.d.id),
-      rows.map((r) => r.d.reason),
-      rows.map((r) => (r.d.dueAt ? JSON.stringify({ dueAt: r.d.dueAt.toISOString() }) : null)),
     ],
   );
 }
