@@ -66,6 +66,16 @@ const account = {
   name: 'Main',
   position: 0,
   weight: 1,
+  rateLimit: null,
+  quota: null,
+  breaker: {
+    state: 'closed',
+    sentence: 'Attempts go out.',
+    reason: null,
+    openedAt: null,
+    retryAt: null,
+    heldUntil: null,
+  },
   paused: true,
   pausedReason: 'auth',
   settings: {},
@@ -679,6 +689,55 @@ describe('keys and templates', () => {
     expect((await carillon(['types', '--out', 'src/t.ts'])).code).toBe(0);
     expect(fs.readFileSync(path.join(folder, 'src/t.ts'), 'utf8')).toContain('code: string;');
     expect((await carillon(['types', '--out', 'src/t.ts', '--check'])).code).toBe(0);
+  });
+});
+
+describe('accounts', () => {
+  beforeEach(() => {
+    handlers['listAccounts'] = answer({ items: [account] });
+    handlers['updateAccount'] = ({ body }) => ({
+      body: { ...account, rateLimit: (body as { rateLimit: unknown }).rateLimit },
+    });
+    handlers['pauseAccount'] = answer(account);
+    handlers['resumeAccount'] = answer({
+      ...account,
+      paused: false,
+      health: { ...account.health, state: 'idle', sentence: 'It sent nothing in the last hour.' },
+    });
+  });
+
+  it('are listed with what keeps them from sending', async () => {
+    const { out, code } = await carillon(['accounts', 'list']);
+    expect(out).toContain('Main');
+    expect(out).toContain('It was paused: the credentials are wrong.');
+    expect(code).toBe(0);
+  });
+
+  it('are paused and resumed by name, whatever its case', async () => {
+    expect((await carillon(['accounts', 'pause', 'main'])).out).toContain('Main: Paused.');
+    expect((await carillon(['accounts', 'resume', 'MAIN'])).out).toContain('Main: Resumed.');
+    expect(seen.map(({ name }) => name)).toEqual(expect.arrayContaining(['pauseAccount', 'resumeAccount']));
+  });
+
+  it.each([
+    [['2.5/s'], { count: 2.5, per: 'second' }],
+    [['50000/day', '--burst', '500'], { count: 50_000, per: 'day', burst: 500 }],
+    [['none'], null],
+  ])('are limited by %j', async (args, rateLimit) => {
+    expect((await carillon(['accounts', 'limit', 'Main', ...args])).code).toBe(0);
+    expect(seen.find(({ name }) => name === 'updateAccount')?.body).toEqual({ rateLimit });
+  });
+
+  it.each([['fast'], ['0/s'], ['-1/s'], ['5/week']])('say what to write for %j', async (text) => {
+    const { code, err } = await carillon(['accounts', 'limit', 'Main', '--', text]);
+    expect(err).toContain('14/second');
+    expect(code).not.toBe(0);
+  });
+
+  it('that are not there are answered with those that are', async () => {
+    const { err, code } = await carillon(['accounts', 'pause', 'Nobody']);
+    expect(err).toContain('There are: Main');
+    expect(code).not.toBe(0);
   });
 });
 

@@ -18,6 +18,7 @@ import { demo } from './demo.js';
 import { doctor } from './commands/doctor.js';
 import { explain } from './commands/explain.js';
 import { failures, redrive } from './commands/failures.js';
+import { accounts } from './commands/accounts.js';
 import { keys } from './commands/keys.js';
 import { profiles } from './commands/profiles.js';
 import { send } from './commands/send.js';
@@ -107,6 +108,7 @@ function program(context: Context): Command {
     profiles,
     templates,
     types,
+    accounts,
     keys,
     doctor,
     demo,

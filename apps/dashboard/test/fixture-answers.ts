@@ -414,6 +414,8 @@ export const makeAnswers = (
           ...account,
           name: String(body.name ?? account.name),
           position: Number(body.position ?? account.position),
+          weight: Number(body.weight ?? account.weight),
+          ...(body.rateLimit !== undefined && { rateLimit: body.rateLimit as ProviderAccount['rateLimit'] }),
           settings: { ...account.settings, ...open },
           secretsSet: [...new Set([...account.secretsSet, ...secrets])].filter(
             (name) => !cleared.includes(name),

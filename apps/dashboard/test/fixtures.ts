@@ -193,6 +193,9 @@ export const accounts: ProviderAccount[] = [
     channel: 'email',
     provider: 'smtp',
     name: 'Main mail server',
+    weight: 3,
+    rateLimit: { count: 50_000, per: 'day', burst: 500 },
+    quota: { limit: 50_000, per: 'day', used: 41_870, headroom: 8_130, resetsAt: ago(-36_000) },
     settings: {
       host: 'smtp.example.com',
       port: 587,
@@ -218,6 +221,14 @@ export const accounts: ProviderAccount[] = [
     provider: 'smtp',
     name: 'Spare mail server',
     position: 10,
+    breaker: {
+      state: 'open',
+      sentence: 'Attempts stopped; the next probe goes out in 18 seconds.',
+      reason: '5 attempts in a row failed: ECONNREFUSED The connection could not be made.',
+      openedAt: ago(65),
+      retryAt: ago(-18),
+      heldUntil: null,
+    },
     settings: {
       host: 'mx2.example.com',
       port: 465,
@@ -227,10 +238,11 @@ export const accounts: ProviderAccount[] = [
       verifyCertificate: true,
     },
     health: {
-      state: 'idle',
-      sentence: 'Nothing was sent through it in the last hour.',
+      state: 'failing',
+      sentence:
+        'Attempts stopped; the next probe goes out in 18 seconds. 5 attempts in a row failed: ECONNREFUSED The connection could not be made.',
       sentLastHour: 0,
-      failedLastHour: 0,
+      failedLastHour: 5,
       lastSuccessAt: ago(86400 * 3),
       lastFailureAt: null,
       lastFailure: null,
@@ -240,6 +252,8 @@ export const accounts: ProviderAccount[] = [
     channel: 'sms',
     provider: 'twilio',
     name: 'Twilio Europe',
+    rateLimit: { count: 2.5, per: 'second' },
+    quota: { limit: 3, per: 'second', used: 2, headroom: 1, resetsAt: ago(0) },
     settings: {
       accountSid: `AC${'0123456789abcdef'.repeat(2)}`,
       from: '+4930901820',

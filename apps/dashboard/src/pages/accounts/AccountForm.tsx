@@ -9,6 +9,8 @@ import { messageOf } from '../../parts/Confirm.js';
 import { Notice } from '../../parts/Notice.js';
 import { fault, fieldsOf, settingsFrom, typedFrom } from '../../settings/fields.js';
 import { SettingsFields } from '../../settings/SettingsFields.js';
+import { LimitFields } from './LimitFields.js';
+import { limitFrom, typedLimit } from './limit.js';
 
 interface AccountFormProps {
   provider: ProviderInfo;
@@ -26,6 +28,8 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
   const [typed, setTyped] = useState(opened);
   const [name, setName] = useState(account?.name ?? provider.title);
   const [position, setPosition] = useState<number | string>(account?.position ?? 0);
+  const [weight, setWeight] = useState<number | string>(account?.weight ?? 1);
+  const [limit, setLimit] = useState(() => typedLimit(account?.rateLimit));
   const [cleared, setCleared] = useState<ReadonlySet<string>>(new Set());
   const [errors, setErrors] = useState<Record<string, string | undefined>>({});
   const queryClient = useQueryClient();
@@ -34,7 +38,12 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
     mutationFn: () => {
       const changes = settingsFrom(fields, typed, account && opened);
       for (const secret of cleared) changes[secret] ??= null;
-      const shared = { name: name.trim(), position: Number(position) || 0 };
+      const shared = {
+        name: name.trim(),
+        position: Number(position) || 0,
+        weight: weight === '' ? 1 : Number(weight),
+        rateLimit: limitFrom(limit),
+      };
       return account
         ? api.accounts.update(account.id, {
             ...shared,
@@ -78,13 +87,15 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
       .querySelector<HTMLElement>(`[name="${first === 'name' ? 'name' : `settings.${first}`}"]`)
       ?.focus();
   };
-  const shown = new Set(['name', 'position', ...fields.map((field) => field.name)]);
+  const shown = new Set(['name', 'position', 'weight', 'rateLimit', ...fields.map((field) => field.name)]);
   const placed =
     save.error instanceof ApiProblem && save.error.errors.some(({ pointer }) => shown.has(fieldOf(pointer)));
   const changed =
     !account ||
     name !== account.name ||
     Number(position) !== account.position ||
+    Number(weight) !== account.weight ||
+    JSON.stringify(limitFrom(limit)) !== JSON.stringify(limitFrom(typedLimit(account.rateLimit))) ||
     cleared.size > 0 ||
     JSON.stringify(typed) !== JSON.stringify(opened);
 
@@ -121,6 +132,14 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
             onChange={setPosition}
           />
         </Group>
+        <LimitFields
+          weight={weight}
+          limit={limit}
+          errors={errors}
+          disabled={readOnly}
+          onWeight={setWeight}
+          onLimit={setLimit}
+        />
         <SettingsFields
           fields={fields}
           typed={typed}

@@ -20,6 +20,7 @@ import { channelLooks } from '../../words.js';
 import { whole } from '../home/tally.js';
 import { AccountForm } from './AccountForm.js';
 import classes from './Accounts.module.css';
+import { Flow } from './Flow.js';
 import { accountQuery, providersQuery } from './queries.js';
 
 const route = getRouteApi('/app/accounts/$id');
@@ -88,6 +89,7 @@ export const AccountPage = () => {
               ]}
             />
           </Section>
+          <Flow account={it} />
           {mayWrite && <TestAccount account={it} />}
           {it.webhookUrl && (
             <Section title="Webhook">
@@ -186,9 +188,20 @@ const PauseAndDelete = ({ account }: { account: ProviderAccount }) => {
           Resume
         </Button>
       ) : (
-        <Button variant="default" leftSection={<IconPlayerPause size={15} />} onClick={pause.open}>
-          Pause
-        </Button>
+        <>
+          {account.breaker.state !== 'closed' && (
+            <Button
+              leftSection={<IconPlayerPlay size={15} />}
+              loading={resume.isPending}
+              onClick={() => resume.mutate()}
+            >
+              Try now
+            </Button>
+          )}
+          <Button variant="default" leftSection={<IconPlayerPause size={15} />} onClick={pause.open}>
+            Pause
+          </Button>
+        </>
       )}
       <Button variant="default" leftSection={<IconTrash size={15} />} onClick={remove.open}>
         Delete

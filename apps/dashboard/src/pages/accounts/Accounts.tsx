@@ -10,9 +10,9 @@ import { DataTable } from '../../parts/DataTable.js';
 import { ButtonLink } from '../../parts/links.js';
 import { PageHeader } from '../../parts/PageHeader.js';
 import { Empty, Failure, RowsPending } from '../../parts/PageStates.js';
-import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { whole } from '../home/tally.js';
+import { limitWords } from './limit.js';
 import { accountsQuery, providersQuery } from './queries.js';
 
 const column = createColumnHelper<ProviderAccount & { title: string }>();
@@ -46,11 +46,19 @@ const columns = [
     meta: { align: 'right' },
     cell: ({ getValue }) => whole(getValue()),
   }),
-  column.accessor('health.lastSuccessAt', {
-    header: 'Last success',
-    cell: ({ getValue }) => <When at={getValue()} none="never" />,
+  column.accessor('rateLimit', {
+    header: 'Limit',
+    cell: ({ getValue }) => {
+      const limit = getValue();
+      return limit ? limitWords(limit) : 'none';
+    },
   }),
-  column.accessor('position', { header: 'Order', meta: { align: 'right' } }),
+  column.accessor('position', {
+    header: 'Order',
+    meta: { align: 'right' },
+    cell: ({ row: { original } }) =>
+      original.weight === 1 ? original.position : `${original.position} × ${original.weight}`,
+  }),
 ];
 
 export const Accounts = () => {

@@ -11,6 +11,7 @@ import { Failure, RowsPending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { channelLooks } from '../../words.js';
+import { Quota } from '../accounts/Flow.js';
 import { accountsQuery } from '../accounts/queries.js';
 import { percent, whole } from '../home/tally.js';
 import classes from './Channels.module.css';
@@ -130,6 +131,7 @@ const AccountRow = ({ account }: { account: ProviderAccount }) => {
           <span style={{ flexGrow: health.failedLastHour, background: 'var(--status-failed)' }} />
         )}
       </div>
+      <Quota account={account} />
       <dl className={`${classes.numbers} numbers`}>
         <div>
           <dt>Sent, last hour</dt>
