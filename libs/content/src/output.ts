@@ -42,7 +42,9 @@ export function escapeHtml(text: string): string {
   let escaped = '';
   let from = 0;
   for (let i = 0; i < text.length; i++) {
-    const entity = entityOf(text.charCodeAt(i));
+    const unit = text.charCodeAt(i);
+    if (unit > 62) continue;
+    const entity = entityOf(unit);
     if (entity === undefined) continue;
     escaped += text.slice(from, i) + entity;
     from = i + 1;

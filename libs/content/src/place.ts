@@ -62,14 +62,21 @@ export class LiteralPlace {
 
 /** Whether a match of the pattern can end where this text does: from its end, blanks, a quote, blanks and an `=`. */
 function mayBegin(text: string): boolean {
-  let i = text.length - 1;
-  const skipBlanks = () => {
-    while (i >= 0 && text.charCodeAt(i) <= 32) i--;
-  };
-  skipBlanks();
-  if (text.charCodeAt(i) === 34 || text.charCodeAt(i) === 39) i--;
-  skipBlanks();
-  const unit = text.charCodeAt(i);
-  // Or it reaches further back, or one of the rarer blanks is there.
-  return i < 0 || unit === 61 || unit >= 0xa0;
+  let i = beforeBlanks(text, text.length - 1);
+  let unit = text.charCodeAt(i);
+  if (unit === 34 || unit === 39) {
+    i = beforeBlanks(text, i - 1);
+    unit = text.charCodeAt(i);
+  }
+  // Or it reaches further back.
+  return i < 0 || unit === 61;
 }
+
+function beforeBlanks(text: string, i: number): number {
+  while (i >= 0 && isBlank(text.charCodeAt(i))) i--;
+  return i;
+}
+
+/** Whatever `\s` matches, and a few control characters more. */
+const isBlank = (unit: number): boolean =>
+  unit <= 32 || (unit >= 0xa0 && /\s/.test(String.fromCharCode(unit)));

@@ -1,0 +1,58 @@
+/**
+ * `npm run bench -- render`: a mail of 34 kB with 99 places, by the engines side by side: compiled pieces, the same to UTF-8
+ * and to quoted-printable, our liquidjs, and the whole rendering of a message here. Needs no instance.
+ */
+import { machine, median, table } from './harness.mjs';
+import { html, input } from './parts/mail.mjs';
+
+export const alone = true;
+const TIMES = 2_000;
+const ROUNDS = 7;
+
+export default async function render() {
+  const { compileTemplate } = await import('../../libs/content/dist/index.js');
+  const { emailChannel } = await import('../../libs/channels/email/dist/index.js');
+  const { writtenMail } = await import('../../libs/channels/email/dist/providers/mime.js');
+  const template = compileTemplate(html, { html: true });
+  if (template.outside) throw new Error(`not compiled: ${template.outside.what}`);
+  const all = Array.from({ length: 100 }, (_, n) => input(n));
+  const data = all.map(({ data: own, recipient, unsubscribeUrl }) => ({
+    ...own,
+    profile: recipient.attributes,
+    unsubscribe_url: unsubscribeUrl,
+  }));
+  const slab = Buffer.allocUnsafe(1_000_000);
+  const [first] = data;
+  const whole = template.render(first);
+  if (String(template.segments(first)) !== whole) throw new Error('the engines differ');
+  const engines = {
+    'compiled, pieces': (n) => template.segments(data[n]),
+    'compiled, to UTF-8 bytes': (n) => template.segments(data[n]).writeTo(slab, 0),
+    'compiled, to text and then to bytes': (n) => slab.write(String(template.segments(data[n])), 0),
+    'compiled, to a mail on the wire (quoted-printable)': (n) =>
+      writtenMail('', 'x', template.segments(data[n])).write(slab, 0),
+    'whole message (subject, HTML, text, checks), in pieces': (n) => emailChannel.render(all[n], true),
+    'liquidjs, to text': (n) => template.render(data[n]),
+    'liquidjs, to bytes': (n) => slab.write(template.render(data[n]), 0),
+  };
+  const figures = Object.fromEntries(Object.keys(engines).map((name) => [name, []]));
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [name, run] of Object.entries(engines)) {
+      const before = process.cpuUsage();
+      for (let i = 0; i < TIMES; i++) run(i % 100);
+      const { user, system } = process.cpuUsage(before);
+      // The first round warms up.
+      if (round > 0) figures[name].push((user + system) / TIMES);
+    }
+  }
+  console.log(
+    `${machine()}; ${Buffer.byteLength(whole)} bytes, ${html.match(/\{\{/g).length + 2 * 2} values; CPU, median of ${ROUNDS} rounds of ${TIMES}\n`,
+  );
+  table([
+    ['engine', 'µs per mail', 'least', 'most'],
+    ...Object.entries(figures).map(([name, us]) => [
+      name,
+      ...[median(us), Math.min(...us), Math.max(...us)].map((x) => x.toFixed(1)),
+    ]),
+  ]);
+}
