@@ -365,6 +365,8 @@ export const makeAnswers = (
         createdAt: now,
         updatedAt: now,
         current,
+        rendering: before?.rendering ?? 'fast',
+        warnings: before?.warnings ?? [],
         versions: [...(before?.versions ?? []), { version, createdAt: now }],
       };
       if (before) templates.splice(templates.indexOf(before), 1, detail);

@@ -339,6 +339,8 @@ const template = (
   createdAt: ago(86400 * 50),
   updatedAt: ago(86400 / versions),
   current: version(versions, content, 86400 / versions),
+  rendering: 'fast',
+  warnings: [],
   versions: Array.from({ length: versions }, (_, index) => ({
     version: index + 1,
     createdAt: ago(86400 * (versions - index)),

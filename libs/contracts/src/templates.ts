@@ -69,6 +69,12 @@ export type TemplateVersion = z.infer<typeof TemplateVersion>;
 export const TemplateDetail = Template.extend({
   current: TemplateVersion,
   versions: z.array(z.object({ version: z.number(), createdAt: Time })),
+  rendering: z
+    .enum(['fast', 'sandboxed'])
+    .describe('How messages of the newest version are rendered: `sandboxed` takes about ten times as long.'),
+  warnings: z
+    .array(z.object({ pointer: z.string(), code: z.string(), message: z.string() }))
+    .describe('What keeps the newest version from being rendered fast. Nothing is wrong with it.'),
 }).meta({ id: 'TemplateDetail' });
 export type TemplateDetail = z.infer<typeof TemplateDetail>;
 export const TemplateList = PageQuery.extend({ search: z.string().max(100).optional() });

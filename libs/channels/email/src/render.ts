@@ -147,6 +147,9 @@ function mailBytes(html: Text, text: Text): number {
   return bound <= CUT_OFF_BYTES ? bound : textBytes(html) + textBytes(text);
 }
 
+/** Whether the text part of mails with this HTML is made from each of them, and not from the template once. */
+export const needsConversion = (html: string): boolean => factsOf(html).textTemplate === null;
+
 interface SourceFacts {
   unsafe: boolean;
   /** The text part as a template; null when Liquid does not survive the conversion, so that every mail is converted. */

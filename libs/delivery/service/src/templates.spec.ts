@@ -56,6 +56,30 @@ describe('saving', () => {
     expect(versions.map((v) => v.version)).toEqual(Array.from({ length: 21 }, (_, n) => 21 - n));
   });
 
+  it('says how messages will be rendered, and what keeps them from being rendered fast', async () => {
+    const plain = {
+      email: { subject: 'Hi {{ name }}', html: '<p>{% if vip %}Dear {% endif %}{{ name }}</p>' },
+    };
+    expect(await saved('fast', { content: plain })).toMatchObject({ rendering: 'fast', warnings: [] });
+    const content = {
+      sms: { body: 'a\n{{ name | replace: "a", "b" }}' },
+      email: { subject: 'x', html: '<p class="{% if vip %}a{% endif %}">{{ name }}</p>' },
+    };
+    const slow = await saved('slow', {
+      content,
+      locales: { de: { sms: { body: '{% capture x %}{% endcapture %}' } } },
+    });
+    expect(slow).toMatchObject({
+      rendering: 'sandboxed',
+      warnings: [
+        { pointer: '/content/email/html', message: expect.stringContaining('write a text') },
+        { pointer: '/content/sms/body', message: expect.stringMatching(/replace.*line 2/) },
+        { pointer: '/locales/de/sms/body', message: expect.stringContaining('capture') },
+      ],
+    });
+    expect(await saved('slow', { content: plain })).toMatchObject({ rendering: 'fast', warnings: [] });
+  });
+
   it('finds the variables in the Liquid', async () => {
     const { variables } = await saved('variables', {
       content: {

@@ -12,6 +12,7 @@ import {
 import { newId, type Sql } from '@carillon/database';
 import { ProblemException } from '@carillon/server';
 import { compileTemplateContent, type CompiledContent } from './compile-template.js';
+import { slowParts } from './rendering-of.js';
 
 interface TemplateRow {
   id: string;
@@ -110,8 +111,11 @@ export async function readTemplate(
     `SELECT version, created_at AS "createdAt" FROM template_versions WHERE workspace_id = $1 AND template_id = $2 ORDER BY version DESC`,
     [workspaceId, template.id],
   );
+  const warnings = slowParts(current.compiled);
   return {
     ...toTemplate(template),
+    rendering: warnings.length > 0 ? 'sandboxed' : 'fast',
+    warnings,
     current: toVersion(current),
     versions: versions.map((v) => ({ version: v.version, createdAt: v.createdAt.toISOString() })),
   };

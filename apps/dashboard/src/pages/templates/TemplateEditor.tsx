@@ -21,6 +21,7 @@ import {
   IconDeviceFloppy,
   IconDots,
   IconHistory,
+  IconHourglassLow,
   IconPlus,
   IconTrash,
 } from '@tabler/icons-react';
@@ -196,6 +197,20 @@ export const TemplateEditor = ({ template, version, initial }: TemplateEditorPro
           You see version {version.version} of {absolute(version.createdAt)}. The newest is version{' '}
           {template.version}.
           {!readOnly && ` Saving takes this content over as version ${template.version + 1}.`}
+        </Notice>
+      )}
+      {template?.rendering === 'sandboxed' && !older && (
+        <Notice
+          between
+          tone="warning"
+          icon={IconHourglassLow}
+          title="Rendered in a sandbox, which takes longer"
+        >
+          {template.warnings.map(({ pointer, message }) => (
+            <div key={pointer + message}>
+              <span className="mono">{pointer.replace(/^\/content\//, '')}</span>: {message}
+            </div>
+          ))}
         </Notice>
       )}
       {save.error && !(save.error instanceof ApiProblem && save.error.errors.length) && (
