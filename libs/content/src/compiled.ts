@@ -513,17 +513,7 @@ class Compiler {
       throw new NotHere('this variable', token);
     }
     const read = this.root(root, rest, token, loops);
-    const { length } = rest;
-    const follow: Get =
-      root === 'forloop' && loops.length > 0
-        ? read
-        : (run) => {
-            let value = read(run);
-            for (let i = 0; i < length && value !== undefined; i++) {
-              value = readKey(value, rest[i] as string | number, run);
-            }
-            return value;
-          };
+    const follow = root === 'forloop' && loops.length > 0 ? read : following(read, rest);
     if (lenient) return (run) => follow(run) ?? null;
     return (run) => {
       const value = follow(run);
@@ -547,6 +537,17 @@ class Compiler {
     if (!this.assigned.has(name)) return own;
     return (run) => (run.assigned && name in run.assigned ? run.assigned[name] : own(run));
   }
+}
+
+/** Nearly all paths have one or two keys. */
+function following(read: Get, rest: readonly (string | number)[]): Get {
+  const [first, ...more] = rest;
+  if (first === undefined) return read;
+  if (more.length > 0) return following(following(read, [first]), more);
+  return (run) => {
+    const value = read(run);
+    return value === undefined ? undefined : readKey(value, first, run);
+  };
 }
 
 const FORLOOP: Readonly<Record<string, (loop: { index: number; length: number }) => unknown>> = {

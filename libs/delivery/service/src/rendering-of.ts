@@ -28,13 +28,13 @@ function slowIn(content: ContentByChannel, pointer: string): ProblemError[] {
     const message = `${outside.what}${line} is not compiled: each message is rendered by a process apart, which takes longer`;
     found.push({ pointer: at, code: 'sandboxed', message });
   };
-  for (const channel of channels) look(content[channel], `${pointer}/${channel}`);
   const { html, text } = content.email ?? {};
   if (html !== undefined && text === undefined && needsConversion(html)) {
     const message =
       'Liquid stands where the HTML has no text, so the text part is made from each mail anew: write a text';
     found.push({ pointer: `${pointer}/email/html`, code: 'sandboxed', message });
   }
+  for (const channel of channels) look(content[channel], `${pointer}/${channel}`);
   return found;
 }
 
