@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * What is published: `dist/esm` and `dist/cjs`, each one file of code beside its declarations, with no import that
- * leaves the folder. Runs after `tsc -b`, by `npm run build` and by the spec that plays the consumer.
+ * What is published: `dist/esm` and `dist/cjs`, each two files of code (the client, the outbox's relay) beside their
+ * declarations, with no import that leaves the folder. Runs after `tsc -b`, by `npm run build` and by the spec that plays the consumer.
  */
 import { build } from 'esbuild';
 import fs from 'node:fs';
@@ -11,6 +11,8 @@ import { contractDeclarations } from './declarations.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const dist = path.join(here, 'dist');
+/** Each a bundle of its own: `.` and `./outbox`. */
+const entries = ['index', 'outbox-relay'];
 
 for (const [format, type] of [
   ['esm', 'module'],
@@ -21,8 +23,8 @@ for (const [format, type] of [
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type }));
   await build({
-    entryPoints: [path.join(here, 'src/index.ts')],
-    outfile: path.join(folder, 'index.js'),
+    entryPoints: entries.map((name) => path.join(here, `src/${name}.ts`)),
+    outdir: folder,
     bundle: true,
     format,
     target: 'es2022',
@@ -52,6 +54,6 @@ function writeDeclarations(folder) {
       for (const one of names.split(',')) if (one.trim()) needed.add(one.trim());
     for (const [, next] of text.matchAll(/from '\.\/([\w-]+)\.js'/g)) if (next !== 'contracts') copy(next);
   };
-  copy('index');
+  entries.forEach(copy);
   fs.writeFileSync(path.join(folder, 'contracts.d.ts'), contractDeclarations([...needed].sort()));
 }
