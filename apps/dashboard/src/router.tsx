@@ -13,6 +13,7 @@ import {
 } from '@tanstack/react-router';
 import { ApiProblem } from './api.js';
 import { parseDeliverySearch } from './pages/deliveries/filters.js';
+import { parseFailuresSearch } from './pages/failures/period.js';
 import { parseHomeSearch } from './pages/home/period.js';
 import { PageFailed, PageMissing, PagePending } from './parts/PageStates.js';
 import { meQuery } from './session.js';
@@ -69,6 +70,12 @@ const delivery = createRoute({
   getParentRoute: () => app,
   path: '/deliveries/$id',
   component: lazyRouteComponent(() => import('./pages/delivery/DeliveryPage.js'), 'DeliveryPage'),
+});
+const failures = createRoute({
+  getParentRoute: () => app,
+  path: '/failures',
+  validateSearch: parseFailuresSearch,
+  component: lazyRouteComponent(() => import('./pages/failures/Failures.js'), 'Failures'),
 });
 const channels = createRoute({
   getParentRoute: () => app,
@@ -143,6 +150,7 @@ const routeTree = root.addChildren([
     home,
     deliveries,
     delivery,
+    failures,
     channels,
     accounts,
     newAccount,

@@ -90,6 +90,41 @@ describe('signing in', () => {
   });
 });
 
+describe('failures', () => {
+  it('are sent again only after a look at the preview, and possible duplicates only when asked for', async () => {
+    await open('/failures');
+    await page.getByText('4.7.0 Try again later').waitFor();
+    await page.getByRole('button', { name: 'Send again' }).first().click();
+    await page.getByText('1,189 messages would be sent again.').waitFor();
+    await page.getByText('15 may have arrived and are left out').waitFor();
+    expect(server.writes.map((w) => (w.body as { dryRun: boolean }).dryRun)).toEqual([true]);
+    await page.getByRole('checkbox', { name: /may have arrived already/ }).check();
+    await page.getByText('15 of them may arrive twice').waitFor();
+    await page.getByRole('button', { name: 'Send 1,204 messages again' }).click();
+    await page.getByText('Running: retries exhausted').waitFor();
+    expect(server.writes.at(-1)?.body).toMatchObject({ dryRun: false, fingerprint: 'with-unknown' });
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText('Cancelled').waitFor();
+  });
+  it('are read by whoever may read, and sent again by whoever may send', async () => {
+    await open('/failures', 'viewer');
+    await page.getByText('4.7.0 Try again later').waitFor();
+    expect(await page.getByRole('button', { name: 'Send again' }).count()).toBe(0);
+  });
+  it('that are unknown are decided by a person, with a note', async () => {
+    const unknown = log.deliveries.find((d) => d.status === 'unknown');
+    await open(`/deliveries/${unknown?.id}`);
+    await page.getByRole('button', { name: 'It did not arrive' }).click();
+    await page.getByLabel('How do you know?').fill('she called');
+    await page.getByRole('dialog').getByRole('button', { name: 'It did not arrive' }).click();
+    await page.getByText('Recorded as failed.').waitFor();
+    expect(server.writes.at(-1)).toMatchObject({
+      operation: 'resolveDelivery',
+      body: { as: 'failed', note: 'she called' },
+    });
+  });
+});
+
 describe('forms drawn from a schema', () => {
   it('ask for what the schema requires, send the right types, and put refusals at their field', async () => {
     await open('/accounts/new');

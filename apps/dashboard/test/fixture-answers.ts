@@ -13,6 +13,7 @@ import {
   type ProblemCode,
   type ProblemError,
   type ProviderAccount,
+  type Redrive,
   type Role,
   type TemplateDetail,
   type TemplateSave,
@@ -52,6 +53,7 @@ export const makeAnswers = (
   const { profiles, providers } = fixtures;
   const templates = [...fixtures.templates];
   const keys = fixtures.keys.map((key) => ({ ...key }));
+  const redrives: Redrive[] = [];
   let accounts = fixtures.accounts.map((account) => ({ ...account }));
 
   const find = <T>(items: readonly T[], test: (item: T) => boolean): T =>
@@ -267,6 +269,38 @@ export const makeAnswers = (
     countDeliveries: ({ query }) => counts(query),
     getDelivery: ({ params }) => log.detailOf(find(deliveries, (each) => each.id === params.id)),
     getDeliveryContent: ({ params }) => log.contentOf(find(deliveries, (each) => each.id === params.id)),
+    resolveDelivery: ({ params, body }) => {
+      const it = find(deliveries, (each) => each.id === params.id);
+      it.status = body.as === 'resend' ? 'scheduled' : (body.as as 'sent' | 'failed');
+      it.reason = body.as === 'resend' ? 'redriven' : body.as === 'failed' ? 'decided_by_person' : null;
+      return log.detailOf(it);
+    },
+    listFailures: () => ({
+      from: new Date(Date.now() - 86_400_000).toISOString(),
+      to: new Date().toISOString(),
+      total: empty ? 0 : 1301,
+      truncated: false,
+      groups: empty ? [] : fixtures.failures,
+    }),
+    redrive: ({ body }) => {
+      if (!body.dryRun) {
+        redrives.unshift({
+          ...fixtures.redrive(true),
+          state: 'running',
+          done: 420,
+          redriven: 418,
+          skipped: 2,
+        });
+        return redrives[0];
+      }
+      return fixtures.redrive(body.includeUnknown === true);
+    },
+    listRedrives: () => ({ items: redrives }),
+    cancelRedrive: ({ params }) => {
+      const it = find(redrives, (each) => each.id === params.id);
+      it.state = 'cancelled';
+      return it;
+    },
     explainDelivery: ({ params }) => {
       const it = log.detailOf(find(deliveries, (each) => each.id === params.id));
       return {

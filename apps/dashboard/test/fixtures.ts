@@ -5,9 +5,11 @@
 import type {
   ApiKey,
   ContentByChannel,
+  FailureGroup,
   Profile,
   ProviderAccount,
   ProviderInfo,
+  Redrive,
   TemplateDetail,
 } from '@carillon/contracts';
 import { channels } from '@carillon/contracts';
@@ -397,3 +399,80 @@ export const keys: ApiKey[] = [
   key('reporting', { scopes: ['deliveries:read'], lastUsedAt: null }),
   key('old importer', { revokedAt: ago(86400 * 3), lastUsedAt: ago(86400 * 4) }),
 ];
+
+export const failures: FailureGroup[] = [
+  {
+    cause: 'retries_exhausted|smtp|421|4.7.0 try again later, closing connection',
+    reason: 'retries_exhausted',
+    status: 'failed',
+    provider: 'smtp',
+    code: '421',
+    words: '4.7.0 Try again later, closing connection',
+    count: 1204,
+    firstAt: ago(22800),
+    lastAt: ago(240),
+    channels: ['email'],
+    sampleIds: [newId()],
+    advice: 'It may pass: send them again once the provider is well.',
+  },
+  {
+    cause: 'recipient_unknown|smtp|550|…',
+    reason: 'recipient_unknown',
+    status: 'failed',
+    provider: 'smtp',
+    code: '550',
+    words: '5.1.1 <…>: Recipient address rejected: User unknown in virtual mailbox table',
+    count: 82,
+    firstAt: ago(84000),
+    lastAt: ago(1860),
+    channels: ['email'],
+    sampleIds: [newId()],
+    advice: 'Sending again will not help: correct or remove these addresses.',
+  },
+  {
+    cause: 'no_answer|twilio||',
+    reason: 'no_answer',
+    status: 'unknown',
+    provider: 'twilio',
+    code: null,
+    words: 'the connection broke before an answer came',
+    count: 15,
+    firstAt: ago(4200),
+    lastAt: ago(3960),
+    channels: ['sms'],
+    sampleIds: [newId()],
+    advice:
+      'They may have arrived. Look at the provider, then decide for each, or send them again and accept duplicates.',
+  },
+];
+export const redrive = (includeUnknown: boolean): Redrive => ({
+  id: newId(),
+  state: 'preview',
+  fingerprint: includeUnknown ? 'with-unknown' : 'safe',
+  filter: { reason: ['retries_exhausted'] },
+  includeUnknown,
+  preview: {
+    total: includeUnknown ? 1204 : 1189,
+    truncated: false,
+    risky: includeUnknown ? 15 : 0,
+    suppressedNow: 7,
+    leftOut: { unknown: includeUnknown ? 0 : 15, delivered: 0, reached: 3, expired: 12 },
+    byCause: [
+      {
+        cause: 'retries_exhausted|smtp|421|4.7.0 try again later, closing connection',
+        reason: 'retries_exhausted',
+        provider: 'smtp',
+        words: '4.7.0 Try again later, closing connection',
+        count: includeUnknown ? 1204 : 1189,
+      },
+    ],
+    sampleIds: [newId()],
+  },
+  done: 0,
+  redriven: 0,
+  skipped: 0,
+  requestedBy: 'Dana Bell',
+  createdAt: ago(0),
+  startedAt: ago(0),
+  finishedAt: null,
+});

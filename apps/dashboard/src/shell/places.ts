@@ -2,6 +2,7 @@
 import type { Scope } from '@carillon/contracts';
 import {
   IconActivityHeartbeat,
+  IconAlertTriangle,
   IconHome,
   IconKey,
   IconPlugConnected,
@@ -12,7 +13,7 @@ import {
 } from '@tabler/icons-react';
 
 export interface Place {
-  to: '/' | '/deliveries' | '/channels' | '/profiles' | '/templates' | '/accounts' | '/keys';
+  to: '/' | '/deliveries' | '/failures' | '/channels' | '/profiles' | '/templates' | '/accounts' | '/keys';
   label: string;
   icon: Icon;
   /** Pressed after `g`. */
@@ -25,6 +26,7 @@ export const places: { group: string; places: Place[] }[] = [
     places: [
       { to: '/', label: 'Home', icon: IconHome, key: 'h', scope: 'deliveries:read' },
       { to: '/deliveries', label: 'Deliveries', icon: IconSend2, key: 'd', scope: 'deliveries:read' },
+      { to: '/failures', label: 'Failures', icon: IconAlertTriangle, key: 'f', scope: 'deliveries:read' },
       {
         to: '/channels',
         label: 'Channel health',

@@ -19,6 +19,7 @@ import { useLive } from '../../parts/useLive.js';
 import { useCan } from '../../session.js';
 import { channelLooks, reasonLabel, sourceLabels } from '../../words.js';
 import classes from './DeliveryPage.module.css';
+import { ResolveActions } from './ResolveActions.js';
 import { StopActions } from './StopActions.js';
 import { Timeline } from './Timeline.js';
 
@@ -32,7 +33,10 @@ export const DeliveryPage = () => {
   const messageId = delivery.data?.messageId;
   // A sent delivery may still hear from its provider; after that only opens and clicks come.
   const stillMoving =
-    delivery.data !== undefined && (!ended.has(delivery.data.status) || delivery.data.status === 'sent');
+    delivery.data !== undefined &&
+    (!ended.has(delivery.data.status) ||
+      delivery.data.status === 'sent' ||
+      delivery.data.status === 'unknown');
   useLive(
     useMemo(() => ({ messageId }), [messageId]),
     key,
@@ -71,14 +75,14 @@ export const DeliveryPage = () => {
       />
       {it.possibleDuplicate && (
         <Notice between tone="warning" title="Possibly sent twice" icon={IconCopyCheck}>
-          An earlier attempt ended without an answer and may have arrived. It was tried again, because this is
-          a transactional message.
+          An earlier attempt ended without an answer and may have arrived. It was tried again all the same.
         </Notice>
       )}
+      <ResolveActions delivery={it} />
       <div className={classes.columns}>
         <Stack gap="lg" style={{ minWidth: 0 }}>
           <Section title="What happened">
-            <Timeline events={it.timeline} dueAt={ended.has(it.status) ? null : it.dueAt} />
+            <Timeline events={it.timeline} dueAt={it.dueAt} />
           </Section>
           <Section title="Why, and what next">
             {explanation.data ? (
@@ -114,7 +118,7 @@ export const DeliveryPage = () => {
 
 /** What the page does not say already: the sentence stands at its top, and what happened when in the timeline. */
 const Explained = ({ explanation, sentence }: { explanation: Explanation; sentence: string }) => {
-  const because = explanation.because.filter((line) => !/^\d{4}-\d\d-\d\dT/.test(line));
+  const { because } = explanation;
   return (
     <Group gap={9} wrap="nowrap" align="flex-start">
       <IconInfoCircle
@@ -133,6 +137,11 @@ const Explained = ({ explanation, sentence }: { explanation: Explanation; senten
           </ul>
         )}
         <Text>{explanation.next}</Text>
+        {explanation.youCan.map((line) => (
+          <Text key={line} fw={550}>
+            {line}
+          </Text>
+        ))}
       </Stack>
     </Group>
   );
