@@ -7,8 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The most ids of one job. */
 export const LIST_LIMIT = 1_000;
-/** How long a lane gathers: at least this, and as long as the last store took, up to the longest. Milliseconds. */
-const SHORTEST_MS = 2;
+/**
+ * How long a lane gathers: at least this, and as long as the last store took, up to the longest. Milliseconds. On
+ * PostgreSQL longer, because there a job costs its store and its worker about two milliseconds of processor.
+ */
+export const SHORTEST_MS = { redis: 2, postgres: 8 };
 const LONGEST_MS = 25;
 
 interface Offer {
@@ -19,7 +22,7 @@ interface Offer {
 export class CoalescingLane {
   private waiting: Offer[] = [];
   private running: Promise<void> | undefined;
-  private gatherMs = SHORTEST_MS;
+  private gatherMs: number;
 
   /**
    * @param store stores one job of 1 to 1,000 ids
@@ -28,7 +31,10 @@ export class CoalescingLane {
   constructor(
     private readonly store: (ids: string[]) => Promise<void>,
     private readonly failed: (error: unknown) => void,
-  ) {}
+    private readonly shortestMs = SHORTEST_MS.redis,
+  ) {
+    this.gatherMs = shortestMs;
+  }
 
   /** Resolves when all ids are stored: true, or false when some could not be. */
   async offer(ids: readonly string[]): Promise<boolean> {
@@ -58,7 +64,7 @@ export class CoalescingLane {
           return false;
         },
       );
-      this.gatherMs = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, performance.now() - began));
+      this.gatherMs = Math.min(LONGEST_MS, Math.max(this.shortestMs, performance.now() - began));
       for (const offer of offers) offer.done(stored);
     }
   }

@@ -8,7 +8,7 @@ import { queueNames, type QueueName } from '@carillon/contracts';
 import { Logger, type LoggerService } from '@nestjs/common';
 import type { JobQueue, QueueBackend } from './backend.js';
 import { BoundedLog } from './bounded-log.js';
-import { CoalescingLane } from './coalesce.js';
+import { CoalescingLane, SHORTEST_MS } from './coalesce.js';
 import { listPayload, stamp, type ListQueue, type Unstamped } from './payload.js';
 
 export interface QueueDepth {
@@ -113,6 +113,7 @@ export class Queues {
           this.offered.failedJobs += 1;
           this.trouble.error('an offer could not be stored, the clock repeats it', error);
         },
+        SHORTEST_MS[this.backend.kind],
       );
       this.lanes.set(name, lane);
     }
