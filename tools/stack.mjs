@@ -46,7 +46,11 @@ export async function prepare({ folder, say, durable = true, settings = {} }) {
     throw error;
   }
   const { ownerUrl, appUrl, stop } = database;
-  return { env: serviceEnv({ folder, secrets, appUrl }), databases: { ownerUrl, appUrl }, stop };
+  return {
+    env: { ...serviceEnv({ folder, secrets, appUrl }), ...(durable ? {} : { DATABASE_MAY_LOSE: 'true' }) },
+    databases: { ownerUrl, appUrl },
+    stop,
+  };
 }
 
 /** Waits for both even when one fails, so that a database started meanwhile is stopped and not forgotten. */

@@ -38,7 +38,7 @@ beforeAll(async () => {
     folder: path.join(folder, 'data'),
     password: secret('postgres-owner-password'),
     exactPort: ports.postgres,
-    durable: false,
+    durable: true,
   });
   const valkey = spawn(
     process.env['TEST_REDIS_SERVER'] ?? 'redis-server',

@@ -34,7 +34,7 @@ export interface Config {
   mode: 'development' | 'production' | 'test';
   log: { level: Values['LOG_LEVEL'] };
   dataDir: string;
-  database: { url: string; ownerUrl: string | undefined; poolSize: number };
+  database: { url: string; ownerUrl: string | undefined; poolSize: number; mayLose: boolean };
   /** No url: the queues live in the database. */
   queue: { url: string | undefined };
   api: {
@@ -140,6 +140,8 @@ function productionFaults(values: Values, env: Env): string[] {
   }
   if (values.LOG_LEVEL === 'debug' || values.LOG_LEVEL === 'verbose')
     faults.push(`LOG_LEVEL is ${values.LOG_LEVEL}: write log, warn or error in production`);
+  if (values.DATABASE_MAY_LOSE)
+    faults.push('DATABASE_MAY_LOSE is set: unset it, accepted messages must be kept');
   if (values.CARILLON_FAILPOINTS.length > 0)
     faults.push('CARILLON_FAILPOINTS is set: unset it, it makes processes die on purpose');
   if (values.CARILLON_BUGS.length > 0)
@@ -171,6 +173,7 @@ function tree(values: Values): Config {
       url: values.DATABASE_URL ?? standardDatabase,
       ownerUrl: values.DATABASE_OWNER_URL,
       poolSize: values.DATABASE_POOL_SIZE,
+      mayLose: values.DATABASE_MAY_LOSE ?? values.NODE_ENV === 'test',
     },
     queue: { url: values.QUEUE_URL },
     api: {

@@ -143,6 +143,12 @@ export const Variables = z.object({
     2,
     500,
   ),
+  DATABASE_MAY_LOSE: flag.optional().meta({
+    group: 'Database',
+    meaning:
+      'Start even on a PostgreSQL whose settings lose accepted messages in a crash (`fsync`, `synchronous_commit` or `full_page_writes` off): for databases that are thrown away. Refused in production.',
+    otherwise: '`true` in tests, `false` elsewhere',
+  }),
 
   QUEUE_URL: url(/^(rediss?|postgres(ql)?):/, 'redis://host:6379')
     .optional()

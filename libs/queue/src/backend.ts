@@ -58,6 +58,8 @@ export interface QueueBackend {
   reachable(): Promise<void>;
   /** What an operator should change about the store: a sentence each. Nothing is lost by it, but delivery stalls or slows. */
   doubts(): Promise<string[]>;
+  /** Used part of what the store may hold, 0 to 1; null where it has no limit. @throws when it is away */
+  fullness(): Promise<number | null>;
   producer(queue: QueueName): JobQueue;
   consumer(queue: QueueName, process: Processor, options: ConsumerOptions): JobWorker;
   /** Ends what is shared. The queues and workers made here are closed by who made them, before. */
@@ -172,6 +174,10 @@ class PostgresQueues implements QueueBackend {
     return Promise.resolve([]);
   }
 
+  fullness(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   producer(queue: QueueName): JobQueue {
     return new Queue(queue, { ...producerOptions, connection: this.pool }, createPostgresBackend);
   }
@@ -233,6 +239,13 @@ class RedisQueues implements QueueBackend {
         "the queues' Redis keeps nothing over a restart (no append-only file, no snapshots): set appendonly yes, or expect up to half a minute until the rows are offered again",
       );
     return doubts;
+  }
+
+  async fullness(): Promise<number | null> {
+    await this.reachable();
+    const memory = await this.info('memory');
+    const most = Number(memory.get('maxmemory') ?? 0);
+    return most > 0 ? Number(memory.get('used_memory') ?? 0) / most : null;
   }
 
   private async info(section: string): Promise<Map<string, string>> {

@@ -75,6 +75,11 @@ export class Queues {
     return Object.fromEntries(depths) as Record<QueueName, QueueDepth>;
   }
 
+  /** What an operator should change about the store: a sentence each. Throws when it is away. */
+  doubts(): Promise<string[]> {
+    return this.backend.doubts();
+  }
+
   /** Stores what was offered, then closes. */
   async close(): Promise<void> {
     await Promise.all([...this.lanes.values()].map((lane) => lane.idle()));

@@ -7,7 +7,12 @@ import { clockSkewMs, Database, durabilityFaults, MOST_SKEW_MS } from '@carillon
 import type { QueueBackend } from '@carillon/queue';
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 
-/** @throws with a sentence per fault, unless `NODE_ENV=test`, whose clusters live in a temporary folder on purpose */
+/** What stops a start, in sentences: printed without a stack. */
+export class UnsafeStore extends Error {
+  override name = 'UnsafeStore';
+}
+
+/** @throws UnsafeStore with a sentence per fault, unless DATABASE_MAY_LOSE says that nothing there is to be kept */
 export async function bootChecks(
   app: INestApplicationContext,
   backend: Pick<QueueBackend, 'doubts'>,
@@ -19,9 +24,9 @@ export async function bootChecks(
     asked(clockSkewMs(database), log, 'PostgreSQL'),
     asked(backend.doubts(), log, 'the queues'),
   ]);
-  if (faults && faults.length > 0 && config().mode !== 'test')
-    throw new Error(
-      `This PostgreSQL may lose what was accepted, so nothing is accepted on it:\n  ${faults.join('\n  ')}`,
+  if (faults && faults.length > 0 && !config().database.mayLose)
+    throw new UnsafeStore(
+      `This PostgreSQL may lose what was accepted, so nothing is accepted on it:\n  ${faults.join('\n  ')}\nFor a database that is thrown away, set DATABASE_MAY_LOSE=true.`,
     );
   for (const doubt of doubts ?? []) log.warn(doubt);
   if (skewMs !== null && Math.abs(skewMs) > MOST_SKEW_MS)

@@ -3,7 +3,8 @@
  * database that is away does not get every process restarted.
  */
 import { Injectable } from '@nestjs/common';
-import { clockSkewMs, Database } from '@carillon/database';
+import { config } from '@carillon/config';
+import { clockSkewMs, Database, durabilityFaults, MOST_SKEW_MS } from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -11,7 +12,9 @@ const PATIENCE_MS = 2_000;
 
 export interface Readiness {
   ready: boolean;
-  checks: Record<'database' | 'migrations' | 'queue', 'ok' | 'failing'>;
+  checks: Record<'database' | 'migrations' | 'durability' | 'queue' | 'open', 'ok' | 'failing'>;
+  /** For a person: what stops it, and what will hurt one day. */
+  sentences: string[];
 }
 
 @Injectable()
@@ -26,6 +29,8 @@ export class Health {
     registers: [this.registry],
   });
 
+  private open = true;
+
   constructor(
     private readonly database: Database,
     private readonly queues: Queues,
@@ -34,8 +39,16 @@ export class Health {
     this.gauges();
   }
 
+  /** From now on readiness says no, so that nobody sends here while what has begun is finished. */
+  stopping(): void {
+    this.open = false;
+  }
+
   async readiness(): Promise<Readiness> {
-    const [database, queue] = await Promise.all([
+    const [faults, skewMs, doubts, database, queue] = await Promise.all([
+      config().database.mayLose ? [] : within(durabilityFaults(this.database)).catch(() => []),
+      within(clockSkewMs(this.database)).catch(() => 0),
+      within(this.queues.doubts()).catch(() => []),
       within(this.look()).catch(() => 'away' as const),
       within(this.queues.depths()).then(
         () => 'ok' as const,
@@ -45,9 +58,21 @@ export class Health {
     const checks: Readiness['checks'] = {
       database: database === 'away' ? 'failing' : 'ok',
       migrations: database === 'migrated' ? 'ok' : 'failing',
+      durability: faults.length === 0 ? 'ok' : 'failing',
       queue,
+      open: this.open ? 'ok' : 'failing',
     };
-    return { ready: Object.values(checks).every((check) => check === 'ok'), checks };
+    const skew =
+      Math.abs(skewMs) > MOST_SKEW_MS
+        ? [
+            `The clocks of this machine and the database are ${(Math.abs(skewMs) / 1000).toFixed(1)} s apart: let both follow NTP.`,
+          ]
+        : [];
+    return {
+      ready: Object.values(checks).every((check) => check === 'ok'),
+      checks,
+      sentences: [...faults, ...skew, ...doubts].map(asSentence),
+    };
   }
 
   private async look(): Promise<'migrated' | 'behind'> {
@@ -104,6 +129,9 @@ export class Health {
     });
   }
 }
+
+const asSentence = (text: string): string =>
+  `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.;]$/.test(text) ? '' : '.'}`;
 
 async function within<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

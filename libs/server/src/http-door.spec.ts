@@ -293,7 +293,11 @@ describe('health and figures', () => {
     const ready = await door.call('/health/ready');
     expect([ready.status, await ready.json()]).toEqual([
       200,
-      { ready: true, checks: { database: 'ok', migrations: 'ok', queue: 'ok' } },
+      {
+        ready: true,
+        checks: { database: 'ok', migrations: 'ok', durability: 'ok', queue: 'ok', open: 'ok' },
+        sentences: [],
+      },
     ]);
     const metrics = await (await door.call('/metrics')).text();
     expect(metrics).toMatch(

@@ -107,6 +107,7 @@ export async function startWorker(options: ServiceOptions): Promise<Running> {
       url: door?.url ?? null,
       app,
       close: async () => {
+        app.get(Health).stopping();
         await app.close();
         await door?.close();
       },
@@ -140,7 +141,14 @@ export async function startApi(options: ApiOptions): Promise<Running> {
     checkOperations(app);
     await app.startAllMicroservices();
     const url = await openDoor(app);
-    return { url, app, close: () => app.close() };
+    return {
+      url,
+      app,
+      close: async () => {
+        app.get(Health).stopping();
+        await app.close();
+      },
+    };
   } catch (error) {
     await app.close();
     throw error;

@@ -1,5 +1,6 @@
 /** Runs what is started as this process: says what stops the start in a sentence, and ends in order on a signal. */
 import { config, ConfigError } from '@carillon/config';
+import { UnsafeStore } from './boot-checks.js';
 
 /** Beyond the grace, something hangs that no patience mends. */
 const SLACK_MS = 10_000;
@@ -32,7 +33,9 @@ export async function untilStopped(start: () => Promise<{ close(): Promise<void>
     clearTimeout(impatient);
     process.exit(0);
   } catch (error) {
-    process.stderr.write(`${error instanceof ConfigError ? error.message : reason(error)}\n`);
+    process.stderr.write(
+      `${error instanceof ConfigError || error instanceof UnsafeStore ? error.message : reason(error)}\n`,
+    );
     process.exit(1);
   }
 }

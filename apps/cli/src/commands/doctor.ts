@@ -122,14 +122,21 @@ function* readiness(answer: Looked): Generator<Finding> {
     };
     return;
   }
-  const { checks = {}, ready } = (answer.body ?? {}) as { ready?: boolean; checks?: Record<string, string> };
+  const {
+    checks = {},
+    sentences = [],
+    ready,
+  } = (answer.body ?? {}) as { ready?: boolean; checks?: Record<string, string>; sentences?: string[] };
   const todo: Record<string, string> = {
     database: 'See the log of PostgreSQL; DATABASE_URL says where it is looked for.',
     migrations:
       'Run the migrations: they are applied by `npm start`, or by the one-shot `migrate` container.',
+    durability: 'Change what the next lines name: accepted messages could be lost.',
+    open: 'It is stopping: ask again in a moment.',
     queue: 'See the log; QUEUE_URL says where Redis is looked for, without it PostgreSQL carries the queues.',
   };
   for (const [name, state] of Object.entries(checks)) {
+    if (name === 'open' && state === 'ok') continue;
     yield state === 'ok'
       ? { check: name, verdict: 'ok', sentence: `${name.charAt(0).toUpperCase()}${name.slice(1)}: ready.` }
       : {
@@ -139,6 +146,7 @@ function* readiness(answer: Looked): Generator<Finding> {
           ...(todo[name] ? { todo: todo[name] } : {}),
         };
   }
+  for (const sentence of sentences) yield { check: 'stores', verdict: 'warning', sentence };
   if (Object.keys(checks).length === 0 && !(ready ?? answer.ok))
     yield {
       check: 'ready',
