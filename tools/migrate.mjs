@@ -24,7 +24,7 @@ const LOCK = 72707369;
 /** How long to wait for another process that migrates. */
 const LOCK_WAIT = '5min';
 /** How long one statement may wait for a table lock: everybody else queues behind it meanwhile. */
-const TABLE_LOCK_WAIT = '5s';
+const TABLE_LOCK_WAIT = '2s';
 const TABLE_LOCK_ATTEMPTS = 5;
 
 /**

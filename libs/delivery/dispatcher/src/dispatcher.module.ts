@@ -18,6 +18,7 @@ import {
 import { Queues, workController } from '@carillon/queue';
 import {
   Inject,
+  Logger,
   Module,
   type DynamicModule,
   type BeforeApplicationShutdown,
@@ -43,6 +44,7 @@ export class DispatcherModule
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private readonly direct = new Map<ChannelName, DirectLane>();
+  private readonly log = new Logger('Dispatcher');
 
   constructor(
     @Inject(SendContexts) private readonly contexts: SendContexts,
@@ -136,7 +138,12 @@ export class DispatcherModule
 
   /** After the workers have drained: connections that providers kept. */
   async onApplicationShutdown(): Promise<void> {
-    this.leases.stop();
+    // Empty unless the grace was too short for what was in hand.
+    await this.leases.handBack().catch((error: unknown) => {
+      this.log.warn(
+        `leases could not be given back, they run out: ${error instanceof Error ? error.message : 'unknown'}`,
+      );
+    });
     await this.flow.stop();
     await this.contexts.close();
   }

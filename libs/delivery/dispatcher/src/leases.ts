@@ -26,6 +26,30 @@ export class Leases {
     this.timer = undefined;
   }
 
+  /**
+   * Gives back what has not been marked as handed over: another process, or the next one, takes it at once instead of
+   * when the lease runs out. What was marked is left to its end, or to become unknown.
+   * @returns how many
+   */
+  async handBack(): Promise<number> {
+    this.stop();
+    const rest = [...this.held.values()];
+    this.held.clear();
+    if (rest.length === 0) return 0;
+    return this.database.acrossWorkspaces(async (sql) => {
+      let count = 0;
+      for (const [day, some] of groupBy(rest, (d) => d.day))
+        count += await sql.execute(
+          `UPDATE deliveries d SET status = 'queued', due_at = now(), attempt = d.attempt + 1
+             FROM unnest($2::uuid[], $3::int[]) AS u(id, attempt)
+            WHERE d.day = $1::date AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.attempt = u.attempt AND d.status = 'sending'
+              AND d.handed_over_at IS NULL`,
+          [day, some.map((d) => d.id), some.map((d) => d.attempt)],
+        );
+      return count;
+    });
+  }
+
   private async renew(): Promise<void> {
     try {
       await this.database.acrossWorkspaces(async (sql) => {
