@@ -60,6 +60,7 @@ export interface Config {
     rateBurst: number;
     bodyBytes: number;
     sessionHours: number;
+    retentionDays: number;
     shutdownGraceSeconds: number;
   };
   health: { host: string; ports: Readonly<Record<WorkerService, number>> };
@@ -197,6 +198,7 @@ function tree(values: Values): Config {
       rateBurst: values.RATE_LIMIT_BURST,
       bodyBytes: values.BODY_LIMIT_BYTES,
       sessionHours: values.SESSION_HOURS,
+      retentionDays: values.RETENTION_DAYS,
       shutdownGraceSeconds: values.SHUTDOWN_GRACE_SECONDS,
     },
     health: {

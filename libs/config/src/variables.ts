@@ -248,6 +248,16 @@ export const Variables = z.object({
     1,
     720,
   ),
+  RETENTION_DAYS: count(
+    {
+      group: 'Limits',
+      meaning:
+        'How many days messages, deliveries, their timelines, receipts and inbox items are kept. Whole days are dropped; one in which something still waits stays.',
+    },
+    90,
+    2,
+    3_650,
+  ),
   SHUTDOWN_GRACE_SECONDS: count(
     { group: 'Limits', meaning: 'How long a stopping process may finish what it has begun.' },
     15,

@@ -183,6 +183,13 @@ export const Message = z
 export type Message = z.infer<typeof Message>;
 
 export const Reschedule = z.strictObject({ sendAt: Time }).meta({ id: 'Reschedule' });
+export const EraseResult = z
+  .object({
+    id: Id,
+    deliveries: z.int().describe('Deliveries of which nothing but status, reason and times is left.'),
+    cancelled: z.int().describe('Of these, those that had not left.'),
+  })
+  .meta({ id: 'EraseResult' });
 export const CancelResult = z
   .object({
     id: Id,

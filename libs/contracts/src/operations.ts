@@ -79,6 +79,18 @@ export const operations = {
     status: 200,
     response: messages.CancelResult,
   }),
+  eraseMessage: op({
+    method: 'DELETE',
+    path: '/v1/messages/:id/content',
+    tag: 'Messages',
+    summary: 'Erase what a message said and to whom',
+    description:
+      'Data, content, addresses, inbox items and what providers answered are gone for good; status, reason and times stay. What has not left is cancelled first.',
+    auth: { scope: 'messages:write' },
+    params: id,
+    status: 200,
+    response: messages.EraseResult,
+  }),
   rescheduleMessage: op({
     method: 'POST',
     path: '/v1/messages/:id/reschedule',

@@ -104,6 +104,11 @@ export class Messages<Templates = AnyTemplates> {
     return this.requests.call('cancelMessage', { params: { id }, options });
   }
 
+  /** Erases what it said and to whom, for good; status, reason and times stay. What has not left is cancelled. */
+  erase(id: string, options?: CallOptions): Promise<ResponseOf<'eraseMessage'>> {
+    return this.requests.call('eraseMessage', { params: { id }, options });
+  }
+
   /** Gives what has not left another time; a time in the past means now. */
   reschedule(
     id: string,

@@ -11,6 +11,7 @@ export const routes = {
   sendBatch: 'POST /v1/messages/batch',
   getMessage: 'GET /v1/messages/:id',
   cancelMessage: 'POST /v1/messages/:id/cancel',
+  eraseMessage: 'DELETE /v1/messages/:id/content',
   rescheduleMessage: 'POST /v1/messages/:id/reschedule',
   listDeliveries: 'GET /v1/deliveries',
   exportDeliveries: 'GET /v1/deliveries.csv',

@@ -3,6 +3,7 @@ import { Acceptance } from './accept.js';
 import { AccountsController } from './accounts.controller.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DeskController } from './desk.controller.js';
+import { ErasureController } from './erasure.controller.js';
 import { HintListener } from './hint-listener.js';
 import { DeliveryHints } from './hints.js';
 import { InboxController } from './inbox.controller.js';
@@ -26,6 +27,7 @@ export class DeliveryCoreModule {}
   imports: [DeliveryCoreModule],
   controllers: [
     MessagesController,
+    ErasureController,
     DeliveriesController,
     DeskController,
     InboxController,

@@ -28,3 +28,4 @@ export { saveTemplate } from './templates.js';
 export { inboxPort } from './inbox.js';
 export { resealWebhooks } from './webhook-endpoints.js';
 export { WebhookSender, WebhookWorkerModule } from './webhook-sender.js';
+export { dropOld, type Dropped } from './retention.js';

@@ -11,6 +11,7 @@ import type { RenderPool } from './render-pool.js';
 interface Row {
   id: string;
   day: string;
+  erased: boolean;
   messageId: string;
   channel: Channel;
   messageClass: 'transactional' | 'marketing';
@@ -45,6 +46,7 @@ export async function showContent(
   const found = await database.inWorkspace(workspaceId, (sql) => inputOf(sql, workspaceId, id));
   if (!found) return null;
   const { row, input } = found;
+  if (row.erased) return { ok: false, detail: 'its content was erased' };
   if (!input) return { ok: false, detail: 'its template version is missing' };
   const [result] = await renderer.render(row.channel, [input]);
   if (!result) throw new Error('nothing was rendered');
@@ -60,7 +62,7 @@ async function inputOf(
 ): Promise<{ row: Row; input: RenderInput | null } | null> {
   const [row] = await sql.query<Row>(
     `SELECT d.id, d.day::text AS day, d.message_id AS "messageId", d.channel, d.class AS "messageClass", d.profile_id AS "profileId", d.address, d.template_id AS "templateId",
-            d.template_version AS "templateVersion", m.content, m.data, m.options
+            d.template_version AS "templateVersion", m.content, m.data, m.options, m.erased_at IS NOT NULL AS erased
        FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id WHERE d.day = $2::date AND d.id = $3 AND d.workspace_id = $1`,
     [workspaceId, dayOf(id), id],
   );

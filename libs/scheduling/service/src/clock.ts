@@ -3,7 +3,7 @@
  * offers them to the dispatchers; makes the coming day partitions; forgets what is past its window. Several clocks may
  * run: SKIP LOCKED shares the rows between them.
  */
-import { failpoint } from '@carillon/config';
+import { config, failpoint } from '@carillon/config';
 import { bulkQueue, deliverQueue, type Channel } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
 import {
@@ -11,6 +11,7 @@ import {
   applyParked,
   channelShapes,
   DeliveryHints,
+  dropOld,
   forgetExpired,
   groupBy,
   releasePages,
@@ -116,6 +117,17 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
+  /** A failure here must not keep what is due waiting. */
+  private async dropOld(): Promise<void> {
+    try {
+      const { days, busy } = await dropOld(this.database, config().limits.retentionDays);
+      if (days.length > 0) this.log.log(`dropped what is older than its retention: ${days.join(', ')}`);
+      if (busy) this.log.warn('an old day could not be dropped, somebody holds the log: tried again later');
+    } catch (error) {
+      this.log.error(`old days could not be dropped: ${error instanceof Error ? error.message : 'unknown'}`);
+    }
+  }
+
   private plan(afterMs: number): void {
     if (this.stopped) return;
     this.timer = setTimeout(() => {
@@ -129,6 +141,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
       if (Date.now() - this.kept > HOUSEKEEPING_MS) {
         await ensurePartitions(this.database);
         await this.database.acrossWorkspaces((sql) => forgetExpired(sql));
+        await this.dropOld();
         this.kept = Date.now();
       }
       await this.advanceRedrives();
