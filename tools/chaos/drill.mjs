@@ -9,7 +9,11 @@ const DISPATCHERS = ['dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'd
 const dispatchers = (env) => Object.fromEntries(DISPATCHERS.map((name) => [name, env]));
 const at = (failpoint) => ({ how: { env: { CARILLON_FAILPOINTS: failpoint } } });
 /** Claimed, and then a moment in which people may change their minds. */
-const late = { apart: true, how: { only: dispatchers({ CARILLON_FAILPOINTS: 'after-claim:pause:1' }) } };
+const late = {
+  apart: true,
+  whenClaimed: true,
+  how: { only: dispatchers({ CARILLON_FAILPOINTS: 'after-claim:pause:1' }) },
+};
 
 /** Each bug, what must show it, and the play. */
 export const plays = {

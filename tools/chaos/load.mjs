@@ -10,18 +10,7 @@ import { openLedger } from './ledger.mjs';
 import { between, randomFrom } from './random.mjs';
 
 const [settings] = process.argv.slice(2).map((text) => JSON.parse(text));
-const {
-  url,
-  apiKey,
-  databaseUrl,
-  run,
-  seed,
-  rate,
-  seconds,
-  ledger: file,
-  whenClaimed,
-  whenClaimed,
-} = settings;
+const { url, apiKey, databaseUrl, run, seed, rate, seconds, ledger: file, whenClaimed } = settings;
 const PATIENCE_MS = 120_000;
 const MOST_UNDER_WAY = 300;
 const PROFILES = 40;
@@ -131,15 +120,6 @@ async function suppress({ channel, message }) {
     const { rows } = await database.query('SELECT extract(epoch FROM clock_timestamp()) * 1000 AS at');
     ledger.add({ kind: 'suppressed', channel, address, at: Number(rows[0].at) });
   });
-}
-
-/** In the drill the change of mind comes in the worst moment: claimed, and not yet handed over. */
-async function worstMoment({ deliveries: [first] }) {
-  for (let n = 0; n < 500; n++) {
-    const { rows } = await database.query('SELECT status FROM deliveries WHERE id = $1', [first.id]);
-    if (rows[0] && !['scheduled', 'queued'].includes(rows[0].status)) return;
-    await sleep(20);
-  }
 }
 
 /** In the drill the change of mind comes in the worst moment: claimed, and not yet handed over. */

@@ -45,7 +45,6 @@ export async function runScenario(stage, scenario, { seed, rate, say }) {
         seconds,
         ledger: file('a'),
         whenClaimed: scenario.whenClaimed,
-        whenClaimed: scenario.whenClaimed,
       }),
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },

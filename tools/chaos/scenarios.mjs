@@ -16,7 +16,7 @@ const works = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }
 /** A killed dispatcher's rows move again within this; a lease takes 10 s of it. */
 const KILLED = 15;
 /** Jobs that went with Redis, or were never made because the accepting process died, are offered again within this. */
-const OFFERED = 30;
+const OFFERED = 25;
 /** A process that dies takes a moment to be there again. */
 const BOOT = 5;
 
@@ -249,7 +249,7 @@ export const scenarios = [
     apart: true,
     quick: true,
     seconds: 12,
-    recoverySeconds: OFFERED,
+    recoverySeconds: 30,
     faultsAtLeast: 1,
     during: async (stage, { sleep }) => {
       await sleep(3000);

@@ -9,7 +9,6 @@ export const failpoints = [
   'after-mark',
   'reply-read',
   'after-record',
-  'page-window',
   'clock-after-take',
   'receipts-before-commit',
   'receipts-after-commit',

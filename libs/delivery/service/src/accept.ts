@@ -26,7 +26,7 @@ import {
 } from './plan-message.js';
 
 /** A queued row nobody claimed is offered again after this: its job was lost, or the backlog is long. */
-export const OFFER_AGAIN_SECONDS = 30;
+export const OFFER_AGAIN_SECONDS = 20;
 
 @Injectable()
 export class Acceptance {
