@@ -6,7 +6,7 @@
  *   npm run chaos                     the whole matrix
  *   npm run chaos -- --quick          the sample that CI runs
  *   npm run chaos -- --drill          bugs on purpose: each must be caught
- *   --list  --scenario NAME  --queue postgres|redis  --seed N  --rate N  --json FILE  --keep (ledgers of failures)
+ *   --list  --scenario NAME  --queue postgres|redis  --seed N  --rate N  --json FILE (and the table beside it)  --keep (ledgers of failures)
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -37,7 +37,7 @@ await runCommand(async ({ onStop, stopping }) => {
   await build({ say });
   const { scenarios } = await import('./chaos/scenarios.mjs');
   const { drill } = await import('./chaos/drill.mjs');
-  const { table } = await import('./chaos/table.mjs');
+  const { markdown, table } = await import('./chaos/table.mjs');
   const seed = asked.seed ? Number(asked.seed) : Math.floor(Math.random() * 1e9);
   if (!Number.isSafeInteger(seed)) throw new Problem('--seed takes a whole number.');
   const rate = asked.rate ? Number(asked.rate) : 60;
@@ -79,6 +79,7 @@ await runCommand(async ({ onStop, stopping }) => {
         2,
       )}\n`,
     );
+    fs.writeFileSync(asked.json.replace(/\.json$/, '') + '.md', `${markdown(rows)}\n`);
   }
   if (failed > 0) process.exitCode = 1;
 });

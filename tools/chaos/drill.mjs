@@ -3,7 +3,7 @@
  * notice. A bug that no figure shows is a miss.
  */
 import { runScenario } from './run.mjs';
-import { openStage } from './stage.mjs';
+import { isStopped, openStage } from './stage.mjs';
 
 const DISPATCHERS = ['dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'dispatcher-in-app'];
 const dispatchers = (env) => Object.fromEntries(DISPATCHERS.map((name) => [name, env]));
@@ -34,9 +34,12 @@ export const plays = {
   'record-unfenced': {
     shows: ['contradictions', 'duplicatesKnown'],
     apart: true,
-    seconds: 22,
-    how: { only: dispatchers({ CARILLON_FAILPOINTS: 'reply-read:stop:20' }), extra: DISPATCHERS },
+    seconds: 30,
+    how: { only: dispatchers({ CARILLON_FAILPOINTS: 'reply-read:stop:5' }), extra: DISPATCHERS },
     during: async (stage, { sleep }) => {
+      // Until all stand still; then as long as a lease and the retry by the other process take.
+      for (let n = 0; n < 200 && !DISPATCHERS.every((name) => isStopped(stage.pidOf(name))); n++)
+        await sleep(100);
       await sleep(20_000);
       for (const name of DISPATCHERS) stage.signal(name, 'SIGCONT');
     },

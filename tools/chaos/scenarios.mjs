@@ -109,8 +109,9 @@ export const scenarios = [
     name: 'kill at failpoints',
     quick: true,
     seconds: 24,
-    faultsAtLeast: 4,
-    recoverySeconds: OFFERED + BOOT,
+    faultsAtLeast: 3,
+    // What is offered again may lose its job again, in the next life.
+    recoverySeconds: 2 * OFFERED,
     // A place per life.
     during: async (stage, { random, sleep }) => {
       stage.upNext = Object.entries(places).map(

@@ -76,7 +76,11 @@ smtp.server.on('connection', (socket) => {
 const web = http.createServer((request, response) => {
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk));
-  request.on('end', () => answer(request, response, Buffer.concat(chunks).toString()));
+  request.on('end', () => {
+    // Its caller was killed in the middle of it: nothing that could be taken.
+    if (!request.complete || chunks.length === 0) return request.socket.destroy();
+    answer(request, response, Buffer.concat(chunks).toString());
+  });
   request.on('error', () => {});
 });
 web.keepAliveTimeout = 60_000;

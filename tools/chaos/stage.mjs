@@ -183,6 +183,10 @@ class Stage {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const [ready] = await once(this.sink, 'message');
+    this.sink.once('exit', (code) => {
+      if (!this.closing) console.error(`The providers' side ended (${code}): this run proves nothing.`);
+      if (!this.closing) process.kill(process.pid, 'SIGTERM');
+    });
     this.undo.push(async () => {
       this.sink.kill();
       await Promise.all(Object.values(this.proxies).map((proxy) => proxy.close()));
@@ -376,6 +380,12 @@ export function treeOf(pid) {
     tree.push(...pairs.filter(([, parent]) => parent === tree[i]).map(([one]) => one));
   return tree;
 }
+
+/** By SIGSTOP. */
+export const isStopped = (pid) =>
+  /^\d+ \(.*\) T/.test(
+    fs.existsSync(`/proc/${pid}/stat`) ? fs.readFileSync(`/proc/${pid}/stat`, 'utf8') : '',
+  );
 
 /** Not even as a zombie, which nobody may ever reap in a container. */
 export function isAlive(pid) {
