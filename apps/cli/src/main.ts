@@ -25,6 +25,7 @@ import { send } from './commands/send.js';
 import { tail } from './commands/tail.js';
 import { templates } from './commands/templates.js';
 import { types } from './commands/types.js';
+import { webhooks } from './commands/webhooks.js';
 import { UsageError } from './settings.js';
 import { type Env, type Output, printable, Terminal } from './terminal.js';
 
@@ -109,6 +110,7 @@ function program(context: Context): Command {
     templates,
     types,
     accounts,
+    webhooks,
     keys,
     doctor,
     demo,

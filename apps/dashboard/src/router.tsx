@@ -138,6 +138,16 @@ const profile = createRoute({
   path: '/profiles/$externalId',
   component: lazyRouteComponent(() => import('./pages/profiles/ProfilePage.js'), 'ProfilePage'),
 });
+const webhooks = createRoute({
+  getParentRoute: () => app,
+  path: '/webhooks',
+  component: lazyRouteComponent(() => import('./pages/webhooks/Webhooks.js'), 'Webhooks'),
+});
+const webhook = createRoute({
+  getParentRoute: () => app,
+  path: '/webhooks/$id',
+  component: lazyRouteComponent(() => import('./pages/webhooks/WebhookPage.js'), 'WebhookPage'),
+});
 const keys = createRoute({
   getParentRoute: () => app,
   path: '/keys',
@@ -160,6 +170,8 @@ const routeTree = root.addChildren([
     template,
     profiles,
     profile,
+    webhooks,
+    webhook,
     keys,
   ]),
 ]);

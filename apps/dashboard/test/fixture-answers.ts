@@ -17,6 +17,7 @@ import {
   type Role,
   type TemplateDetail,
   type TemplateSave,
+  type WebhookEndpoint,
 } from '@carillon/contracts';
 import type { z } from 'zod';
 import * as log from './fixture-deliveries.js';
@@ -52,6 +53,7 @@ export const makeAnswers = (
 ): Answers => {
   const { profiles, providers } = fixtures;
   const templates = [...fixtures.templates];
+  const endpoints = fixtures.webhookEndpoints.map((endpoint) => ({ ...endpoint }));
   const keys = fixtures.keys.map((key) => ({ ...key }));
   const redrives: Redrive[] = [];
   let accounts = fixtures.accounts.map((account) => ({ ...account }));
@@ -485,6 +487,34 @@ export const makeAnswers = (
           sentence: 'Nothing was sent through it in the last hour.',
         },
       })),
+    listWebhookEndpoints: () => ({ items: empty ? [] : endpoints }),
+    createWebhookEndpoint: ({ body }) => {
+      if (String(body.url).includes('localhost'))
+        refuse('invalid_request', 'The body is not valid.', [
+          {
+            pointer: '/url',
+            code: 'url_refused',
+            message: 'The host is not on the public internet (loopback).',
+          },
+        ]);
+      const made = { ...(fixtures.webhookEndpoints[0] as WebhookEndpoint), ...body, id: fixtures.newId() };
+      endpoints.push(made);
+      return { ...made, secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' };
+    },
+    getWebhookEndpoint: ({ params }) => find(endpoints, (each) => each.id === params.id),
+    updateWebhookEndpoint: ({ params, body }) =>
+      Object.assign(
+        find(endpoints, (each) => each.id === params.id),
+        body,
+        body.enabled === true ? { disabledReason: null, failingSince: null } : {},
+      ),
+    testWebhookEndpoint: () => fixtures.webhookMessages[1],
+    replayWebhooks: () => ({ replayed: 12 }),
+    listWebhookMessages: ({ query }) =>
+      paged(
+        fixtures.webhookMessages.filter((each) => !query.status || each.status === query.status),
+        query,
+      ),
     listKeys: () => ({ items: empty ? [] : keys }),
     createKey: ({ body }) => ({
       ...(keys[0] as (typeof keys)[0]),

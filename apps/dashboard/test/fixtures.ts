@@ -11,6 +11,9 @@ import type {
   ProviderInfo,
   Redrive,
   TemplateDetail,
+  WebhookAttempt,
+  WebhookEndpoint,
+  WebhookMessage,
 } from '@carillon/contracts';
 import { channels } from '@carillon/contracts';
 import { z } from 'zod';
@@ -476,3 +479,72 @@ export const redrive = (includeUnknown: boolean): Redrive => ({
   startedAt: ago(0),
   finishedAt: null,
 });
+const endpoint = (given: Partial<WebhookEndpoint>): WebhookEndpoint => ({
+  id: newId(),
+  url: 'https://shop.example.com/carillon',
+  description: 'The shop: marks orders whose mail bounced',
+  types: ['delivery.failed', 'delivery.delivered'],
+  enabled: true,
+  disabledReason: null,
+  failingSince: null,
+  secrets: [{ id: 'a1b2c3d4', endsAt: null }],
+  pending: 0,
+  createdAt: ago(86400 * 40),
+  updatedAt: ago(86400 * 2),
+  ...given,
+});
+export const webhookEndpoints: WebhookEndpoint[] = [
+  endpoint({}),
+  endpoint({
+    url: 'https://warehouse.example.net/hooks/carillon?tenant=bell-street',
+    description: '',
+    types: [],
+    failingSince: ago(7200),
+    pending: 214,
+  }),
+  endpoint({
+    url: 'https://old.example.org/in',
+    description: 'Former CRM',
+    enabled: false,
+    disabledReason: 'It answered 410 Gone: it wants no more webhooks.',
+  }),
+];
+const attempt = (given: Partial<WebhookAttempt>): WebhookAttempt => ({
+  at: ago(60),
+  status: 200,
+  ms: 84,
+  answer: null,
+  error: null,
+  ...given,
+});
+const told = (n: number, given: Partial<WebhookMessage>): WebhookMessage => ({
+  eventId: `${newId()}:${n}`,
+  type: 'delivery.delivered',
+  happenedAt: ago(60 * n),
+  status: 'sent',
+  nextAttemptAt: null,
+  attempts: [attempt({ at: ago(60 * n) })],
+  ...given,
+});
+export const webhookMessages: WebhookMessage[] = [
+  told(1, {
+    type: 'delivery.failed',
+    status: 'pending',
+    nextAttemptAt: new Date(start + 280_000).toISOString(),
+    attempts: [
+      attempt({ status: 503, ms: 1204, error: 'It answered 503.', answer: 'upstream is being restarted' }),
+      attempt({
+        at: ago(20),
+        status: null,
+        ms: 15_000,
+        error: 'No luck within 15000 ms: still waiting for an answer.',
+      }),
+    ],
+  }),
+  told(2, {}),
+  told(3, { type: 'delivery.opened' }),
+  told(9, {
+    status: 'failed',
+    attempts: [attempt({ status: 404, error: 'It answered 404.', answer: '<h1>Not found</h1>' })],
+  }),
+];

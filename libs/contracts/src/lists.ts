@@ -160,6 +160,8 @@ export const webhookTypes = [
   'delivery.cancelled',
   'delivery.expired',
   'delivery.unknown',
+  'delivery.resolved',
+  'delivery.redriven',
   'delivery.opened',
   'delivery.clicked',
   'delivery.seen',

@@ -9,11 +9,21 @@ import {
   IconSend2,
   IconTemplate,
   IconUsers,
+  IconWebhook,
   type Icon,
 } from '@tabler/icons-react';
 
 export interface Place {
-  to: '/' | '/deliveries' | '/failures' | '/channels' | '/profiles' | '/templates' | '/accounts' | '/keys';
+  to:
+    | '/'
+    | '/deliveries'
+    | '/failures'
+    | '/channels'
+    | '/profiles'
+    | '/templates'
+    | '/accounts'
+    | '/webhooks'
+    | '/keys';
   label: string;
   icon: Icon;
   /** Pressed after `g`. */
@@ -53,6 +63,7 @@ export const places: { group: string; places: Place[] }[] = [
         key: 'a',
         scope: 'accounts:read',
       },
+      { to: '/webhooks', label: 'Webhooks', icon: IconWebhook, key: 'w', scope: 'webhooks:read' },
       { to: '/keys', label: 'API keys', icon: IconKey, key: 'k', scope: 'keys:read' },
     ],
   },

@@ -3,7 +3,14 @@
  * webhooks_out), claimed here under a lease, and their bodies, read from the log when they are sent. Ids and words only:
  * no content, no address.
  */
-import type { Page, WebhookAttempt, WebhookBody, WebhookMessage, WebhookReplay } from '@carillon/contracts';
+import type {
+  Page,
+  Status,
+  WebhookAttempt,
+  WebhookBody,
+  WebhookMessage,
+  WebhookReplay,
+} from '@carillon/contracts';
 import { statuses, webhookTypes } from '@carillon/contracts';
 import { dayOf, newId, type Database, type Sql } from '@carillon/database';
 import { groupBy } from './group-by.js';
@@ -82,6 +89,8 @@ interface EventRow extends NonNullable<WebhookBody['data']> {
   type: string;
   profileId: string | null;
   externalId: string | null;
+  /** What a person decided about an unknown delivery. */
+  decision: string | null;
 }
 
 /** The bodies of events of one workspace, by event id. What the log no longer holds has none. */
@@ -101,7 +110,7 @@ export async function bodiesOf(
     const rows = await sql.query<EventRow>(
       `SELECT e.delivery_id || ':' || e.id AS "eventId", e.type, d.id AS "deliveryId", d.message_id AS "messageId", d.profile_id AS "profileId", p.external_id AS "externalId",
               d.channel, d.class, d.source, d.source_id AS "sourceId", d.topic, e.reason, e.attempt, coalesce(a.provider, e.detail->>'provider') AS provider,
-              coalesce(m.options->'metadata', '{}') AS metadata
+              coalesce(m.options->'metadata', '{}') AS metadata, e.detail->>'as' AS decision
          FROM delivery_events e
          JOIN deliveries d ON d.day = e.day AND d.id = e.delivery_id
          JOIN messages m ON m.day = d.day AND m.id = d.message_id
@@ -116,17 +125,23 @@ export async function bodiesOf(
         ofDay.map((event) => event.eventId.split(':')[1] ?? '0'),
       ],
     );
-    for (const { eventId, type, profileId, externalId, ...data } of rows) {
+    for (const { eventId, type, profileId, externalId, decision, ...data } of rows) {
       const event = byId.get(eventId);
       if (!event) continue;
       bodyOf(event, {
         ...data,
         profile: profileId && externalId ? { id: profileId, externalId } : null,
-        status: statuses.find((status) => status === type) ?? null,
+        status: statusAfter(type, decision),
       });
     }
   }
   return bodies;
+}
+/** Where an event leaves its delivery; null for those that move nothing. */
+function statusAfter(type: string, decision: string | null): Status | null {
+  if (type === 'deferred' || type === 'redriven' || (type === 'resolved' && decision === 'resend'))
+    return 'scheduled';
+  return statuses.find((status) => status === (type === 'resolved' ? decision : type)) ?? null;
 }
 const deliveryOf = (eventId: string): string => eventId.split(':')[0] ?? '';
 
