@@ -83,7 +83,7 @@ const passes = (look: () => void | Promise<void>) =>
   eventually(async () => {
     await look();
     return true;
-  });
+  }, 20_000);
 
 function sender(): WebhookSender {
   const one = new WebhookSender(api.database, new WebhookCalls());
