@@ -20,6 +20,7 @@ import { explain } from './commands/explain.js';
 import { failures, redrive } from './commands/failures.js';
 import { accounts } from './commands/accounts.js';
 import { keys } from './commands/keys.js';
+import { queue } from './commands/queue.js';
 import { profiles } from './commands/profiles.js';
 import { send } from './commands/send.js';
 import { tail } from './commands/tail.js';
@@ -112,6 +113,7 @@ function program(context: Context): Command {
     accounts,
     webhooks,
     keys,
+    queue,
     doctor,
     demo,
   ])

@@ -12,6 +12,7 @@ export * from './templates.js';
 export * from './accounts.js';
 export * from './retry.js';
 export * from './inbox.js';
+export * from './lanes.js';
 export * from './webhooks.js';
 export * from './workspace.js';
 export * from './operations.js';

@@ -7,6 +7,7 @@ import * as accounts from './accounts.js';
 import * as deliveries from './deliveries.js';
 import * as desk from './desk.js';
 import * as inbox from './inbox.js';
+import * as lanes from './lanes.js';
 import * as messages from './messages.js';
 import { Id, pageOf, PageQuery } from './page.js';
 import * as profiles from './profiles.js';
@@ -206,6 +207,24 @@ export const operations = {
     body: desk.RedriveRequest,
     status: 200,
     response: desk.Redrive,
+  }),
+  listLanes: op({
+    method: 'GET',
+    path: '/v1/lanes',
+    tag: 'Lanes',
+    summary: 'What waits in each channel and lane, how fast it goes, and the runs in it',
+    auth: { scope: 'deliveries:read' },
+    status: 200,
+    response: z.object({ items: z.array(lanes.LaneState) }),
+  }),
+  rebuildQueues: op({
+    method: 'POST',
+    path: '/v1/lanes/rebuild',
+    tag: 'Lanes',
+    summary: 'Offer everything that waits for a worker again: for queues that were lost',
+    auth: { scope: 'messages:write' },
+    status: 200,
+    response: lanes.QueueRebuilt,
   }),
   listRedrives: op({
     method: 'GET',

@@ -9,6 +9,7 @@ import {
   Failures,
   Inbox,
   Keys,
+  Lanes,
   Messages,
   Profiles,
   Redrives,
@@ -46,6 +47,7 @@ export class Carillon<Known = AnyTemplates> {
   readonly profiles: Profiles;
   readonly templates: Templates;
   readonly accounts: Accounts;
+  readonly lanes: Lanes;
   readonly webhooks: Webhooks;
   readonly inbox: Inbox;
   readonly keys: Keys;
@@ -63,6 +65,7 @@ export class Carillon<Known = AnyTemplates> {
     this.profiles = new Profiles(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
+    this.lanes = new Lanes(requests);
     this.webhooks = new Webhooks(requests);
     this.inbox = new Inbox(requests);
     this.keys = new Keys(requests);

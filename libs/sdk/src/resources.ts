@@ -16,6 +16,7 @@ import type {
   Device,
   Explanation,
   FailureQuery,
+  LaneState,
   Me,
   Message,
   Policies,
@@ -24,6 +25,7 @@ import type {
   ProfileBulkResult,
   ProviderAccount,
   ProviderInfo,
+  QueueRebuilt,
   Redrive,
   RedriveFilter,
   RenderedContent,
@@ -343,6 +345,21 @@ export class Templates {
   /** Puts it away; its versions stay readable. */
   archive(key: string, options?: CallOptions): Promise<void> {
     return this.requests.call('archiveTemplate', { params: { key }, options });
+  }
+}
+
+export class Lanes {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** What waits in each channel and lane, how fast it goes, and the runs in it. */
+  async list(options?: CallOptions): Promise<LaneState[]> {
+    return (await this.requests.call('listLanes', { options })).items;
+  }
+
+  /** Offers everything that waits for a worker again: for queues that were lost. Harmless otherwise. */
+  rebuild(options?: CallOptions): Promise<QueueRebuilt> {
+    return this.requests.call('rebuildQueues', { options });
   }
 }
 

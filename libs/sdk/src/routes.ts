@@ -41,6 +41,8 @@ export const routes = {
   getTemplateVersion: 'GET /v1/templates/:key/versions/:version',
   previewTemplate: 'POST /v1/templates/:key/preview',
   archiveTemplate: 'DELETE /v1/templates/:key',
+  listLanes: 'GET /v1/lanes',
+  rebuildQueues: 'POST /v1/lanes/rebuild',
   listProviders: 'GET /v1/providers',
   listAccounts: 'GET /v1/provider-accounts',
   createAccount: 'POST /v1/provider-accounts',

@@ -185,7 +185,7 @@ export async function savePage(
   to: { state: 'working' | 'open' | 'done'; cursor: number; mark: number; leaseSeconds: number },
 ): Promise<void> {
   await sql.execute(
-    `UPDATE pages SET state = $4, cursor = $5, mark = $6, counts = $7, crashes = 0, lease_until = CASE WHEN $4 = 'working' THEN now() + make_interval(secs => $8) END
+    `UPDATE pages SET state = $4, cursor = $5, mark = $6, counts = $7, crashes = 0, done_at = CASE WHEN $4 = 'done' THEN now() END, lease_until = CASE WHEN $4 = 'working' THEN now() + make_interval(secs => $8) END
       WHERE id = $1 AND workspace_id = $2 AND attempt = $3`,
     [
       page.id,

@@ -7,6 +7,7 @@ import { ErasureController } from './erasure.controller.js';
 import { HintListener } from './hint-listener.js';
 import { DeliveryHints } from './hints.js';
 import { InboxController } from './inbox.controller.js';
+import { LanesController } from './lanes.controller.js';
 import { LocalDispatchers } from './local-dispatchers.js';
 import { MessagesController } from './messages.controller.js';
 import { RenderPool } from './render-pool.js';
@@ -31,6 +32,7 @@ export class DeliveryCoreModule {}
     DeliveriesController,
     DeskController,
     InboxController,
+    LanesController,
     TemplatesController,
     AccountsController,
     WebhooksController,
