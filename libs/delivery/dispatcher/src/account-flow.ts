@@ -26,6 +26,9 @@ import {
 import type { SendingAccount } from '@carillon/delivery-service';
 import { Logger } from '@nestjs/common';
 
+/** Who would wait longer than this for a token takes another account, if there is one. */
+export const OVERFLOW_MS = 10_000;
+
 /** How many may go now; for the others, when to ask again and why. */
 export interface Permit {
   granted: number;

@@ -29,7 +29,7 @@ import {
 import type { Queues } from '@carillon/queue';
 import { Logger, type OnModuleDestroy } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
-import type { AccountFlow } from './account-flow.js';
+import { OVERFLOW_MS, type AccountFlow } from './account-flow.js';
 import { callProvider } from './call-provider.js';
 import { claimPage, loggedOf, membersOf, renewPage, type Member, type PageInHand } from './claim-page.js';
 import { LEASE_SECONDS, type Claimed } from './claim.js';
@@ -156,18 +156,25 @@ export class PageDeliverer implements OnModuleDestroy {
   /** As many of these as an account takes now. A wait of a moment is spent here. */
   private async permitted(page: PageInHand, members: readonly Member[], signal: AbortSignal): Promise<Next> {
     if (members.length === 0) return { members, account: null };
+    const full = new Set<string>();
     for (let patienceMs = PATIENCE_MS; ;) {
       const all = await this.database.inWorkspace(page.workspaceId, (sql) =>
         usableAccounts(sql, page.workspaceId, page.channel),
       );
       if (all.length === 0) return { members, account: null };
-      const account = chooseAccount(all.filter(mayBeUsed), { tries: 0, lastAccountId: null }, this.random());
+      const open = all.filter((a) => mayBeUsed(a) && !full.has(a.id));
+      const account = chooseAccount(open, { tries: 0, lastAccountId: null }, this.random());
       if (!account) return { members: null, restMs: PAUSED_MS };
       const { granted, waitMs } = await this.flow.take(account, 'bulk', members.length);
       if (granted > 0) return { members: members.slice(0, granted), account };
-      if (waitMs > patienceMs || signal.aborted || this.stopping) return { members: null, restMs: waitMs };
-      patienceMs -= waitMs;
-      await setTimeout(waitMs);
+      // A day's quota that is used up leaves the rest to another account.
+      if (waitMs > OVERFLOW_MS) full.add(account.id);
+      else if (waitMs > patienceMs || signal.aborted || this.stopping)
+        return { members: null, restMs: waitMs };
+      else {
+        patienceMs -= waitMs;
+        await setTimeout(waitMs);
+      }
     }
   }
 

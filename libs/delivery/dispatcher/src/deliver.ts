@@ -24,7 +24,7 @@ import {
 import { BoundedLog, Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
-import { AccountFlow, type Permit } from './account-flow.js';
+import { AccountFlow, type Permit, OVERFLOW_MS } from './account-flow.js';
 import { callProvider } from './call-provider.js';
 import { claim, judge, nextStep, type Claimed, type Ready, type Stopped } from './claim.js';
 import { Commits } from './commits.js';
@@ -382,9 +382,6 @@ export class Deliverer {
     void this.queues.offer('route-event', recorded.eventIds);
   }
 }
-
-/** Who would wait longer than this for a token takes another account, if there is one. */
-const OVERFLOW_MS = 10_000;
 
 const NO_TEMPLATE = {
   reason: 'template_error',
