@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from './data-folder.mjs';
-import { choosePorts, startService } from './stack.mjs';
+import { choosePorts, startService } from './service-process.mjs';
 
 /** In the order they start; they stop in the opposite one. `port` and `asks`: where it says whether it is ready. */
 const SERVICES = [

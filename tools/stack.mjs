@@ -7,15 +7,13 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from './build.mjs';
-import { developmentSecrets, freePort, isFree, Problem, root } from './data-folder.mjs';
+import { developmentSecrets, Problem, root } from './data-folder.mjs';
 import { ensureInstalled } from './install.mjs';
-import { BUNDLES } from './projects.mjs';
+import { choosePorts, startService } from './service-process.mjs';
+import { startServices } from './service-processes.mjs';
 
-/** Longer than a service's own SHUTDOWN_GRACE_SECONDS. */
-const STOP_GRACE_MS = 30_000;
 const WATCH_EVERY_MS = 500;
 /** Every service in one process. */
 export const STANDALONE = 'apps/standalone/dist/main.js';
@@ -123,84 +121,6 @@ function serviceEnv({ folder, secrets, appUrl }) {
 }
 
 /**
- * The usual ports where they are free, others where not, saying so. A port somebody asked for is never changed.
- * @param {Record<string, number>} usual variable name → usual port
- * @returns {Promise<Record<string, string>>} the same variables for the services' environment
- */
-export async function choosePorts(usual, say) {
-  const chosen = {};
-  const taken = new Set();
-  for (const [variable, port] of Object.entries(usual)) {
-    if (process.env[variable]) {
-      if (!(await isFree(Number(process.env[variable])))) {
-        throw new Problem(
-          `Port ${process.env[variable]}, which ${variable} asks for, is taken. Free it, or choose another.`,
-        );
-      }
-      chosen[variable] = process.env[variable];
-      continue;
-    }
-    let free = await freePort(port);
-    while (taken.has(free)) free = await freePort();
-    taken.add(free);
-    if (free !== port) say(`Port ${port} is taken: using ${free} (${variable}).`);
-    chosen[variable] = String(free);
-  }
-  return chosen;
-}
-
-/**
- * A service as a process of its own. It is not reached by the terminal's Ctrl-C, so that we decide the order.
- * It must end by itself when the IPC channel closes, which is how it learns that we were killed.
- * @param {{ entry: string, env: Record<string, string>, onLine: (line: string) => void }} options
- * `entry`: path from the root
- * @returns {{ pid: number, ready: Promise<any>, ended: Promise<string>, stop: () => Promise<void>, kill: () => void }}
- * `ready`: what it reported with `{ ready: true }`, rejected when it ends first; `ended`: how it ended
- */
-export function startService({ entry, env, onLine }) {
-  const color = process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' };
-  const profile = env.CARILLON_CPU_PROFILE
-    ? ['--cpu-prof', `--cpu-prof-dir=${env.CARILLON_CPU_PROFILE}`]
-    : ['--enable-source-maps'];
-  const child = spawn(process.execPath, [...profile, env.CARILLON_CPU_PROFILE ? entry : quickEntry(entry)], {
-    cwd: root,
-    env: { ...process.env, ...color, ...env },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    detached: true,
-  });
-  for (const input of [child.stdout, child.stderr]) readline.createInterface({ input }).on('line', onLine);
-  const ended = new Promise((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    // `close`, not `exit`: its last words are still on their way at `exit`.
-    child.once('close', (code, signal) => resolve(signal ?? `code ${code}`));
-  });
-  const ready = new Promise((resolve, reject) => {
-    child.on('message', (message) => message?.ready && resolve(message));
-    void ended.then((how) => reject(new Problem(`${entry} ended before it was ready (${how}).`)));
-  });
-  ready.catch(() => {}); // Whoever does not wait for it learns of the end from `ended`.
-  return {
-    pid: child.pid,
-    ready,
-    ended,
-    kill: () => child.kill('SIGKILL'),
-    stop: async () => {
-      child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS);
-      await ended;
-      clearTimeout(late);
-    },
-  };
-}
-
-/** The same program in few files, which start in a fraction of the time (bundle.mjs). */
-function quickEntry(entry) {
-  const [, app, , file] = entry.split('/');
-  const bundled = `${BUNDLES}/${app}.${file}`;
-  return fs.existsSync(path.join(root, bundled)) ? bundled : entry;
-}
-
-/**
  * An instance of its own for a command that needs one: in a temporary folder, on free ports, gone with the command.
  * @param {{ onStop: (stop: () => Promise<void>) => void, stopping: () => boolean }} until of runCommand
  * @param {{ services?: boolean, profile?: string }} options `services`: one process per service instead of one for all;
@@ -220,7 +140,6 @@ export async function onInstance({ onStop, stopping }, { services = false, profi
   const { databases } = stack;
   const given = { ...stack.env, ...(profile ? { CARILLON_CPU_PROFILE: profile } : {}) };
   if (services) {
-    const { startServices } = await import('./service-processes.mjs');
     // Warnings and errors are worth seeing; the rest is not.
     const onLine = (line) => void (/error|warn/i.test(line) && console.error(line));
     const all = await startServices({

@@ -7,7 +7,8 @@
  */
 import { dataFolder, Problem } from './data-folder.mjs';
 import { claimInstance } from './instance.mjs';
-import { choosePorts, prepare, runCommand, STANDALONE, startService } from './stack.mjs';
+import { choosePorts, startService } from './service-process.mjs';
+import { prepare, runCommand, STANDALONE } from './stack.mjs';
 import { welcome } from './welcome.mjs';
 
 /** As libs/config has them. */

@@ -14,7 +14,7 @@ import pg from 'pg';
 import { developmentSecrets, freePort, Problem, root } from '../data-folder.mjs';
 import { APP_ROLE, migrate } from '../migrate.mjs';
 import { startPostgres } from '../postgres.mjs';
-import { startService } from '../stack.mjs';
+import { startService } from '../service-process.mjs';
 import { startFaultProxy } from './fault-proxy.mjs';
 
 const AGAIN_AFTER_MS = 300;
