@@ -58,6 +58,8 @@ export interface Config {
   limits: {
     ratePerSecond: number;
     rateBurst: number;
+    backlogPerWorkspace: number;
+    backlog: number;
     bodyBytes: number;
     sessionHours: number;
     retentionDays: number;
@@ -196,6 +198,8 @@ function tree(values: Values): Config {
     limits: {
       ratePerSecond: values.RATE_LIMIT_PER_SECOND,
       rateBurst: values.RATE_LIMIT_BURST,
+      backlogPerWorkspace: values.BACKLOG_LIMIT_WORKSPACE,
+      backlog: values.BACKLOG_LIMIT,
       bodyBytes: values.BODY_LIMIT_BYTES,
       sessionHours: values.SESSION_HOURS,
       retentionDays: values.RETENTION_DAYS,

@@ -241,6 +241,25 @@ export const Variables = z.object({
     1,
     1_000_000,
   ),
+  BACKLOG_LIMIT_WORKSPACE: count(
+    {
+      group: 'Limits',
+      meaning:
+        'Deliveries of one workspace that are due and not yet worked. Past that its messages are refused with 429 `backlog_full`.',
+    },
+    200_000,
+    1,
+    100_000_000,
+  ),
+  BACKLOG_LIMIT: count(
+    {
+      group: 'Limits',
+      meaning: 'The same over all workspaces. Past that messages are refused with 503 `overloaded`.',
+    },
+    1_000_000,
+    1,
+    100_000_000,
+  ),
   BODY_LIMIT_BYTES: count({ group: 'Limits', meaning: 'Largest request body.' }, 1_048_576, 1024, 20_000_000),
   SESSION_HOURS: count(
     { group: 'Limits', meaning: 'How long a sign-in to the dashboard lasts.' },

@@ -23,6 +23,7 @@ export interface Operation {
   path: string;
   tag: string;
   summary: string;
+  description?: string;
   auth: Auth;
   params?: z.ZodObject;
   query?: z.ZodObject;
@@ -35,6 +36,8 @@ export interface Operation {
 }
 const op = <const O extends Operation>(o: O): O => o;
 const id = z.object({ id: Id });
+const notTaken =
+  'With too much waiting it is refused as a whole, with Retry-After in seconds: 429 `backlog_full` (of your workspace), 503 `overloaded` (of the installation) or `storage_full`. Nothing of it was stored then.';
 const externalId = z.object({ externalId: profiles.ExternalId });
 const key = z.object({ key: z.string() });
 
@@ -44,6 +47,7 @@ export const operations = {
     path: '/v1/messages',
     tag: 'Messages',
     summary: 'Send a message',
+    description: notTaken,
     auth: { scope: 'messages:write' },
     body: messages.SendMessage,
     status: 202,
@@ -55,6 +59,7 @@ export const operations = {
     path: '/v1/messages/batch',
     tag: 'Messages',
     summary: 'Send up to 1,000 messages, each judged by itself',
+    description: notTaken,
     auth: { scope: 'messages:write' },
     body: messages.SendBatch,
     status: 202,

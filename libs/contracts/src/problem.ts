@@ -17,8 +17,11 @@ export const problems = {
   already_left: { status: 409, title: 'It has already left or ended' },
   idempotency_in_flight: { status: 409, title: 'The same request is being handled right now' },
   idempotency_mismatch: { status: 422, title: 'This idempotency key was used with another body' },
+  backlog_full: { status: 429, title: 'Too much of this workspace waits to be sent' },
   rate_limited: { status: 429, title: 'Too many requests' },
   webhook_refused: { status: 401, title: 'The webhook is not authentic' },
+  overloaded: { status: 503, title: 'More waits than this installation takes' },
+  storage_full: { status: 503, title: 'The disk is full' },
   unavailable: { status: 503, title: 'Not available right now' },
   internal: { status: 500, title: 'Something went wrong on our side' },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -13,6 +13,8 @@ export const LIST_LIMIT = 1_000;
  */
 export const SHORTEST_MS = { redis: 2, postgres: 8 };
 const LONGEST_MS = 25;
+/** Ids that may wait in memory, while the store is slow or away. More are turned away: they lie in rows. */
+const MOST_WAITING = 50_000;
 
 interface Offer {
   ids: readonly string[];
@@ -21,6 +23,7 @@ interface Offer {
 
 export class CoalescingLane {
   private waiting: Offer[] = [];
+  private waitingIds = 0;
   private running: Promise<void> | undefined;
   private gatherMs: number;
 
@@ -36,8 +39,10 @@ export class CoalescingLane {
     this.gatherMs = shortestMs;
   }
 
-  /** Resolves when all ids are stored: true, or false when some could not be. */
+  /** Resolves when all ids are stored: true, or false when some could not be, or too many wait already. */
   async offer(ids: readonly string[]): Promise<boolean> {
+    if (this.waitingIds + ids.length > MOST_WAITING) return false;
+    this.waitingIds += ids.length;
     const parts: Promise<boolean>[] = [];
     for (let at = 0; at < ids.length; at += LIST_LIMIT) {
       const part = ids.slice(at, at + LIST_LIMIT);
@@ -56,6 +61,7 @@ export class CoalescingLane {
     while (this.waiting.length) {
       await sleep(this.gatherMs);
       const offers = this.take();
+      this.waitingIds -= offers.reduce((sum, { ids }) => sum + ids.length, 0);
       const began = performance.now();
       const stored = await this.store([...new Set(offers.flatMap((offer) => offer.ids))]).then(
         () => true,

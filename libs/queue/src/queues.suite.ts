@@ -195,7 +195,7 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       expect(stored.every(Boolean)).toBe(true);
       await recorder.until(() => recorder.ids.length >= ids.length);
       expect(recorder.ids.sort()).toEqual(ids);
-      expect(queues.offered).toEqual({ ids: 2_500, jobs: 3, failedJobs: 0 });
+      expect(queues.offered).toEqual({ ids: 2_500, jobs: 3, failedJobs: 0, heldBack: 0 });
     });
 
     it('split an offer that is larger than a job', async () => {
@@ -382,7 +382,7 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
     it('answer an offer that cannot be stored with false, count it and go on', async () => {
       open(store.through(await unusedPort()));
       expect(await queues.offer('route-event', ['e'])).toBe(false);
-      expect(queues.offered).toEqual({ ids: 1, jobs: 0, failedJobs: 1 });
+      expect(queues.offered).toEqual({ ids: 1, jobs: 0, failedJobs: 1, heldBack: 0 });
       expect(lines.all.join()).toContain('an offer could not be stored, the clock repeats it');
     }, 20_000);
 

@@ -20,14 +20,22 @@ export interface OfferCounts {
   ids: number;
   jobs: number;
   failedJobs: number;
+  /** Ids for bulk lanes that were not offered, because the store was nearly full. */
+  heldBack: number;
 }
+
+/** From this part of the store's memory on, bulk lanes get nothing more: what is left serves the others. */
+const BULK_UP_TO = 0.8;
+/** How old a figure of the store's fullness may be. */
+const FULLNESS_MS = 1_000;
 
 export class Queues {
   /** What `offer` did, for metrics: `ids / jobs` tells how well it coalesces. */
-  readonly offered: OfferCounts = { ids: 0, jobs: 0, failedJobs: 0 };
+  readonly offered: OfferCounts = { ids: 0, jobs: 0, failedJobs: 0, heldBack: 0 };
   private readonly open = new Map<QueueName, JobQueue>();
   private readonly lanes = new Map<QueueName, CoalescingLane>();
   private readonly trouble: BoundedLog;
+  private fullness = { known: 0, askedAt: -Infinity };
 
   constructor(
     private readonly backend: QueueBackend,
@@ -55,11 +63,15 @@ export class Queues {
 
   /**
    * Offers ids of rows that are due. Coalesces with what else arrives within a few milliseconds; resolves when stored.
-   * @returns false when they could not be stored (logged, counted in `offered`): the clock offers them again.
+   * @returns false when they could not be stored, or may not be now (counted in `offered`): the clock offers them again.
    */
   offer<Q extends ListQueue>(queue: Q, ids: readonly string[]): Promise<boolean> {
     if (!ids.length) return Promise.resolve(true);
     this.offered.ids += ids.length;
+    if (queue.endsWith('-bulk') && this.nearlyFull()) {
+      this.offered.heldBack += ids.length;
+      return Promise.resolve(false);
+    }
     return this.lane(queue).offer(ids);
   }
 
@@ -84,6 +96,18 @@ export class Queues {
   async close(): Promise<void> {
     await Promise.all([...this.lanes.values()].map((lane) => lane.idle()));
     await Promise.all([...this.open.values()].map((queue) => queue.close()));
+  }
+
+  /** By the last figure; the next one is asked for beside. A store that is away is not full: that an offer finds out. */
+  private nearlyFull(): boolean {
+    if (performance.now() - this.fullness.askedAt > FULLNESS_MS) {
+      this.fullness.askedAt = performance.now();
+      this.backend.fullness().then(
+        (part) => (this.fullness.known = part ?? 0),
+        () => (this.fullness.known = 0),
+      );
+    }
+    return this.fullness.known > BULK_UP_TO;
   }
 
   /** A queue that failed is opened anew the next time: BullMQ remembers a connection that could not be made for ever. */

@@ -76,13 +76,15 @@ export function openApi(): OpenApiDocument {
 
 function describe(name: string, operation: Operation, schemas: Components): Json {
   const { auth, response } = operation;
+  const scope = typeof auth === 'object' ? `Needs the scope \`${auth.scope}\`.` : undefined;
+  const description = [operation.description, scope].filter(Boolean).join(' ');
   const media = operation.produces ?? 'application/json';
   const body = operation.produces ? { type: 'string' } : response && schemas.refer(response, 'output');
   return {
     operationId: name,
     tags: [operation.tag],
     summary: operation.summary,
-    ...(typeof auth === 'object' ? { description: `Needs the scope \`${auth.scope}\`.` } : {}),
+    ...(description ? { description } : {}),
     security: security(operation),
     parameters: [
       ...parameters('path', operation.params, schemas),

@@ -47,13 +47,7 @@ export class ProblemFilter implements ExceptionFilter {
       ...(away ? [] : [framesOf(thrown)]),
     );
     return away
-      ? new ProblemException(
-          'unavailable',
-          'The database does not answer right now: send the request again in a moment.',
-          {
-            headers: { 'retry-after': '2' },
-          },
-        )
+      ? storeAway(codeOf(thrown))
       : new ProblemException(
           'internal',
           'Something went wrong on our side. The request id finds it in the log.',
@@ -93,6 +87,30 @@ function isStoreAway(thrown: unknown): boolean {
     ) ||
     (thrown instanceof Error &&
       /^(Connection terminated|timeout exceeded when trying to connect)/.test(thrown.message))
+  );
+}
+
+/** What may pass by itself: the sentence, and when to come again. */
+function storeAway(code: string): ProblemException {
+  const away = (problem: ProblemCode, detail: string, seconds: number) =>
+    new ProblemException(problem, detail, { headers: { 'retry-after': String(seconds) } });
+  if (code === '53100')
+    return away(
+      'storage_full',
+      "The database's disk is full, nothing was stored: send the request again later.",
+      30,
+    );
+  // Out of memory, too many connections, a limit of its configuration.
+  if (code.startsWith('53'))
+    return away(
+      'overloaded',
+      'The database has more to do than it can take: send the request again in a moment.',
+      5,
+    );
+  return away(
+    'unavailable',
+    'The database does not answer right now: send the request again in a moment.',
+    2,
   );
 }
 

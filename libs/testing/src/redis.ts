@@ -13,11 +13,9 @@ export interface RunningRedis {
   stop(): Promise<void>;
 }
 
-export async function startRedis(): Promise<RunningRedis> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
+/** @param at the port to listen on, where a specific one is wanted */
+export async function startRedis(at?: number): Promise<RunningRedis> {
+  const port = at ?? (await freePort());
   const folder = await mkdtemp(path.join(tmpdir(), 'carillon-redis-'));
   const program = process.env.TEST_REDIS_SERVER ?? 'redis-server';
   const server = spawn(
@@ -41,4 +39,12 @@ export async function startRedis(): Promise<RunningRedis> {
       await rm(folder, { recursive: true });
     },
   };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
 }

@@ -1,5 +1,7 @@
+import { Database } from '@carillon/database';
 import { Module } from '@nestjs/common';
 import { Acceptance } from './accept.js';
+import { Admission } from './admission.js';
 import { AccountsController } from './accounts.controller.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DeskController } from './desk.controller.js';
@@ -38,7 +40,12 @@ export class DeliveryCoreModule {}
     WebhooksController,
     WebhookEndpointsController,
   ],
-  providers: [Acceptance, HintListener, WebhookCalls],
+  providers: [
+    Acceptance,
+    { provide: Admission, useFactory: (database: Database) => new Admission(database), inject: [Database] },
+    HintListener,
+    WebhookCalls,
+  ],
   exports: [Acceptance],
 })
 export class DeliveryHttpModule {}

@@ -14,6 +14,7 @@ import { Queues } from '@carillon/queue';
 import { errorsOf, notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { Acceptance } from './accept.js';
+import { Admission } from './admission.js';
 import type { SendRequest } from './plan-message.js';
 import { cancelMessage, rescheduleMessage } from './change-plans.js';
 import { DeliveryHints } from './hints.js';
@@ -22,6 +23,7 @@ import { deliveriesById } from './list.js';
 @Controller()
 export class MessagesController {
   constructor(
+    @Inject(Admission) private readonly admission: Admission,
     @Inject(Acceptance) private readonly acceptance: Acceptance,
     @Inject(Database) private readonly database: Database,
     @Inject(Queues) private readonly queues: Queues,
@@ -32,7 +34,9 @@ export class MessagesController {
   async send({ body, caller, request, reply }: Call<'sendMessage'>): Promise<Result<'sendMessage'>> {
     const header = request.headers['idempotency-key'];
     const idempotencyKey = keyOf(body, typeof header === 'string' ? header : null);
-    const result = await this.acceptance.accept(caller.workspaceId, { message: body, idempotencyKey });
+    const result = await this.admission.admit(caller.workspaceId, 1, () =>
+      this.acceptance.accept(caller.workspaceId, { message: body, idempotencyKey }),
+    );
     if (!result.ok)
       throw new ProblemException(result.code, result.detail, {
         errors: result.errors,
@@ -60,9 +64,12 @@ export class MessagesController {
         errors,
       );
     });
-    const accepted = await this.acceptance.acceptAll(
-      caller.workspaceId,
-      open.map(({ message }): SendRequest => ({ message, idempotencyKey: message.idempotencyKey ?? null })),
+    const requests = open.map(({ message }): SendRequest => ({
+      message,
+      idempotencyKey: message.idempotencyKey ?? null,
+    }));
+    const accepted = await this.admission.admit(caller.workspaceId, requests.length, () =>
+      this.acceptance.acceptAll(caller.workspaceId, requests),
     );
     open.forEach(({ index }, n) => {
       const result = accepted[n];
