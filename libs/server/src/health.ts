@@ -119,7 +119,7 @@ export class Health {
     });
     new Counter({
       name: 'carillon_queue_offers_total',
-      help: 'What was offered to the queues: ids, the jobs that carried them, jobs that could not be stored',
+      help: 'What was offered to the queues: ids, the jobs that carried them, jobs that could not be stored, ids held back from bulk lanes of a store nearly full',
       labelNames: ['what'],
       registers: [registry],
       collect() {
