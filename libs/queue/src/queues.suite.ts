@@ -115,7 +115,12 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
           queueNames.filter((queue) => served.includes(contracts[queue].workedBy)),
           Recorder,
           (to, payload, context) => {
-            const ids = 'deliveryIds' in payload ? payload.deliveryIds : payload.eventIds;
+            const ids =
+              'deliveryIds' in payload
+                ? payload.deliveryIds
+                : 'pageId' in payload
+                  ? [payload.pageId]
+                  : payload.eventIds;
             return to.record({ queue: context.queue, ids, context });
           },
         ),
@@ -314,6 +319,8 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       const spied: QueueBackend = {
         kind: backend.kind,
         reachable: () => backend.reachable(),
+        doubts: () => backend.doubts(),
+        fullness: () => backend.fullness(),
         producer: (queue) => backend.producer(queue),
         consumer: (...args) => {
           const worker = backend.consumer(...args);

@@ -49,13 +49,18 @@ export class Commits {
   ): Promise<Result> {
     let group = groups.get(workspaceId);
     if (!group) {
-      const alone = async (own: readonly Item[]) =>
-        committed(await this.database.inWorkspace(workspaceId, (sql) => write(sql, own)));
+      const alone = (own: readonly Item[]): Promise<PromiseSettledResult<Result>> =>
+        this.database
+          .inWorkspace(workspaceId, (sql) => write(sql, own))
+          .then(
+            (written) => ({ status: 'fulfilled', value: committed(written) }),
+            (reason: unknown) => ({ status: 'rejected', reason }),
+          );
       group = new GroupCommit(async (batches) => {
-        const [whole] = await Promise.allSettled([alone(batches.flat())]);
+        const whole = await alone(batches.flat());
         if (whole.status === 'fulfilled' || batches.length === 1) return batches.map(() => whole);
         // One that cannot be written must not take the others along.
-        return Promise.allSettled(batches.map(alone));
+        return Promise.all(batches.map(alone));
       }, LIMITS);
       groups.set(workspaceId, group);
     }

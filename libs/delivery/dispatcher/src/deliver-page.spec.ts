@@ -87,7 +87,7 @@ beforeAll(async () => {
   database = new Database({ url: fresh.appUrl, max: 8 });
   contexts = new SendContexts({
     links: links(),
-    inboxFor: () => ({ store: () => Promise.resolve([]) }),
+    inboxFor: () => ({ store: () => Promise.resolve([]), find: () => Promise.resolve(new Map()) }),
     allowPrivateNetworks: false,
   });
   await ensurePartitions(database);
