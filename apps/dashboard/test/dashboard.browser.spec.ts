@@ -154,6 +154,8 @@ describe('forms drawn from a schema', () => {
         provider: 'smtp',
         name: 'SMTP server',
         position: 0,
+        weight: 1,
+        rateLimit: null,
         settings: {
           host: 'mx.example.com',
           port: 2525,
