@@ -735,6 +735,22 @@ describe('what this process accepts and dispatches itself', () => {
     expect(await row(id)).toMatchObject({ status: 'sent', attempt: 2, tries: 1 });
   });
 
+  it('gets no mark once another worker has claimed it, although neither has left', async () => {
+    const { go, deliverClaimed } = late();
+    use(directLimits, { deliverClaimed });
+    const { id } = await send('stale@example.com');
+    await passTime(id);
+    await tick();
+    const { ready } = await claimOnly(id);
+    go();
+    await lane.close(5_000);
+    expect(sent).toEqual([]);
+    expect(await row(id)).toMatchObject({ status: 'sending', attempt: 2, tries: 0 });
+    expect(await database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, ready))).toEqual(
+      new Set([id]),
+    );
+  });
+
   it('can be cancelled until the mark', async () => {
     const { go, deliverClaimed } = late();
     use(directLimits, { deliverClaimed });
