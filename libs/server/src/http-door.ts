@@ -51,6 +51,7 @@ export async function prepareDoor(app: NestFastifyApplication, dashboard: string
   inboxOrigins(fastify);
   fastify.addHook('preClose', (done) => {
     endOpenCalls(fastify.server);
+    endConnections(fastify.server);
     done();
   });
   app.useGlobalGuards(app.get(Doorkeeper));
@@ -58,6 +59,22 @@ export async function prepareDoor(app: NestFastifyApplication, dashboard: string
   const swagger = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
   await serveFiles(fastify, swagger, '/docs/ui/', ['swagger-ui.css', 'swagger-ui-bundle.js']);
   if (dashboard !== undefined) await serveFiles(fastify, dashboard, '/');
+}
+
+/** What a request that is being answered may still take when the door closes. */
+const LAST_ANSWERS_MS = 10_000;
+
+/**
+ * Node ends idle connections once, when it is told to close: one whose answer was just leaving would be waited for as
+ * long as it may be kept alive, and one that never asked for anything for as long as its caller likes.
+ */
+function endConnections(server: FastifyInstance['server']): void {
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
+  server.once('close', () => {
+    clearInterval(sweep);
+    clearTimeout(late);
+  });
 }
 
 /** Listens where the configuration says. @returns the address to show people */
