@@ -2,5 +2,6 @@
 export { Database, type DatabaseOptions, type PrismaTx, type Sql } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { clockSkewMs, durabilityFaults, MOST_SKEW_MS } from './durability.js';
+export { GroupCommit } from './group-commit.js';
 export { dayOf, idInSeries, newId, newSeries, placeInSeries, timeOf } from './ids.js';
 export { ensurePartitions, isMissingPartition, PARTITIONS_AHEAD_DAYS } from './partitions.js';

@@ -9,3 +9,5 @@ export { consentsOf, recordConsents, suppressAddresses, suppressionsOf } from '.
 export type { ConsentWord, NewConsent, NewSuppression } from './consent.js';
 export { readUnsubscribeToken, unsubscribeUrl } from './unsubscribe-token.js';
 export type { UnsubscribeLinks, UnsubscribeSubject } from './unsubscribe-token.js';
+export { amongWriters, EVERYTHING, markStale, withoutWriters } from './stale.js';
+export type { Change } from './stale.js';

@@ -2,8 +2,8 @@
  * Marks and records of sub-batches that end together share a commit: one flush to the disk instead of one each. A
  * sub-batch still waits for its own mark before its bytes leave, so what can be unknown after a crash stays the same.
  */
-import type { Database, Sql } from '@carillon/database';
-import { groupBy, GroupCommit } from '@carillon/delivery-service';
+import { GroupCommit, type Database, type Sql } from '@carillon/database';
+import { groupBy } from '@carillon/delivery-service';
 import type { Rendered } from './deliver.js';
 import { markHandedOver } from './hand-over.js';
 import { recordAttempts, type Attempted, type Recorded } from './record.js';

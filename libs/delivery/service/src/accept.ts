@@ -6,13 +6,12 @@
  */
 import { bug, failpoint } from '@carillon/config';
 import { deliverQueue, type Lane, type SendMessage } from '@carillon/contracts';
-import { Database, ensurePartitions, isMissingPartition } from '@carillon/database';
+import { Database, ensurePartitions, GroupCommit, isMissingPartition } from '@carillon/database';
 import type { Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { Inject, Injectable } from '@nestjs/common';
 import { LEASE_SECONDS, type Claimed, type MessageFacts } from './claimed.js';
 import { groupBy } from './group-by.js';
-import { GroupCommit } from './group-commit.js';
 import { claimKeys, hashFields, inFlight, isInFlight, replay, storedAnswers } from './idempotency.js';
 import { LocalDispatchers, type HandedOver, type LocalDispatcher } from './local-dispatchers.js';
 import {

@@ -11,7 +11,6 @@ export { DeliveryCoreModule, DeliveryHttpModule } from './delivery.module.js';
 export { forgetExpired, takeDue } from './due.js';
 export { advanceRedrives } from './redrive.js';
 export { groupBy } from './group-by.js';
-export { GroupCommit } from './group-commit.js';
 export { DeliveryHints } from './hints.js';
 export { LocalDispatchers, type HandedOver, type LocalDispatcher } from './local-dispatchers.js';
 export { callbackLink, links, unsubscribeLink, type Links } from './links.js';

@@ -1,0 +1,63 @@
+/**
+ * Whoever changes a person says what changed, in the transaction of the change; when a live audience of the workspace
+ * mentions it, a row in `stale_profiles` asks the audience service to look at that person again. Where no live audience
+ * does, this costs two short statements and writes nothing.
+ *
+ * The words: `attribute:<name>` · `profile` (email, phone, locale, zone) · `device` · `consent` · `suppression` ·
+ * `event:<name>` · `message:<opened|clicked|…>` · `activity` · `*`, which every audience mentions: a person who is new.
+ */
+import type { Sql } from '@carillon/database';
+
+export interface Change {
+  profileId: string;
+  mentions: readonly string[];
+}
+
+/** Every audience is concerned: the person was not there before. */
+export const EVERYTHING = '*';
+
+/** First key of the workspace's advisory lock. */
+const PEOPLE_LOCK = 72707372;
+
+/**
+ * Writers of people and events hold this together, to the end of their transaction. Taken before any row is locked, so
+ * that who waits to be alone never waits for a writer that waits for him.
+ */
+export const amongWriters = (sql: Sql, workspaceId: string): Promise<unknown> =>
+  sql.query('SELECT pg_advisory_xact_lock_shared($1, hashtext($2))', [PEOPLE_LOCK, workspaceId]);
+
+/**
+ * Alone with the workspace's people: an audience goes live, profiles become one, a profile goes. After it every writer
+ * sees what was done, and none has been missed. For moments; on PostgreSQL's 55P03 ask again.
+ */
+export async function withoutWriters(sql: Sql, workspaceId: string): Promise<void> {
+  await sql.query(`SELECT set_config('lock_timeout', '5s', true)`);
+  await sql.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [PEOPLE_LOCK, workspaceId]);
+}
+
+/** Leaves a row for each person whose live memberships the change may move. */
+export async function markStale(sql: Sql, workspaceId: string, changes: readonly Change[]): Promise<void> {
+  if (changes.length === 0) return;
+  // A statement of its own: the next one sees what was committed while this one waited.
+  await amongWriters(sql, workspaceId);
+  const rows = await sql.query<{ mention: string }>(
+    `SELECT DISTINCT unnest(mentions) AS mention FROM audiences WHERE workspace_id = $1 AND live AND archived_at IS NULL`,
+    [workspaceId],
+  );
+  if (rows.length === 0) return;
+  const mentioned = new Set(rows.map(({ mention }) => mention)).add(EVERYTHING);
+  const stale = new Map<string, Set<string>>();
+  for (const { profileId, mentions } of changes)
+    for (const mention of mentions)
+      if (mentioned.has(mention)) stale.set(profileId, (stale.get(profileId) ?? new Set()).add(mention));
+  if (stale.size === 0) return;
+  await sql.execute(
+    `INSERT INTO stale_profiles (workspace_id, profile_id, mentions)
+     SELECT $1, profile_id, mentions::text[] FROM unnest($2::uuid[], $3::text[]) AS u(profile_id, mentions)`,
+    [workspaceId, [...stale.keys()], [...stale.values()].map(arrayText)],
+  );
+}
+
+/** PostgreSQL's way to write an array of texts: unnest flattens real ones. */
+const arrayText = (words: Iterable<string>): string =>
+  `{${Array.from(words, (word) => `"${word.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`;
