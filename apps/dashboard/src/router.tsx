@@ -77,6 +77,11 @@ const failures = createRoute({
   validateSearch: parseFailuresSearch,
   component: lazyRouteComponent(() => import('./pages/failures/Failures.js'), 'Failures'),
 });
+const lanes = createRoute({
+  getParentRoute: () => app,
+  path: '/lanes',
+  component: lazyRouteComponent(() => import('./pages/lanes/Lanes.js'), 'Lanes'),
+});
 const channels = createRoute({
   getParentRoute: () => app,
   path: '/channels',
@@ -160,6 +165,7 @@ const routeTree = root.addChildren([
     home,
     deliveries,
     delivery,
+    lanes,
     failures,
     channels,
     accounts,

@@ -75,15 +75,17 @@ export const relative = (at: string, now: Date): string => {
     if (Math.abs(seconds) >= size) return relativeFormat.format(Math.trunc(seconds / size), unit);
   return relativeFormat.format(Math.trunc(seconds), 'second');
 };
-/** Time between two lines of a timeline: "+340 ms", "+2.1 s", "+5 min". */
-export const gap = (from: string, to: string): string => {
-  const ms = Math.max(0, Date.parse(to) - Date.parse(from));
-  if (ms < 1000) return `+${ms} ms`;
-  if (ms < 60_000) return `+${(ms / 1000).toFixed(1)} s`;
-  if (ms < 3_600_000) return `+${Math.round(ms / 60_000)} min`;
-  if (ms < 172_800_000) return `+${(ms / 3_600_000).toFixed(1)} h`;
-  return `+${Math.round(ms / 86_400_000)} days`;
+/** A length of time: "340 ms", "2.1 s", "5 min", "3.0 h", "4 days". */
+export const span = (ms: number): string => {
+  if (ms < 1000) return `${ms} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${(ms / 3_600_000).toFixed(1)} h`;
+  return `${Math.round(ms / 86_400_000)} days`;
 };
+/** Time between two lines of a timeline: "+340 ms", "+2.1 s". */
+export const gap = (from: string, to: string): string =>
+  `+${span(Math.max(0, Date.parse(to) - Date.parse(from)))}`;
 /** "Europe/Berlin (GMT+1)" */
 export const zoneName = (): string => {
   const offset = new Intl.DateTimeFormat('en-GB', { timeZoneName: 'shortOffset' })

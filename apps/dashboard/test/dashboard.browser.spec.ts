@@ -125,6 +125,49 @@ describe('failures', () => {
   });
 });
 
+describe('lanes', () => {
+  it('say what stands still, who shares a lane, and how far its runs are', async () => {
+    await open('/lanes');
+    await page.getByText('SMS, transactional: nothing has left for a minute').waitFor();
+    await page.getByRole('region', { name: 'Bulk' }).getByText('180.8K').waitFor();
+    const sms = page.getByRole('table', { name: 'Lanes by channel' }).getByRole('row', { name: /SMS/ });
+    expect((await sms.getByRole('cell').allInnerTexts()).map((text) => text.trim())).toEqual(
+      expect.arrayContaining(['1,186', '4 min']),
+    );
+    await page.getByText('every third turn is yours').waitFor();
+    const run = page.getByRole('listitem').filter({ hasText: 'spring-sale' });
+    await run.getByText('68,600 of 240,000').waitFor();
+    await run.getByText('75 % of your turns').waitFor();
+    await page.getByText('The worker of one of its pages died 5 times.').waitFor();
+    await run.getByRole('link', { name: 'Show deliveries' }).click();
+    await page.waitForURL(/messageId=/);
+  });
+  it('are refilled only after the question what that does, and only by who may send', async () => {
+    await open('/lanes');
+    await page.getByRole('button', { name: 'Rebuild queues' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Rebuild the queues?' });
+    // What waits, less what is still to come in the two running runs.
+    await dialog.getByText('1,416 deliveries').waitFor();
+    await dialog.getByText('2 runs').waitFor();
+    expect(server.writes).toEqual([]);
+    await dialog.getByRole('button', { name: 'Rebuild queues' }).click();
+    await page.getByText('Offered again: 1,204 deliveries and 3 pages of runs.').waitFor();
+    expect(server.writes.map(({ operation }) => operation)).toEqual(['rebuildQueues']);
+    await open('/lanes', 'viewer');
+    await page.getByText('every third turn is yours').waitFor();
+    expect(await page.getByRole('button', { name: 'Rebuild queues' }).count()).toBe(0);
+  });
+  it('are asked again by themselves; when that fails, the last figures stay and are said to be old', async () => {
+    await open('/lanes');
+    await page.getByText('every third turn is yours').waitFor();
+    server.broken.add('listLanes');
+    await page.getByText('These figures are not up to date').waitFor();
+    await page.getByText('every third turn is yours').waitFor();
+    server.broken.delete('listLanes');
+    await page.getByText('These figures are not up to date').waitFor({ state: 'detached' });
+  });
+});
+
 describe('forms drawn from a schema', () => {
   it('ask for what the schema requires, send the right types, and put refusals at their field', async () => {
     await open('/accounts/new');
@@ -327,6 +370,7 @@ describe('what others wrote', () => {
       '/',
       '/deliveries',
       `/deliveries/${log.showcase.id}`,
+      '/lanes',
       '/channels',
       `/accounts/${fixtures.accounts[0]?.id}`,
       '/templates/order-shipped',

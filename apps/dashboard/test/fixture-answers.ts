@@ -277,6 +277,8 @@ export const makeAnswers = (
       it.reason = body.as === 'resend' ? 'redriven' : body.as === 'failed' ? 'decided_by_person' : null;
       return log.detailOf(it);
     },
+    listLanes: () => ({ items: empty ? [] : fixtures.lanes }),
+    rebuildQueues: () => ({ deliveries: 1204, pages: 3 }),
     listFailures: () => ({
       from: new Date(Date.now() - 86_400_000).toISOString(),
       to: new Date().toISOString(),

@@ -6,6 +6,8 @@ import type {
   ApiKey,
   ContentByChannel,
   FailureGroup,
+  LaneRun,
+  LaneState,
   Profile,
   ProviderAccount,
   ProviderInfo,
@@ -447,6 +449,94 @@ export const failures: FailureGroup[] = [
     advice:
       'They may have arrived. Look at the provider, then decide for each, or send them again and accept duplicates.',
   },
+];
+const laneRun = (more: Partial<LaneRun>): LaneRun => ({
+  id: newId(),
+  source: 'campaign',
+  sourceId: 'spring-sale',
+  messageId: newId(),
+  state: 'running',
+  pausedReason: null,
+  plannedAt: ago(1500),
+  members: 240_000,
+  pending: 171_400,
+  pagesInFlight: 3,
+  perMinute: 41_000,
+  rate: null,
+  share: 0.75,
+  ...more,
+});
+const laneState = (
+  channel: LaneState['channel'],
+  lane: LaneState['lane'],
+  more: Partial<LaneState>,
+): LaneState => ({
+  channel,
+  lane,
+  queued: 0,
+  scheduled: 0,
+  sending: 0,
+  oldestWaitSeconds: null,
+  perMinute: 0,
+  emptyAt: null,
+  share: null,
+  runs: [],
+  ...more,
+});
+export const lanes: LaneState[] = [
+  laneState('email', 'bulk', {
+    queued: 180_800,
+    scheduled: 320,
+    sending: 750,
+    perMinute: 43_400,
+    emptyAt: ago(-250),
+    share: 1 / 3,
+    runs: [
+      laneRun({}),
+      laneRun({
+        sourceId: 'win-back',
+        members: 12_000,
+        pending: 9_400,
+        pagesInFlight: 1,
+        perMinute: 2_400,
+        rate: 40,
+        share: 0.25,
+        plannedAt: ago(65),
+      }),
+    ],
+  }),
+  laneState('push', 'bulk', {
+    runs: [
+      laneRun({
+        sourceId: null,
+        source: 'api',
+        state: 'paused',
+        pausedReason: 'The worker of one of its pages died 5 times. Look into the log, then resume.',
+        members: 4_000,
+        pending: 3_000,
+        pagesInFlight: 0,
+        perMinute: 0,
+        share: null,
+      }),
+    ],
+  }),
+  laneState('email', 'transactional', {
+    queued: 18,
+    scheduled: 42,
+    sending: 64,
+    oldestWaitSeconds: 0.4,
+    perMinute: 3_120,
+    emptyAt: ago(-1),
+  }),
+  laneState('in-app', 'transactional', { scheduled: 3, perMinute: 210 }),
+  laneState('sms', 'transactional', { queued: 1_186, oldestWaitSeconds: 252, scheduled: 7 }),
+  laneState('email', 'journey', {
+    queued: 212,
+    sending: 100,
+    oldestWaitSeconds: 6.2,
+    perMinute: 1_900,
+    emptyAt: ago(-7),
+  }),
 ];
 export const redrive = (includeUnknown: boolean): Redrive => ({
   id: newId(),

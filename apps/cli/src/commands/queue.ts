@@ -1,7 +1,7 @@
 /** `carillon queue lanes|rebuild`. */
 import type { Command } from 'commander';
 import { type Context, examples } from '../command.js';
-import { clock } from '../terminal.js';
+import { channelTitles, clock, number } from '../terminal.js';
 
 export function queue(root: Command, context: Context): void {
   const group = root
@@ -14,7 +14,7 @@ export function queue(root: Command, context: Context): void {
       .command('lanes')
       .summary('what waits in each lane')
       .description(
-        'Show per channel and lane what waits, what is being sent, how fast, and when it is empty.',
+        'Show per channel and lane what waits, what is being sent, how fast, and when it is empty; and the runs of the bulk lanes with their share of the lane.',
       )
       .action(async () => {
         const lanes = await context.carillon.lanes.list({ signal: context.stop });
@@ -37,6 +37,33 @@ export function queue(root: Command, context: Context): void {
             lane.oldestWaitSeconds === null ? '' : `${Math.round(lane.oldestWaitSeconds)} s`,
             String(lane.perMinute),
             { text: lane.emptyAt ? clock(lane.emptyAt) : '', style: 'dim' },
+          ]),
+        );
+        const runs = lanes.flatMap(({ channel, share, runs }) =>
+          runs.map((run) => ({ ...run, channel, laneShare: share })),
+        );
+        if (runs.length === 0) return;
+        context.terminal.say();
+        context.terminal.table(
+          [
+            { title: 'RUN', narrow: 'cut' },
+            { title: 'BY' },
+            { title: 'DONE' },
+            { title: 'OF' },
+            { title: 'A MINUTE' },
+            { title: 'SHARE' },
+            { title: 'STATE', narrow: 'break' },
+          ],
+          runs.map((run) => [
+            run.sourceId ?? run.id,
+            channelTitles[run.channel],
+            number(run.members - run.pending),
+            number(run.members),
+            number(run.perMinute),
+            run.share === null ? '' : `${Math.round(run.share * (run.laneShare ?? 1) * 100)} %`,
+            run.state === 'running'
+              ? { text: 'running', style: 'green' }
+              : { text: `paused: ${run.pausedReason ?? 'by a person'}`, style: 'yellow' },
           ]),
         );
       }),

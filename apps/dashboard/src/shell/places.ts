@@ -6,6 +6,7 @@ import {
   IconHome,
   IconKey,
   IconPlugConnected,
+  IconRoad,
   IconSend2,
   IconTemplate,
   IconUsers,
@@ -17,6 +18,7 @@ export interface Place {
   to:
     | '/'
     | '/deliveries'
+    | '/lanes'
     | '/failures'
     | '/channels'
     | '/profiles'
@@ -36,6 +38,7 @@ export const places: { group: string; places: Place[] }[] = [
     places: [
       { to: '/', label: 'Home', icon: IconHome, key: 'h', scope: 'deliveries:read' },
       { to: '/deliveries', label: 'Deliveries', icon: IconSend2, key: 'd', scope: 'deliveries:read' },
+      { to: '/lanes', label: 'Lanes', icon: IconRoad, key: 'l', scope: 'deliveries:read' },
       { to: '/failures', label: 'Failures', icon: IconAlertTriangle, key: 'f', scope: 'deliveries:read' },
       {
         to: '/channels',

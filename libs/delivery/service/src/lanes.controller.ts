@@ -9,10 +9,8 @@ export class LanesController {
   constructor(@Inject(Database) private readonly database: Database) {}
 
   @Operation('listLanes')
-  list({ caller: { workspaceId } }: Call<'listLanes'>): Promise<Result<'listLanes'>> {
-    return this.database.inWorkspace(workspaceId, async (sql) => ({
-      items: await lanesOf(sql, workspaceId),
-    }));
+  async list({ caller: { workspaceId } }: Call<'listLanes'>): Promise<Result<'listLanes'>> {
+    return { items: await lanesOf(this.database, workspaceId) };
   }
 
   @Operation('rebuildQueues')
