@@ -63,6 +63,7 @@ export interface Config {
     bodyBytes: number;
     sessionHours: number;
     retentionDays: number;
+    eventRetentionDays: number;
     shutdownGraceSeconds: number;
   };
   health: { host: string; ports: Readonly<Record<WorkerService, number>> };
@@ -203,6 +204,7 @@ function tree(values: Values): Config {
       bodyBytes: values.BODY_LIMIT_BYTES,
       sessionHours: values.SESSION_HOURS,
       retentionDays: values.RETENTION_DAYS,
+      eventRetentionDays: values.EVENT_RETENTION_DAYS,
       shutdownGraceSeconds: values.SHUTDOWN_GRACE_SECONDS,
     },
     health: {

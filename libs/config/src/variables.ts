@@ -277,6 +277,16 @@ export const Variables = z.object({
     2,
     3_650,
   ),
+  EVENT_RETENTION_DAYS: count(
+    {
+      group: 'Limits',
+      meaning:
+        'How many days what people did is kept, by the time at which it happened; an older event is refused. Whole months are dropped.',
+    },
+    365,
+    31,
+    3_650,
+  ),
   SHUTDOWN_GRACE_SECONDS: count(
     { group: 'Limits', meaning: 'How long a stopping process may finish what it has begun.' },
     15,

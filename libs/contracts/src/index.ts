@@ -5,6 +5,7 @@ export * from './content.js';
 export * from './problem.js';
 export * from './page.js';
 export * from './profiles.js';
+export * from './events.js';
 export * from './messages.js';
 export * from './deliveries.js';
 export * from './desk.js';

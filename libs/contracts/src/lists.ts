@@ -175,6 +175,19 @@ export const webhookTypes = [
 /** Where the telling of one event to one endpoint stands. */
 export const webhookStatuses = ['pending', 'sent', 'failed'] as const;
 
+/** What an attribute may be declared to hold. */
+export const attributeTypes = [
+  'text',
+  'number',
+  'boolean',
+  'date',
+  'datetime',
+  'texts',
+  'numbers',
+  'json',
+] as const;
+export type AttributeTypeName = (typeof attributeTypes)[number];
+
 export const roles = ['owner', 'editor', 'viewer'] as const;
 
 export type ReasonName = keyof typeof reasons;
@@ -185,6 +198,8 @@ export const scopes = {
   'deliveries:read': 'read the delivery log',
   'profiles:read': 'read profiles and devices',
   'profiles:write': 'create, change and delete profiles and devices',
+  'events:read': 'read what people did: events and the timeline of a profile',
+  'events:write': 'tell what people did: track events',
   'templates:read': 'read templates',
   'templates:write': 'create and change templates',
   'accounts:read': 'read provider accounts (never their secrets)',

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import * as accounts from './accounts.js';
 import * as deliveries from './deliveries.js';
 import * as desk from './desk.js';
+import * as events from './events.js';
 import * as inbox from './inbox.js';
 import * as lanes from './lanes.js';
 import * as messages from './messages.js';
@@ -351,6 +352,29 @@ export const operations = {
     params: externalId.extend(id.shape),
     status: 204,
     response: null,
+  }),
+
+  trackEvent: op({
+    method: 'POST',
+    path: '/v1/events',
+    tag: 'Events',
+    summary: 'Tell what a person did',
+    description:
+      'Answered when it is committed. A refused time has the code `time_in_future` or `too_old`, a refused profile `unknown_profile`.',
+    auth: { scope: 'events:write' },
+    body: events.TrackEvent,
+    status: 202,
+    response: events.TrackedEvent,
+  }),
+  trackEvents: op({
+    method: 'POST',
+    path: '/v1/events/batch',
+    tag: 'Events',
+    summary: 'Up to 1,000 events, each judged by itself',
+    auth: { scope: 'events:write' },
+    body: events.TrackBatch,
+    status: 202,
+    response: events.TrackBatchResult,
   }),
 
   listTemplates: op({

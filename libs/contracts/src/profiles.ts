@@ -8,6 +8,27 @@ export const ExternalId = z
   .min(1)
   .max(200)
   .refine((s) => !/[\r\n\0]/.test(s), 'must not hold line breaks or NUL');
+/** `external_id` holds the ids of profiles that became part of this one. */
+export const OWN_NAMESPACE = 'external_id';
+export const IdentityKey = z
+  .strictObject({
+    namespace: z
+      .string()
+      .regex(
+        /^[a-z][a-z0-9_.-]{0,49}$/,
+        'must begin with a small letter, hold small letters, digits and _ . - only, and have at most 50 characters',
+      ),
+    value: z
+      .string()
+      .trim()
+      .min(1)
+      .max(149)
+      .refine((s) => !/[\r\n\0]/.test(s), 'must not hold line breaks or NUL'),
+  })
+  .meta({
+    id: 'IdentityKey',
+    description: 'Another name of a person, e.g. {"namespace": "crm", "value": "0042"}.',
+  });
 export const Attributes = z.record(z.string().min(1).max(100), z.json());
 
 const profileFields = {
@@ -77,6 +98,7 @@ export const ProfileBulkResult = z
 export type ProfileUpsert = z.infer<typeof ProfileUpsert>;
 export type ProfilePatch = z.infer<typeof ProfilePatch>;
 export type Profile = z.infer<typeof Profile>;
+export type IdentityKey = z.infer<typeof IdentityKey>;
 export type Device = z.infer<typeof Device>;
 export type DeviceUpsert = z.infer<typeof DeviceUpsert>;
 export type ProfileBulkResult = z.infer<typeof ProfileBulkResult>;

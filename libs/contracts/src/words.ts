@@ -53,11 +53,19 @@ export type Scope = z.infer<typeof Scope>;
 const reads: Scope[] = [
   'deliveries:read',
   'profiles:read',
+  'events:read',
   'templates:read',
   'accounts:read',
   'webhooks:read',
 ];
-const edits: Scope[] = [...reads, 'messages:write', 'profiles:write', 'templates:write', 'inbox:token'];
+const edits: Scope[] = [
+  ...reads,
+  'messages:write',
+  'profiles:write',
+  'events:write',
+  'templates:write',
+  'inbox:token',
+];
 /** Which scopes each role holds in the dashboard. */
 export const roleScopes: Record<Role, readonly Scope[]> = {
   viewer: reads,

@@ -35,6 +35,8 @@ export const routes = {
   deleteProfile: 'DELETE /v1/profiles/:externalId',
   addDevice: 'POST /v1/profiles/:externalId/devices',
   removeDevice: 'DELETE /v1/profiles/:externalId/devices/:id',
+  trackEvent: 'POST /v1/events',
+  trackEvents: 'POST /v1/events/batch',
   listTemplates: 'GET /v1/templates',
   saveTemplate: 'PUT /v1/templates/:key',
   getTemplate: 'GET /v1/templates/:key',

@@ -6,3 +6,6 @@ export { localeChain, validLocale, validTimeZone, zoneOf, zonesOfCountry } from 
 export type { AssumedZone } from './place.js';
 export { mappingErrors, profileFromRow, suggestMapping } from './row.js';
 export type { AttributeType, RowError, RowMapping, RowResult } from './row.js';
+export { judgeEventTime, MOST_AHEAD_MS } from './event-time.js';
+export type { EventTime } from './event-time.js';
+export { attributeFault } from './attribute-type.js';

@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
+import { EventsController } from './events.controller.js';
+import { Intake } from './intake.js';
 import { ProfilesController } from './profiles.controller.js';
 import { RouteEventController } from './route-event.js';
 import { UnsubscribeController } from './unsubscribe.controller.js';
 
 /** The audience service's HTTP side: mounted by the API. */
-@Module({ controllers: [ProfilesController, UnsubscribeController] })
+@Module({ controllers: [EventsController, ProfilesController, UnsubscribeController], providers: [Intake] })
 export class AudienceHttpModule {}
 
 /** Its worker side: run by apps/audience. */

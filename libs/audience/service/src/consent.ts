@@ -4,6 +4,7 @@
  */
 import type { Channel, ReasonName } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
+import { amongWriters, markStale, markStaleAt } from './stale.js';
 
 export interface ConsentWord {
   topic: string;
@@ -64,6 +65,8 @@ export async function recordConsents(
     ...(c.address ? [{ ...c, address: c.address, profileId: NOBODY }] : []),
     ...(c.profileId ? [{ ...c, address: '', profileId: c.profileId }] : []),
   ]);
+  if (rows.length === 0) return;
+  await amongWriters(sql, workspaceId);
   // In key order, so that two writers cannot wait for each other.
   rows.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   for (const row of rows)
@@ -84,6 +87,18 @@ export async function recordConsents(
         row.textVersion ?? null,
       ],
     );
+  const about = new Set(consents.flatMap(({ profileId }) => profileId ?? []));
+  await markStale(
+    sql,
+    workspaceId,
+    [...about].map((profileId) => ({ profileId, mentions: ['consent'] })),
+  );
+  await markStaleAt(
+    sql,
+    workspaceId,
+    consents.flatMap(({ address }) => address ?? []),
+    'consent',
+  );
 }
 const keyOf = (row: { channel: string; address: string; profileId: string; topic: string }): string =>
   [row.channel, row.address, row.profileId, row.topic].join('\0');
@@ -104,13 +119,14 @@ export async function suppressionsOf(
 }
 
 /** Adds addresses to the suppression list. Idempotent: the first reason stays. @returns how many are new */
-export function suppressAddresses(
+export async function suppressAddresses(
   sql: Sql,
   workspaceId: string,
   suppressions: readonly NewSuppression[],
 ): Promise<number> {
-  if (suppressions.length === 0) return Promise.resolve(0);
-  return sql.execute(
+  if (suppressions.length === 0) return 0;
+  await amongWriters(sql, workspaceId);
+  const added = await sql.execute(
     `INSERT INTO suppressions (workspace_id, channel, address, reason, source)
      SELECT DISTINCT ON (channel, address) $1::uuid, channel, address, reason, source
      FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS u(channel, address, reason, source)
@@ -124,4 +140,12 @@ export function suppressAddresses(
       suppressions.map((s) => s.source),
     ],
   );
+  if (added > 0)
+    await markStaleAt(
+      sql,
+      workspaceId,
+      suppressions.map((s) => s.address),
+      'suppression',
+    );
+  return added;
 }

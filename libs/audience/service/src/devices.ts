@@ -1,6 +1,7 @@
 /** Device tokens. A token belongs to one profile: whoever registers it last has it. */
 import type { Device, DeviceUpsert } from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
+import { amongWriters, markStale } from './stale.js';
 
 /** More than a person owns; apps that register a new token at each start must not grow a profile without end. */
 const MOST_DEVICES = 50;
@@ -32,6 +33,11 @@ export async function upsertDevice(
   profileId: string,
   wish: DeviceUpsert,
 ): Promise<Device> {
+  await amongWriters(sql, workspaceId);
+  const before = await sql.query<{ profileId: string }>(
+    `SELECT profile_id AS "profileId" FROM devices WHERE workspace_id = $1 AND token = $2`,
+    [workspaceId, wish.token],
+  );
   const [row] = await sql.query<Row>(
     `INSERT INTO devices AS d (id, workspace_id, profile_id, token, platform, app) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (workspace_id, token) DO UPDATE
@@ -45,6 +51,7 @@ export async function upsertDevice(
        SELECT id FROM devices WHERE workspace_id = $1 AND profile_id = $2 ORDER BY last_seen_at DESC, id DESC OFFSET $3)`,
     [workspaceId, profileId, MOST_DEVICES],
   );
+  await devicesChanged(sql, workspaceId, [profileId, ...before.map((b) => b.profileId)]);
   return device(row);
 }
 
@@ -67,5 +74,43 @@ export async function devicesOf(
 }
 
 /** Removes tokens that a push service has declared dead. @returns how many there were */
-export const removeDevices = (sql: Sql, workspaceId: string, tokens: readonly string[]): Promise<number> =>
-  sql.execute(`DELETE FROM devices WHERE workspace_id = $1 AND token = ANY($2)`, [workspaceId, tokens]);
+export async function removeDevices(
+  sql: Sql,
+  workspaceId: string,
+  tokens: readonly string[],
+): Promise<number> {
+  await amongWriters(sql, workspaceId);
+  const rows = await sql.query<{ profileId: string }>(
+    `DELETE FROM devices WHERE workspace_id = $1 AND token = ANY($2) RETURNING profile_id AS "profileId"`,
+    [workspaceId, tokens],
+  );
+  await devicesChanged(
+    sql,
+    workspaceId,
+    rows.map((row) => row.profileId),
+  );
+  return rows.length;
+}
+
+/** Removes one device of a profile. @returns whether it was there */
+export async function removeDevice(
+  sql: Sql,
+  workspaceId: string,
+  profileId: string,
+  id: string,
+): Promise<boolean> {
+  await amongWriters(sql, workspaceId);
+  const removed = await sql.execute(
+    'DELETE FROM devices WHERE workspace_id = $1 AND profile_id = $2 AND id = $3',
+    [workspaceId, profileId, id],
+  );
+  if (removed > 0) await devicesChanged(sql, workspaceId, [profileId]);
+  return removed > 0;
+}
+
+const devicesChanged = (sql: Sql, workspaceId: string, profileIds: readonly string[]): Promise<void> =>
+  markStale(
+    sql,
+    workspaceId,
+    [...new Set(profileIds)].map((profileId) => ({ profileId, mentions: ['device'] })),
+  );

@@ -11,3 +11,7 @@ export { readUnsubscribeToken, unsubscribeUrl } from './unsubscribe-token.js';
 export type { UnsubscribeLinks, UnsubscribeSubject } from './unsubscribe-token.js';
 export { amongWriters, EVERYTHING, markStale, withoutWriters } from './stale.js';
 export type { Change } from './stale.js';
+export { ensureEventMonths, keepEvents } from './event-months.js';
+export { Intake } from './intake.js';
+export type { EventResult } from './intake.js';
+export { idsByExternalId, idsByIdentity } from './find-profiles.js';

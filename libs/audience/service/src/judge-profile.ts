@@ -1,12 +1,14 @@
 /** Judges one profile as it was given: addresses made comparable, zone and language made canonical. Pure. */
 import {
+  attributeFault,
   normalizeEmail,
   normalizePhone,
   validLocale,
   validTimeZone,
+  zoneOf,
   type Checked,
 } from '@carillon/audience-rules';
-import type { ProblemError, ProfileUpsert } from '@carillon/contracts';
+import type { AttributeTypeName, ProblemError, ProfileUpsert } from '@carillon/contracts';
 
 /** A field that was left out stays as it is (undefined); null clears it. */
 export interface JudgedProfile {
@@ -17,6 +19,8 @@ export interface JudgedProfile {
   phoneOriginal?: string | null;
   locale?: string | null;
   timezone?: string | null;
+  /** Of the phone's country, where that has but one. */
+  phoneZone?: string | null;
   /** Keys to set. */
   attributes: Record<string, unknown>;
   /** Keys to remove. */
@@ -24,19 +28,33 @@ export interface JudgedProfile {
 }
 
 const MOST_ATTRIBUTE_BYTES = 32_768;
+const unknownZone = {
+  ok: false,
+  code: 'time_zone',
+  sentence: 'The database does not know this zone: write its usual name, such as Europe/Paris.',
+} as const;
 
-/** @param defaultCountry for phone numbers written without a country, by ISO 3166 code */
+/** What a workspace says about its profiles. */
+export interface ProfileRules {
+  /** For phone numbers written without a country, by ISO 3166 code. */
+  defaultCountry?: string | undefined;
+  /** The types of attributes that have one. */
+  types?: ReadonlyMap<string, AttributeTypeName> | undefined;
+  /** Whether the database knows a zone; every zone if undefined. */
+  knowsZone?: ((name: string) => boolean) | undefined;
+}
+
 export function judgeProfile(
   given: ProfileUpsert,
-  defaultCountry?: string,
+  { defaultCountry, types, knowsZone = () => true }: ProfileRules = {},
 ): { ok: true; profile: JudgedProfile } | { ok: false; errors: ProblemError[] } {
   const errors: ProblemError[] = [];
   const profile: JudgedProfile = { externalId: given.externalId, attributes: {}, removed: [] };
 
   /** Undefined: left out, or at fault; null: to be cleared. */
-  const checked = (
+  const checked = <Extra>(
     field: 'email' | 'phone' | 'locale' | 'timezone',
-    check: (text: string) => Checked<string>,
+    check: (text: string) => Checked<string, Extra>,
   ) => {
     const text = given[field];
     if (text === undefined) return undefined;
@@ -49,17 +67,34 @@ export function judgeProfile(
   const email = checked('email', normalizeEmail);
   const phone = checked('phone', (text) => normalizePhone(text, defaultCountry));
   const locale = checked('locale', validLocale);
-  const timezone = checked('timezone', validTimeZone);
+  const timezone = checked('timezone', (name) => {
+    const zone = validTimeZone(name);
+    return zone.ok && !knowsZone(zone.value) ? unknownZone : zone;
+  });
   if (email !== undefined)
     Object.assign(profile, { email: email?.value ?? null, emailOriginal: email?.original ?? null });
-  if (phone !== undefined)
-    Object.assign(profile, { phone: phone?.value ?? null, phoneOriginal: phone?.original ?? null });
+  if (phone !== undefined) {
+    const assumed = zoneOf({ phoneCountry: phone?.country ?? null }, '');
+    Object.assign(profile, {
+      phone: phone?.value ?? null,
+      phoneOriginal: phone?.original ?? null,
+      phoneZone: assumed.source === 'phone' && knowsZone(assumed.zone) ? assumed.zone : null,
+    });
+  }
   if (locale !== undefined) profile.locale = locale?.value ?? null;
   if (timezone !== undefined) profile.timezone = timezone?.value ?? null;
 
   for (const [key, value] of Object.entries(given.attributes ?? {})) {
     if (value === null) profile.removed.push(key);
     else profile.attributes[key] = value;
+    const type = value === null ? undefined : types?.get(key);
+    const sentence = type && attributeFault(type, value);
+    if (sentence)
+      errors.push({
+        pointer: `/attributes/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+        code: 'attribute_type',
+        message: sentence,
+      });
   }
   if (Buffer.byteLength(JSON.stringify(profile.attributes)) > MOST_ATTRIBUTE_BYTES)
     errors.push({

@@ -35,17 +35,47 @@ export async function withoutWriters(sql: Sql, workspaceId: string): Promise<voi
   await sql.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [PEOPLE_LOCK, workspaceId]);
 }
 
-/** Leaves a row for each person whose live memberships the change may move. */
-export async function markStale(sql: Sql, workspaceId: string, changes: readonly Change[]): Promise<void> {
-  if (changes.length === 0) return;
+/** What the live audiences of the workspace mention. Empty where there is none. Call after the change. */
+export async function liveMentions(sql: Sql, workspaceId: string): Promise<ReadonlySet<string>> {
   // A statement of its own: the next one sees what was committed while this one waited.
   await amongWriters(sql, workspaceId);
   const rows = await sql.query<{ mention: string }>(
     `SELECT DISTINCT unnest(mentions) AS mention FROM audiences WHERE workspace_id = $1 AND live AND archived_at IS NULL`,
     [workspaceId],
   );
-  if (rows.length === 0) return;
-  const mentioned = new Set(rows.map(({ mention }) => mention)).add(EVERYTHING);
+  return rows.length === 0 ? new Set() : new Set(rows.map(({ mention }) => mention)).add(EVERYTHING);
+}
+
+/** Leaves a row for each person whose live memberships the change may move. */
+export async function markStale(sql: Sql, workspaceId: string, changes: readonly Change[]): Promise<void> {
+  if (changes.length > 0) await leaveRows(sql, workspaceId, changes, await liveMentions(sql, workspaceId));
+}
+
+/** The same for words about addresses: those who have one of them are looked for only when it matters. */
+export async function markStaleAt(
+  sql: Sql,
+  workspaceId: string,
+  addresses: readonly string[],
+  mention: 'consent' | 'suppression',
+): Promise<void> {
+  if (addresses.length === 0) return;
+  const mentioned = await liveMentions(sql, workspaceId);
+  if (!mentioned.has(mention)) return;
+  const rows = await sql.query<{ id: string }>(
+    `SELECT id FROM profiles WHERE workspace_id = $1 AND email = ANY($2)
+     UNION SELECT id FROM profiles WHERE workspace_id = $1 AND phone = ANY($2)`,
+    [workspaceId, addresses],
+  );
+  const changes = rows.map(({ id }) => ({ profileId: id, mentions: [mention] }));
+  await leaveRows(sql, workspaceId, changes, mentioned);
+}
+
+async function leaveRows(
+  sql: Sql,
+  workspaceId: string,
+  changes: readonly Change[],
+  mentioned: ReadonlySet<string>,
+): Promise<void> {
   const stale = new Map<string, Set<string>>();
   for (const { profileId, mentions } of changes)
     for (const mention of mentions)

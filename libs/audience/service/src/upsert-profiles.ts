@@ -1,11 +1,19 @@
 /**
  * Creates and changes profiles, a list at a time, each judged by itself. A profile that already says the same is not
- * written: inline profiles of sends mostly repeat what is known. Called by the API and by accept.
+ * written: inline profiles of sends mostly repeat what is known. The external id of a profile that became part of another
+ * one leads to that one. Called by the API, by accept and by intake.
  */
-import type { ProblemError, ProfileUpsert } from '@carillon/contracts';
+import {
+  OWN_NAMESPACE,
+  type AttributeTypeName,
+  type ProblemError,
+  type ProfileUpsert,
+} from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
 import { isDeepStrictEqual } from 'node:util';
-import { judgeProfile, type JudgedProfile } from './judge-profile.js';
+import { judgeProfile, type JudgedProfile, type ProfileRules } from './judge-profile.js';
+import { amongWriters, EVERYTHING, markStale, type Change } from './stale.js';
+import { knownZones } from './zones.js';
 
 export type UpsertResult =
   | { outcome: 'created' | 'updated'; id: string; errors?: undefined }
@@ -23,8 +31,8 @@ export async function upsertProfiles(
   workspaceId: string,
   rows: readonly ProfileUpsert[],
 ): Promise<UpsertResult[]> {
-  const defaultCountry = rows.some((row) => row.phone) ? await defaultCountryOf(sql, workspaceId) : undefined;
-  const judged = rows.map((row) => judgeProfile(row, defaultCountry));
+  const rules = await rulesFor(sql, workspaceId, rows);
+  const judged = rows.map((row) => judgeProfile(row, rules));
   const wishes = new Map<string, JudgedProfile>();
   for (const verdict of judged)
     if (verdict.ok) {
@@ -60,23 +68,36 @@ function over(before: JudgedProfile | undefined, after: JudgedProfile): JudgedPr
   return { ...before, ...after, attributes, removed: [...new Set(removed)] };
 }
 
-interface Stored {
-  id: string;
-  externalId: string;
-  email: string | null;
-  emailOriginal: string | null;
-  phone: string | null;
-  phoneOriginal: string | null;
-  locale: string | null;
-  timezone: string | null;
-  attributes: Record<string, unknown>;
-}
-const fields = ['email', 'emailOriginal', 'phone', 'phoneOriginal', 'locale', 'timezone'] as const;
+/** The fields of a profile that are one text, by their column. */
+const columns = {
+  email: 'email',
+  emailOriginal: 'email_original',
+  phone: 'phone',
+  phoneOriginal: 'phone_original',
+  locale: 'locale',
+  timezone: 'timezone',
+  phoneZone: 'phone_zone',
+} as const;
+type Field = keyof typeof columns;
+const fields = Object.keys(columns) as Field[];
+const names = Object.values(columns);
 
-const saysTheSame = (wish: JudgedProfile, stored: Stored): boolean =>
-  fields.every((field) => wish[field] === undefined || wish[field] === stored[field]) &&
-  wish.removed.every((key) => !(key in stored.attributes)) &&
-  Object.entries(wish.attributes).every(([key, value]) => isDeepStrictEqual(stored.attributes[key], value));
+type Stored = { id: string; externalId: string; attributes: Record<string, unknown> } & Record<
+  Field,
+  string | null
+>;
+
+/** What a wish would change of what is stored, as live audiences call it. */
+function changesTo(wish: JudgedProfile, stored: Stored): string[] {
+  const changed = fields.some((field) => wish[field] !== undefined && wish[field] !== stored[field]);
+  const keys = [
+    ...wish.removed.filter((key) => key in stored.attributes),
+    ...Object.keys(wish.attributes).filter(
+      (key) => !isDeepStrictEqual(stored.attributes[key], wish.attributes[key]),
+    ),
+  ];
+  return [...(changed ? ['profile'] : []), ...keys.map((key) => `attribute:${key}`)];
+}
 
 async function write(
   sql: Sql,
@@ -84,50 +105,84 @@ async function write(
   wishes: readonly JudgedProfile[],
 ): Promise<Map<string, { id: string; created: boolean }>> {
   const done = new Map<string, { id: string; created: boolean }>();
+  const changes: Change[] = [];
   let open = wishes;
-  for (let round = 0; open.length > 0 && round < ROUNDS; round++) {
-    const stored = await storedProfiles(sql, workspaceId, open);
+  let stored = await storedProfiles(sql, workspaceId, open);
+  const drop = () => {
     for (const wish of open) {
       const found = stored.get(wish.externalId);
-      if (found && saysTheSame(wish, found)) done.set(wish.externalId, { id: found.id, created: false });
+      if (found && changesTo(wish, found).length === 0)
+        done.set(wish.externalId, { id: found.id, created: false });
     }
-    const missing = open.filter((wish) => !stored.has(wish.externalId));
-    for (const { id, externalId } of await insert(sql, workspaceId, missing))
-      done.set(externalId, { id, created: true });
-    const different = open.filter((wish) => stored.has(wish.externalId) && !done.has(wish.externalId));
-    for (const { id, externalId } of await update(sql, workspaceId, different))
-      done.set(externalId, { id, created: false });
     open = open.filter((wish) => !done.has(wish.externalId));
+  };
+  drop();
+  if (open.length > 0) await amongWriters(sql, workspaceId);
+  for (let round = 0; open.length > 0 && round < ROUNDS; round++) {
+    const before = open.length;
+    stored = await storedProfiles(sql, workspaceId, open);
+    drop();
+    const missing = open.filter((wish) => !stored.has(wish.externalId));
+    for (const { id, externalId } of await insert(sql, workspaceId, missing)) {
+      done.set(externalId, { id, created: true });
+      changes.push({ profileId: id, mentions: [EVERYTHING] });
+    }
+    // Two external ids may lead to one profile: one wish of a profile at a time.
+    const different = new Map<string, { wish: JudgedProfile; found: Stored }>();
+    for (const wish of open) {
+      const found = stored.get(wish.externalId);
+      if (found && !different.has(found.id)) different.set(found.id, { wish, found });
+    }
+    for (const id of await update(sql, workspaceId, different)) {
+      const { wish, found } = different.get(id)!;
+      done.set(wish.externalId, { id, created: false });
+      changes.push({ profileId: id, mentions: changesTo(wish, found) });
+    }
+    open = open.filter((wish) => !done.has(wish.externalId));
+    // Only a round that got nowhere counts.
+    if (open.length < before) round--;
   }
+  await markStale(sql, workspaceId, changes);
   return done;
 }
 
+/** By the external id that was asked for. */
 async function storedProfiles(
   sql: Sql,
   workspaceId: string,
   wishes: readonly JudgedProfile[],
 ): Promise<Map<string, Stored>> {
+  if (wishes.length === 0) return new Map();
+  const shown = Object.entries(columns).map(([field, column]) => `p.${column} AS "${field}"`);
   const rows = await sql.query<Stored>(
-    `SELECT id, external_id AS "externalId", email, email_original AS "emailOriginal", phone, phone_original AS "phoneOriginal",
-       locale, timezone, attributes
-     FROM profiles WHERE workspace_id = $1 AND external_id = ANY($2)`,
+    `SELECT p.id, p.external_id AS "externalId", ${shown.join(', ')}, p.attributes
+     FROM profiles p WHERE p.workspace_id = $1 AND p.external_id = ANY($2)`,
     [workspaceId, wishes.map((wish) => wish.externalId)],
   );
-  return new Map(rows.map((row) => [row.externalId, row]));
+  const found = new Map(rows.map((row) => [row.externalId, row]));
+  const missing = wishes.filter((wish) => !found.has(wish.externalId));
+  if (missing.length > 0)
+    for (const row of await sql.query<Stored>(
+      `SELECT p.id, i.value AS "externalId", ${shown.join(', ')}, p.attributes
+       FROM identities i JOIN profiles p ON p.workspace_id = i.workspace_id AND p.id = i.profile_id
+       WHERE i.workspace_id = $1 AND i.namespace = $3 AND i.value = ANY($2)`,
+      [workspaceId, missing.map((wish) => wish.externalId), OWN_NAMESPACE],
+    ))
+      found.set(row.externalId, row);
+  return found;
 }
 
-interface Written {
-  id: string;
-  externalId: string;
-}
-
-function insert(sql: Sql, workspaceId: string, wishes: readonly JudgedProfile[]): Promise<Written[]> {
+function insert(
+  sql: Sql,
+  workspaceId: string,
+  wishes: readonly JudgedProfile[],
+): Promise<{ id: string; externalId: string }[]> {
   if (wishes.length === 0) return Promise.resolve([]);
-  return sql.query<Written>(
-    `INSERT INTO profiles (id, workspace_id, external_id, email, email_original, phone, phone_original, locale, timezone, attributes)
-     SELECT id, $1, external_id, email, email_original, phone, phone_original, locale, timezone, attributes::jsonb
-     FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-       AS u(id, external_id, email, email_original, phone, phone_original, locale, timezone, attributes)
+  const given = ['external_id', ...names, 'attributes'];
+  return sql.query(
+    `INSERT INTO profiles (id, workspace_id, ${given.join(', ')})
+     SELECT id, $1, external_id, ${names.join(', ')}, attributes::jsonb
+     FROM unnest($2::uuid[], ${given.map((_, i) => `$${i + 3}::text[]`).join(', ')}) AS u(id, ${given.join(', ')})
      ORDER BY external_id
      ON CONFLICT (workspace_id, external_id) DO NOTHING
      RETURNING id, external_id AS "externalId"`,
@@ -141,39 +196,69 @@ function insert(sql: Sql, workspaceId: string, wishes: readonly JudgedProfile[])
   );
 }
 
-async function update(sql: Sql, workspaceId: string, wishes: readonly JudgedProfile[]): Promise<Written[]> {
-  if (wishes.length === 0) return [];
+/** @returns the ids of those that are still there */
+async function update(
+  sql: Sql,
+  workspaceId: string,
+  changes: ReadonlyMap<string, { wish: JudgedProfile }>,
+): Promise<string[]> {
+  if (changes.size === 0) return [];
+  const ids = [...changes.keys()];
+  const wishes = [...changes.values()].map(({ wish }) => wish);
   // Locked in one order, so that two lists with the same people cannot wait for each other.
   await sql.query(
-    `SELECT FROM profiles WHERE workspace_id = $1 AND external_id = ANY($2) ORDER BY external_id FOR NO KEY UPDATE`,
-    [workspaceId, wishes.map((wish) => wish.externalId)],
+    `SELECT FROM profiles WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR NO KEY UPDATE`,
+    [workspaceId, ids],
   );
-  const column = (name: string) => `${name} = CASE WHEN u.sets_${name} THEN u.${name} ELSE p.${name} END`;
-  const names = ['email', 'email_original', 'phone', 'phone_original', 'locale', 'timezone'];
-  return sql.query<Written>(
-    `UPDATE profiles p SET ${names.map(column).join(', ')},
+  const sets = names.map((name) => `sets_${name}`);
+  const given = [
+    ...names.map((name) => ({ name, type: 'text' })),
+    ...sets.map((name) => ({ name, type: 'boolean' })),
+    { name: 'attributes', type: 'text' },
+    { name: 'removed', type: 'text' },
+  ];
+  const rows = await sql.query<{ id: string }>(
+    `UPDATE profiles p SET ${names.map((name) => `${name} = CASE WHEN u.sets_${name} THEN u.${name} ELSE p.${name} END`).join(', ')},
        attributes = (p.attributes || u.attributes::jsonb) - ARRAY(SELECT jsonb_array_elements_text(u.removed::jsonb)),
        version = p.version + 1, updated_at = now()
-     FROM unnest($2::text[], ${names.map((_, i) => `$${i + 3}::text[]`).join(', ')},
-                 ${names.map((_, i) => `$${i + 9}::boolean[]`).join(', ')}, $15::text[], $16::text[])
-       AS u(external_id, ${names.join(', ')}, ${names.map((name) => `sets_${name}`).join(', ')}, attributes, removed)
-     WHERE p.workspace_id = $1 AND p.external_id = u.external_id
-     RETURNING p.id, p.external_id AS "externalId"`,
+     FROM unnest($2::uuid[], ${given.map(({ type }, i) => `$${i + 3}::${type}[]`).join(', ')}) AS u(id, ${given.map(({ name }) => name).join(', ')})
+     WHERE p.workspace_id = $1 AND p.id = ANY($2::uuid[]) AND p.id = u.id
+     RETURNING p.id`,
     [
       workspaceId,
-      wishes.map((wish) => wish.externalId),
+      ids,
       ...fields.map((field) => wishes.map((wish) => wish[field] ?? null)),
       ...fields.map((field) => wishes.map((wish) => wish[field] !== undefined)),
       wishes.map((wish) => JSON.stringify(wish.attributes)),
       wishes.map((wish) => JSON.stringify(wish.removed)),
     ],
   );
+  return rows.map(({ id }) => id);
 }
 
-async function defaultCountryOf(sql: Sql, workspaceId: string): Promise<string | undefined> {
-  const [row] = await sql.query<{ country: string | null }>(
-    `SELECT settings->>'defaultCountry' AS country FROM workspaces WHERE id = $1`,
-    [workspaceId],
-  );
-  return row?.country ?? undefined;
+/** What is needed to judge these rows; asks for nothing where they hold nothing that depends on it. */
+async function rulesFor(
+  sql: Sql,
+  workspaceId: string,
+  rows: readonly ProfileUpsert[],
+): Promise<ProfileRules> {
+  const rules: ProfileRules = {};
+  if (rows.some((row) => row.phone || row.attributes)) {
+    const [row] = await sql.query<{
+      country: string | null;
+      types: Record<string, AttributeTypeName> | null;
+    }>(
+      `SELECT settings->>'defaultCountry' AS country,
+         (SELECT jsonb_object_agg(name, type) FROM attribute_types WHERE workspace_id = $1) AS types
+       FROM workspaces WHERE id = $1`,
+      [workspaceId],
+    );
+    rules.defaultCountry = row?.country ?? undefined;
+    rules.types = row?.types ? new Map(Object.entries(row.types)) : undefined;
+  }
+  if (rows.some((row) => row.phone || row.timezone)) {
+    const zones = await knownZones(sql);
+    rules.knowsZone = (name) => zones.has(name);
+  }
+  return rules;
 }

@@ -3,6 +3,7 @@
  * offers them to the dispatchers; makes the coming day partitions; forgets what is past its window. Several clocks may
  * run: SKIP LOCKED shares the rows between them.
  */
+import { keepEvents } from '@carillon/audience-service';
 import { config, failpoint } from '@carillon/config';
 import { bulkQueue, deliverQueue, type Channel } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
@@ -128,6 +129,16 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
+  /** The same for what people did. */
+  private async keepEvents(): Promise<void> {
+    try {
+      const { months } = await keepEvents(this.database, config().limits.eventRetentionDays);
+      if (months > 0) this.log.log(`dropped ${months} months of events, older than their retention`);
+    } catch (error) {
+      this.log.error(`events could not be kept: ${error instanceof Error ? error.message : 'unknown'}`);
+    }
+  }
+
   private plan(afterMs: number): void {
     if (this.stopped) return;
     this.timer = setTimeout(() => {
@@ -142,6 +153,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
         await ensurePartitions(this.database);
         await this.database.acrossWorkspaces((sql) => forgetExpired(sql));
         await this.dropOld();
+        await this.keepEvents();
         this.kept = Date.now();
       }
       await this.advanceRedrives();

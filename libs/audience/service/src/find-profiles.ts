@@ -1,0 +1,48 @@
+/** Who is meant: by external id, by that of a profile that became part of another one, or by another identity. */
+import { OWN_NAMESPACE, type IdentityKey } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+
+/** @returns profile ids by external id; the others are not in the map */
+export async function idsByExternalId(
+  sql: Sql,
+  workspaceId: string,
+  externalIds: readonly string[],
+): Promise<Map<string, string>> {
+  const wanted = [...new Set(externalIds)];
+  if (wanted.length === 0) return new Map();
+  const rows = await sql.query<{ externalId: string; id: string }>(
+    `SELECT external_id AS "externalId", id FROM profiles WHERE workspace_id = $1 AND external_id = ANY($2)`,
+    [workspaceId, wanted],
+  );
+  const found = new Map(rows.map((row) => [row.externalId, row.id]));
+  const missing = wanted.filter((externalId) => !found.has(externalId));
+  const merged = await idsByIdentity(
+    sql,
+    workspaceId,
+    missing.map((value) => ({ namespace: OWN_NAMESPACE, value })),
+  );
+  for (const externalId of missing) {
+    const id = merged.get(identityText({ namespace: OWN_NAMESPACE, value: externalId }));
+    if (id) found.set(externalId, id);
+  }
+  return found;
+}
+
+/** @returns profile ids by `identityText` */
+export async function idsByIdentity(
+  sql: Sql,
+  workspaceId: string,
+  identities: readonly IdentityKey[],
+): Promise<Map<string, string>> {
+  if (identities.length === 0) return new Map();
+  const rows = await sql.query<IdentityKey & { id: string }>(
+    `SELECT i.namespace, i.value, i.profile_id AS id
+     FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::text[]) AS u(namespace, value)) u
+     JOIN identities i ON i.workspace_id = $1 AND i.namespace = u.namespace AND i.value = u.value`,
+    [workspaceId, identities.map((i) => i.namespace), identities.map((i) => i.value)],
+  );
+  return new Map(rows.map((row) => [identityText(row), row.id]));
+}
+
+/** An identity as one text; also the external id of a profile that is made for one. */
+export const identityText = ({ namespace, value }: IdentityKey): string => `${namespace}:${value}`;
