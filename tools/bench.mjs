@@ -3,8 +3,8 @@
  * `npm run bench -- <name> [--services] [--profile <folder>]`: a measurement (tools/bench) on a fresh instance in a
  * temporary folder, with a database as durable as in production. It may also use that database directly, to measure
  * what lies beneath. `--services`: one process per service instead of one for all; `QUEUE_URL=redis://…`: queues in
- * Redis; `--profile`: each service leaves a CPU profile there. A measurement that exports `alone = true` needs no
- * instance.
+ * Redis; `--profile`: each service (or, where there is none, the process that is measured) leaves a CPU profile there.
+ * A measurement that exports `alone = true` needs no instance.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -28,13 +28,13 @@ await runCommand(async (until) => {
     .map((file) => path.basename(file, '.mjs'));
   if (!names.includes(name)) throw new Problem(`Say which: npm run bench -- ${names.join(' | ')}`);
   const file = `./bench/${name}.mjs`;
+  const profile = values.profile && path.resolve(values.profile);
   if (/^export const alone = true/m.test(fs.readFileSync(path.join(import.meta.dirname, file), 'utf8'))) {
     const { build } = await import('./build.mjs');
     await build({ say: console.log });
     const { default: measure } = await import(file);
-    return measure({ more });
+    return measure({ more, profile });
   }
-  const profile = values.profile && path.resolve(values.profile);
   const instance = await onInstance(until, { services: values.services, profile });
   // After the packages are there, because it uses them.
   const { default: measure } = await import(file);

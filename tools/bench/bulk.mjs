@@ -7,9 +7,11 @@ import { head, mailBytes, measured, withPeople } from './parts/campaign.mjs';
 
 export const alone = true;
 
-export default async function bulk({ more: [count = '100000'] }) {
+export default async function bulk({ more: [count = '100000'], profile }) {
   await withPeople(async (people) => {
-    const { row, floor } = await measured(people, `${round(Number(count))} people`, Number(count));
+    const { row, floor } = await measured(people, `${round(Number(count))} people`, Number(count), {
+      profile,
+    });
     console.log(
       `one dispatcher process, queues in PostgreSQL; mail of ${round(mailBytes)} bytes; ${machine()}`,
     );

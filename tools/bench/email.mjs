@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createTransport } from 'nodemailer';
-import { machine, median, round, startPart, table } from './harness.mjs';
+import { machine, median, round, startPart, startProfile, table } from './harness.mjs';
 import { input } from './parts/mail.mjs';
 
 export const alone = true;
@@ -14,7 +14,7 @@ const MAILS = 10_000;
 const ROUNDS = 5;
 const CONNECTIONS = 5;
 
-export default async function email() {
+export default async function email({ profile }) {
   const sink = await startPart('smtp-sink');
   try {
     const { port } = sink.ready;
@@ -27,6 +27,7 @@ export default async function email() {
       'nodemailer, pool of 5': (count) => viaNodemailer(emailChannel, port, messages, count / 20),
     };
     const figures = Object.fromEntries(Object.keys(runs).map((name) => [name, []]));
+    const endProfile = await startProfile(profile);
     for (let n = 0; n <= ROUNDS; n++) {
       for (const [name, run] of Object.entries(runs)) {
         await sink.ask({});
@@ -45,6 +46,7 @@ export default async function email() {
         });
       }
     }
+    await endProfile('email');
     ours.close();
     const of = (name, key) => median(figures[name].map((f) => f[key]));
     console.log(`${machine()}; ${MAILS} mails, median of ${ROUNDS} rounds, one after another\n`);

@@ -6,6 +6,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -134,6 +135,26 @@ export const costCells = ({ cpuUs: { all, ...each }, walBytes, steal }) => [
   round(walBytes),
   `${(steal * 100).toFixed(0)} %`,
 ];
+
+/**
+ * Begins a CPU profile of this process, of what is measured and nothing else.
+ * @param {string | undefined} folder undefined: no profile
+ * @returns {Promise<(name: string) => Promise<void>>} ends it and leaves `<name>.cpuprofile` there
+ */
+export async function startProfile(folder) {
+  if (!folder) return async () => {};
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.setSamplingInterval', { interval: 200 });
+  await session.post('Profiler.start');
+  return async (name) => {
+    const { profile } = await session.post('Profiler.stop');
+    session.disconnect();
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(path.join(folder, `${name}.cpuprofile`), JSON.stringify(profile));
+  };
+}
 
 // ── Programs beside the system ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -21,7 +21,9 @@ export default async function queue({ more: [count = '50000'] }) {
     await withPeople(async (people) => {
       for (let turn = 1; turn <= TURNS; turn++)
         for (const [name, url] of [['PostgreSQL'], ['Redis', `redis://127.0.0.1:${port}`]]) {
-          const { row, perSecond } = await measured(people, `${name}, ${turn}`, Number(count), url);
+          const { row, perSecond } = await measured(people, `${name}, ${turn}`, Number(count), {
+            queueUrl: url,
+          });
           rates[name].push(perSecond);
           rows.push(row);
         }

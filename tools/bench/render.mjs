@@ -2,20 +2,21 @@
  * `npm run bench -- render`: a mail of 34 kB with 99 places, by the engines side by side: compiled pieces, the same to UTF-8
  * and to quoted-printable, our liquidjs, and the whole rendering of a message here. Needs no instance.
  */
-import { machine, median, table } from './harness.mjs';
-import { html, input } from './parts/mail.mjs';
+import { machine, median, startProfile, table } from './harness.mjs';
+import { input, longHtml as html } from './parts/mail.mjs';
 
 export const alone = true;
 const TIMES = 2_000;
 const ROUNDS = 7;
 
-export default async function render() {
+export default async function render({ profile }) {
   const { compileTemplate } = await import('../../libs/content/dist/index.js');
   const { emailChannel } = await import('../../libs/channels/email/dist/index.js');
   const { writtenMail } = await import('../../libs/channels/email/dist/providers/mime.js');
   const template = compileTemplate(html, { html: true });
   if (template.outside) throw new Error(`not compiled: ${template.outside.what}`);
-  const all = Array.from({ length: 100 }, (_, n) => input(n));
+  const content = { email: { ...input(0).content.email, html } };
+  const all = Array.from({ length: 100 }, (_, n) => ({ ...input(n), content }));
   const data = all.map(({ data: own, recipient, unsubscribeUrl }) => ({
     ...own,
     profile: recipient.attributes,
@@ -36,6 +37,7 @@ export default async function render() {
     'liquidjs, to bytes': (n) => slab.write(template.render(data[n]), 0),
   };
   const figures = Object.fromEntries(Object.keys(engines).map((name) => [name, []]));
+  const endProfile = await startProfile(profile);
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [name, run] of Object.entries(engines)) {
       const before = process.cpuUsage();
@@ -45,6 +47,7 @@ export default async function render() {
       if (round > 0) figures[name].push((user + system) / TIMES);
     }
   }
+  await endProfile('render');
   console.log(
     `${machine()}; ${Buffer.byteLength(whole)} bytes, ${html.match(/\{\{/g).length + 2 * 2} values; CPU, median of ${ROUNDS} rounds of ${TIMES}\n`,
   );

@@ -29,9 +29,9 @@ import {
   type Template,
   type Token,
 } from 'liquidjs';
-import { escapeHtml } from './output.js';
-import { Place, TAIL } from './place.js';
-import { Literal, Segments, type Segment } from './segments.js';
+import { escapeHtml, LONGEST_ENTITY } from './output.js';
+import { mayBeginUrl, Place, TAIL } from './place.js';
+import { Escaped, Literal, Segments, type Segment } from './segments.js';
 
 /** What a compiled template may cost: steps (a filter that formats counts for more), or 16 characters of text each. */
 const BUDGET = 40_000;
@@ -92,10 +92,11 @@ export function compileProgram(
   html: boolean,
 ): Program | Outside {
   try {
-    const ops = new Compiler(engine, escape, html, assignedIn(templates)).list(templates, []);
+    const compiler = new Compiler(engine, escape, html, assignedIn(templates));
+    const ops = compiler.list(templates, []);
     return {
       run(data, limits) {
-        const run = new Run(data, limits);
+        const run = new Run(data, limits, compiler.repeated);
         try {
           runAll(ops, run);
         } catch {
@@ -118,6 +119,8 @@ class Run {
   /** Values of loops that are running, by their depth, and how far each is. */
   readonly loops: { item: unknown; index: number; length: number }[] = [];
   assigned: Record<string, unknown> | undefined;
+  /** What values that the template prints more than once look like, by their number. */
+  readonly known: (string | Escaped | undefined)[];
   private left = BUDGET;
   private length = 0;
   private memory = 0;
@@ -126,7 +129,10 @@ class Run {
   constructor(
     readonly data: Readonly<Record<string, unknown>>,
     private readonly limits: CompiledContext,
-  ) {}
+    repeated: number,
+  ) {
+    this.known = new Array<string | Escaped | undefined>(repeated);
+  }
 
   pay(cost: number): void {
     this.left -= cost;
@@ -139,20 +145,38 @@ class Run {
     this.parts.push(literal);
   }
 
+  /** What fixed texts will cost together that stand in a row with values between them. */
+  literals(count: number, length: number): void {
+    this.pay(count);
+    this.grow(length);
+  }
+
   /** @param text as it is to be written */
   value(text: string, counted: number): void {
-    this.memory += counted;
-    if (this.memory > this.limits.memory) throw undecided;
+    this.use(counted);
     if (text === '') return;
     this.grow(text.length);
     this.parts.push(text);
+  }
+
+  /** Counted as if each character were written as the longest entity: what that keeps out, liquidjs decides. */
+  escaped(value: Escaped): void {
+    const most = value.text.length * LONGEST_ENTITY;
+    this.use(most);
+    this.grow(most);
+    this.parts.push(value);
+  }
+
+  private use(counted: number): void {
+    this.memory += counted;
+    if (this.memory > this.limits.memory) throw undecided;
   }
 
   private tail(): string {
     let tail = '';
     for (let i = this.parts.length - 1; i >= 0 && tail.length < TAIL; i--) {
       const part = this.parts[i] as Segment;
-      tail = (typeof part === 'string' ? part : part.text) + tail;
+      tail = (typeof part === 'string' ? part : part.toString()) + tail;
     }
     return tail;
   }
@@ -178,6 +202,86 @@ function assignedIn(templates: readonly Template[], names = new Set<string>()): 
     if (children) assignedIn(toValueSync(children.call(template) as never) as unknown as Template[], names);
   }
   return names;
+}
+
+/** A value to be printed. */
+interface Slot {
+  get: Get;
+  /** By the engine, because its last filter is not raw. */
+  escaped: boolean;
+  /** Its place in `Run.known`, or -1 when it is printed once. */
+  number: number;
+}
+type CompiledStep = Op | Literal | Slot;
+
+/**
+ * Fixed texts with at most one value between two of them, from the first: in HTML only where each of them says by itself
+ * what place it ends at, so that nothing needs to be followed. Nearly all of a mail is such a row.
+ */
+function settledRow(steps: readonly CompiledStep[], from: number): (Literal | Slot)[] {
+  const row: (Literal | Slot)[] = [];
+  for (let at = from; at < steps.length; at++) {
+    const [step, next] = [steps[at], steps[at + 1]];
+    if (step instanceof Literal) {
+      if (!step.place.decides || !step.place.ends) break;
+      row.push(step);
+    } else {
+      if (typeof step === 'function' || step === undefined || row.length === 0) break;
+      if (!(next instanceof Literal) || !next.place.decides || !next.place.ends) break;
+      row.push(step, next);
+      at++;
+    }
+  }
+  return row;
+}
+
+/** In text there are no places. */
+function textRow(steps: readonly CompiledStep[], from: number): (Literal | Slot)[] {
+  const row: (Literal | Slot)[] = [];
+  for (let at = from; at < steps.length && typeof steps[at] !== 'function'; at++)
+    row.push(steps[at] as Literal | Slot);
+  return row;
+}
+
+/** One operation for a whole row. */
+function inARow(row: readonly (Literal | Slot)[], html: boolean): Op {
+  const literals = row.filter((step) => step instanceof Literal);
+  const length = literals.reduce((sum, { text }) => sum + text.length, 0);
+  const last = literals.at(-1)?.place;
+  return (run) => {
+    run.literals(literals.length, length);
+    const { parts } = run;
+    let begins = false;
+    for (let i = 0; i < row.length; i++) {
+      const step = row[i] as Literal | Slot;
+      if (step instanceof Literal) {
+        parts.push(step);
+        begins = step.place.begins;
+      } else if (html) printHtml(step, run, begins);
+      else printText(step, run);
+    }
+    if (html && last) run.place.settle(last);
+  };
+}
+
+/** @param begins whether the value is the beginning of a URL */
+function printHtml({ get, escaped, number }: Slot, run: Run, begins: boolean): void {
+  let part = begins || number === -1 ? undefined : run.known[number];
+  if (part !== undefined) run.pay(1);
+  else {
+    const text = plain(get(run), run);
+    if (!escaped || text === '') part = text;
+    else part = begins && !mayBeginUrl(text) ? '#' : new Escaped(text);
+    if (!begins && number !== -1) run.known[number] = part;
+  }
+  if (typeof part === 'string') run.value(part, escaped ? part.length : 0);
+  else run.escaped(part);
+}
+
+function printText({ get, escaped }: Slot, run: Run): void {
+  const given = get(run);
+  const text = plain(given, run);
+  run.value(text, escaped ? (typeof given === 'string' ? text.length : 16) : 0);
 }
 
 /** A loop around the place that is being compiled. */
@@ -206,16 +310,32 @@ class Compiler {
     private readonly assigned: ReadonlySet<string>,
   ) {}
 
+  /** Values that are printed more than once. */
+  repeated = 0;
+  private readonly printed = new Map<string, Slot>();
+
   list(templates: readonly Template[], loops: readonly Loop[]): Op[] {
-    return templates.flatMap((template) => this.template(template, loops) ?? []);
+    const steps = templates.flatMap((template) => this.template(template, loops) ?? []);
+    const ops: Op[] = [];
+    for (let at = 0; at < steps.length;) {
+      const row = this.html ? settledRow(steps, at) : textRow(steps, at);
+      at += row.length;
+      if (row.length > 0) ops.push(inARow(row, this.html));
+      else ops.push(this.alone(steps[at++] as CompiledStep));
+    }
+    return ops;
   }
 
-  private template(template: Template, loops: readonly Loop[]): Op | undefined {
+  private template(template: Template, loops: readonly Loop[]): CompiledStep | undefined {
     if (template.token.kind === TokenKind.HTML)
       return this.fixed((template as unknown as { str: string }).str, template);
     if (template instanceof Output) return this.output(template, loops);
     if (template instanceof CommentTag || template instanceof InlineCommentTag) return undefined;
     if (template instanceof RawTag) return this.fixed(template.render() as string, template);
+    return this.tag(template, loops);
+  }
+
+  private tag(template: Template, loops: readonly Loop[]): Op {
     if (template instanceof IfTag) return this.conditions(template as never, loops);
     if (template instanceof UnlessTag) return this.conditions(template as never, loops);
     if (template instanceof CaseTag) return this.cases(template as never, loops);
@@ -225,42 +345,57 @@ class Compiler {
     throw new NotHere(`the tag {% ${name} %}`, template.token);
   }
 
-  private fixed(text: string, { token }: Template): Op | undefined {
+  private fixed(text: string, { token }: Template): Literal | undefined {
     if (text === '') return undefined;
     if (!text.isWellFormed()) throw new NotHere('half a character', token);
-    const literal = new Literal(text);
-    if (!this.html) return (run) => run.literal(literal);
-    const { place } = literal;
-    return (run) => {
-      run.literal(literal);
-      run.place.followLiteral(place);
-    };
+    return new Literal(text);
   }
 
-  private output(output: Output, loops: readonly Loop[]): Op {
+  private output(output: Output, loops: readonly Loop[]): Slot {
     const value = output.value as unknown as ValueNode;
     const last = value.filters.at(-1);
     const escaped = last?.handler === this.escape;
-    const get = this.value(
-      { ...value, filters: escaped ? value.filters.slice(0, -1) : value.filters },
-      loops,
-      {
-        lenient: false,
-        firstLenient: value.filters[0]?.name === 'default',
-      },
-    );
-    if (!this.html) {
+    const filters = escaped ? value.filters.slice(0, -1) : value.filters;
+    const get = this.value({ ...value, filters }, loops, {
+      lenient: false,
+      firstLenient: value.filters[0]?.name === 'default',
+    });
+    const path = filters.length === 0 ? this.dataPath(value.initial.postfix, loops) : undefined;
+    const slot: Slot = { get, escaped, number: -1 };
+    if (path === undefined) return slot;
+    // The same value is looked at, counted and escaped once.
+    const same = this.printed.get(`${escaped} ${path}`);
+    if (!same) this.printed.set(`${escaped} ${path}`, slot);
+    else if (same.number === -1) same.number = this.repeated++;
+    return same ?? slot;
+  }
+
+  /** A path that reads the same wherever it stands; undefined for all else. */
+  private dataPath(postfix: readonly Token[], loops: readonly Loop[]): string | undefined {
+    const [token] = postfix;
+    if (postfix.length !== 1 || !token || !TypeGuards.isPropertyAccessToken(token)) return undefined;
+    const keys = (token.props as { content?: unknown }[]).map(({ content }) => content);
+    const [root] = keys;
+    if (typeof root !== 'string' || this.assigned.has(root)) return undefined;
+    if (root === 'forloop' || loops.some(({ variable }) => variable === root)) return undefined;
+    return JSON.stringify(keys);
+  }
+
+  /** A step of HTML whose surroundings do not say at what place it prints. */
+  private alone(step: CompiledStep): Op {
+    if (typeof step === 'function') return step;
+    if (step instanceof Literal) {
+      const { place } = step;
       return (run) => {
-        const given = get(run);
-        const text = plain(given, run);
-        run.value(text, escaped ? (typeof given === 'string' ? text.length : 16) : 0);
+        run.literal(step);
+        run.place.followLiteral(place);
       };
     }
     return (run) => {
-      let text = plain(get(run), run);
+      let text = plain(step.get(run), run);
       const { place } = run;
-      if (escaped) text = place.takes(text) ? escapeHtml(text) : '#';
-      run.value(text, escaped ? text.length : 0);
+      if (step.escaped) text = place.takes(text) ? escapeHtml(text) : '#';
+      run.value(text, step.escaped ? text.length : 0);
       if (text !== '') place.follow(text);
     };
   }

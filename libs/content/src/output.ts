@@ -42,9 +42,7 @@ export function escapeHtml(text: string): string {
   let escaped = '';
   let from = 0;
   for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit > 62) continue;
-    const entity = entityOf(unit);
+    const entity = entityOf(text.charCodeAt(i));
     if (entity === undefined) continue;
     escaped += text.slice(from, i) + entity;
     from = i + 1;
@@ -52,7 +50,13 @@ export function escapeHtml(text: string): string {
   return from === 0 ? text : escaped + text.slice(from);
 }
 
-function entityOf(unit: number): string | undefined {
+/** Characters of the longest of them. */
+export const LONGEST_ENTITY = 5;
+
+/** What a character is written as in HTML, or undefined when it stands for itself. */
+export function entityOf(unit: number): string | undefined {
+  // Blanks, digits and what stands in addresses: most of what comes here.
+  if (unit > 62 || unit < 34 || (unit > 39 && unit < 60)) return undefined;
   switch (unit) {
     case 38:
       return '&amp;';

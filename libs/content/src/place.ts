@@ -23,8 +23,7 @@ export class Place {
   /** Whether a value may be printed here. */
   takes(text: string): boolean {
     if (this.url === undefined) return true;
-    const url = this.url + text;
-    return url.startsWith('https://') || url.startsWith('http://') || isSafeUrl(url);
+    return mayBeginUrl(this.url + text);
   }
 
   /** @param text what has just been written; not empty */
@@ -41,9 +40,18 @@ export class Place {
 
   followLiteral(literal: LiteralPlace): void {
     if (!literal.decides || (this.url !== undefined && !literal.ends)) return this.follow(literal.text);
+    this.settle(literal);
+  }
+
+  /** Behind a fixed text that decides by itself, whatever was written before. */
+  settle(literal: LiteralPlace): void {
     this.url = literal.begins ? '' : undefined;
   }
 }
+
+/** Whether a URL attribute may begin with this. */
+export const mayBeginUrl = (url: string): boolean =>
+  url.startsWith('https://') || url.startsWith('http://') || isSafeUrl(url);
 
 /** What a fixed text means for the place behind it, found out once. */
 export class LiteralPlace {
@@ -55,7 +63,7 @@ export class LiteralPlace {
 
   constructor(readonly text: string) {
     this.ends = ENDS_URL.test(text);
-    this.decides = text.length >= TAIL || OUTSIDE_OF_MATCH.test(text);
+    this.decides = text.length >= TAIL || OUTSIDE_OF_MATCH.test(text) || !mayBegin(text);
     this.begins = URL_ATTRIBUTE_BEGINS.test(text.slice(-TAIL));
   }
 }

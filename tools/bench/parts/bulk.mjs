@@ -1,7 +1,10 @@
 /**
  * A dispatcher for email and a clock in a process of its own, with a provider that accepts everything and sends nothing:
- * what the product itself costs. The provider exists here alone. Asked `{ rss }`, tells its memory.
+ * what the product itself costs. The provider exists here alone. Asked anything, tells its memory; asked `{ profile }`,
+ * begins a CPU profile, to be left in that folder; asked `{ profiled }`, ends it under that name.
  */
+import { startProfile } from '../harness.mjs';
+
 const lib = (name) => import(`../../../libs/${name}/dist/index.js`);
 const { startWorker } = await lib('server');
 const { DispatcherModule } = await lib('delivery/dispatcher');
@@ -25,6 +28,11 @@ await startWorker({
   services: ['dispatcher-email', 'scheduling'],
   modules: [DispatcherModule.forChannels([{ ...channelShapes.email, providers: [sink] }]), SchedulingModule],
 });
-process.on('message', () => process.send({ answer: { rss: process.memoryUsage().rss, bytes } }));
+let endProfile = async () => {};
+process.on('message', async ({ profile, profiled }) => {
+  if (profile) endProfile = await startProfile(profile);
+  if (profiled) await endProfile(profiled);
+  process.send({ answer: { rss: process.memoryUsage().rss, bytes } });
+});
 process.on('disconnect', () => process.exit());
 process.send({ ready: true });

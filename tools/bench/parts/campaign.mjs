@@ -118,8 +118,11 @@ export async function rowsFloor(owner, count = 50_000) {
   return count / seconds;
 }
 
-/** Starts the dispatcher, warms it, and measures a run beside the floor. */
-export async function measured(people, name, count, queueUrl) {
+/**
+ * Starts the dispatcher, warms it, and measures a run beside the floor.
+ * @param {{ queueUrl?: string, profile?: string }} [options] `profile`: folder for the dispatcher's CPU profile
+ */
+export async function measured(people, name, count, { queueUrl, profile } = {}) {
   if (queueUrl) process.env.QUEUE_URL = queueUrl;
   else delete process.env.QUEUE_URL;
   const worker = await startPart('bulk');
@@ -129,6 +132,7 @@ export async function measured(people, name, count, queueUrl) {
     const floor = await rowsFloor(people.owner);
     let plan = 0;
     let went = 0;
+    if (profile) await worker.ask({ profile });
     const cost = await measure({ owner: people.owner, processes: { dispatcher: worker.pid } }, async () => {
       const { members, planSeconds, seconds } = await campaign(people, count, async () =>
         memory.push((await worker.ask({ rss: true })).rss),
@@ -137,6 +141,7 @@ export async function measured(people, name, count, queueUrl) {
       went = seconds;
       return members;
     });
+    if (profile) await worker.ask({ profiled: 'dispatcher' });
     const perSecond = cost.messages / went;
     const rss = memory.slice(1).map((b) => Math.round(b / 1e6));
     return {

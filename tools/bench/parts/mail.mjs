@@ -1,4 +1,4 @@
-/** The mail that is measured: 34 kB of HTML as newsletters are laid out, 99 places with values, a condition and a loop. */
+/** The mail that is measured: HTML as newsletters are laid out, 99 values, a condition and a loop; some 35 kB on the wire. */
 
 const PARAGRAPH =
   'Für alle, die Tee mögen: frisch gepflückt, sorgsam getrocknet und in 48 Stunden bei Ihnen. ';
@@ -16,12 +16,23 @@ const product = (
   </td></tr>
 </table></div></td></tr></tbody></table></div>
 `;
-export const html = `<!doctype html><html lang="de"><head><meta charset="utf-8"><title>News</title></head><body style="margin:0">
+const OUTLOOK = `<!--[if mso | IE]><table align="center" border="0" cellpadding="0" cellspacing="0" role="presentation" style="width:600px" width="600"><tr>
+<td style="line-height:0px;font-size:0px;mso-line-height-rule:exactly"><v:rect style="width:600px;mso-width-percent:1000" xmlns:v="urn:schemas-microsoft-com:vml" fill="true" stroke="false"></v:rect></td></tr></table><![endif]-->
+`;
+
+/** @param {string} between what stands before each product */
+const mail = (
+  between,
+) => `<!doctype html><html lang="de"><head><meta charset="utf-8"><title>News</title></head><body style="margin:0">
 <p>Hello {{ profile.firstName }},</p>
-${Array.from({ length: 22 }, (_, n) => product(n)).join('')}
+${Array.from({ length: 22 }, (_, n) => between + product(n)).join('')}
 {% if vip %}<p>As one of our best customers, {{ profile.firstName }} …</p>{% endif %}
 {% for row in rows %}<p>{{ forloop.index }}. {{ row.name }}</p>{% endfor %}
+<p>{{ profile.firstName }}, this is for you and for <b>{{ profile.firstName }}</b> alone.</p>
 <p><a href="{{ unsubscribe_url }}">Unsubscribe</a></p></body></html>`;
+export const html = mail('');
+/** The same, of 34 kB before it is encoded for the wire. */
+export const longHtml = mail(OUTLOOK);
 
 /** @param {number} n so that no two are alike */
 export const input = (n) => ({

@@ -1,11 +1,14 @@
 /** What goes into an email: headers, HTML and text, all checked for what could break out of its place. Pure. */
 import {
+  Escaped,
   htmlToText,
   isHeaderSafe,
   isMjml,
+  Literal,
   Segments,
   textBytes,
   unsafeUrls,
+  type Segment,
   type Text,
 } from '@carillon/content';
 import {
@@ -120,7 +123,7 @@ function htmlOf(fields: Fields, source: string, pointer: string, preheader: stri
 function withPreheader(html: Text, preheader: string): Text {
   const hidden = `<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">${preheader}</div>`;
   const [first] = typeof html === 'string' ? [] : html.parts;
-  const body = first && typeof first !== 'string' && BODY.exec(first.text);
+  const body = first instanceof Literal && BODY.exec(first.text);
   if (!body || typeof html === 'string') return inserted(String(html), hidden);
   const [before, after] = first.cut(body.index + body[0].length);
   return new Segments([before, hidden, after, ...html.parts.slice(1)]);
@@ -158,6 +161,16 @@ interface SourceFacts {
 const facts = new Map<string, SourceFacts>();
 /** Parsing HTML takes longer than rendering it: done once per source. The oldest goes first. */
 function factsOf(source: string): SourceFacts {
+  // Of a campaign it is the very same text each time; looking for it by its 34 kB takes longer than all the rest.
+  if (last.source !== source) last = { source, facts: foundIn(source) };
+  return last.facts;
+}
+let last: { source: string; facts: SourceFacts } = {
+  source: '',
+  facts: { unsafe: false, textTemplate: '' },
+};
+
+function foundIn(source: string): SourceFacts {
   const known = facts.get(source);
   if (known) return known;
   const text = htmlToText(source);
@@ -176,9 +189,11 @@ const tags = /\{%[^%]*%\}/g;
 const outputs = /\{\{[^}]*\}\}/g;
 
 function offersOptOut(text: Text, url: string): boolean {
-  const [plain, escaped] = [url, url.replaceAll('&', '&amp;')];
-  const holds = (part: string) => part.includes(plain) || part.includes(escaped);
-  // As a rule a value of its own; else it may have been put together.
-  if (typeof text !== 'string' && text.parts.some((p) => typeof p === 'string' && holds(p))) return true;
-  return holds(String(text));
+  // As a rule a value of its own, near the end; else it may have been put together.
+  if (typeof text !== 'string' && text.parts.findLast((part) => isValue(part, url)) !== undefined)
+    return true;
+  const whole = String(text);
+  return whole.includes(url) || whole.includes(url.replaceAll('&', '&amp;'));
 }
+const isValue = (part: Segment, text: string): boolean =>
+  typeof part === 'string' ? part === text : part instanceof Escaped && part.text === text;

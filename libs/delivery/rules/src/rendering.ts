@@ -66,7 +66,7 @@ export function rendering<Rendered>(
     try {
       // Most subjects and many bodies are fixed text.
       if (!html && !source.includes('{')) return source;
-      const template = compiled(`${input.cacheKey} ${pointer} ${html}`, source, html);
+      const template = compiledField(input, pointer, source, html);
       if (!here) return template.render(variables, context);
       const segments = template.segments(variables, context);
       if (segments === undefined) throw new NotHere(template.outside !== undefined);
@@ -113,14 +113,28 @@ export function rendering<Rendered>(
  * are left out, so that printing one without a default is a missing variable and not a hole in a sentence.
  */
 function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> {
-  const { attributes, externalId, email, phone, locale, timezone } = recipient;
-  const profile: Record<string, unknown> = {
-    ...attributes,
-    ...{ externalId, email, phone, locale, timezone, attributes },
-  };
-  for (const key of Object.keys(profile)) if (profile[key] === null) delete profile[key];
+  const { attributes } = recipient;
+  // A copy in one go, with nothing taken out of it afterwards, is several times as fast to make and to read.
+  const profile: Record<string, unknown> = hasEmpty(attributes)
+    ? withoutEmpty(attributes)
+    : { ...attributes };
+  profile['externalId'] = recipient.externalId;
+  for (const name of OWN_FIELDS) {
+    const value = recipient[name];
+    if (value !== null) profile[name] = value;
+    else if (name in attributes) delete profile[name];
+  }
+  profile['attributes'] = attributes;
   return { ...data, profile, unsubscribe_url: unsubscribeUrl };
 }
+const OWN_FIELDS = ['email', 'phone', 'locale', 'timezone'] as const;
+
+function hasEmpty(attributes: Readonly<Record<string, unknown>>): boolean {
+  for (const name in attributes) if (attributes[name] === null) return true;
+  return false;
+}
+const withoutEmpty = (attributes: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null));
 
 function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {
   if (error.code !== 'missing_variable' || error.pointer === undefined) {
@@ -133,6 +147,23 @@ function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {
     detail: error.sentence,
     pointer: ours ? error.pointer : `/data${error.pointer}`,
   };
+}
+
+/** The content that was rendered last, and its templates by field: those of a campaign are found without reading them. */
+let latest: { content: unknown; fields: Map<string, Field> } = { content: undefined, fields: new Map() };
+interface Field {
+  source: string;
+  html: boolean;
+  template: Compiled;
+}
+
+function compiledField(input: RenderInput, pointer: string, source: string, html: boolean): Compiled {
+  if (latest.content !== input.content) latest = { content: input.content, fields: new Map() };
+  const known = latest.fields.get(pointer);
+  if (known?.source === source && known.html === html) return known.template;
+  const template = compiled(`${input.cacheKey} ${pointer} ${html}`, source, html);
+  latest.fields.set(pointer, { source, html, template });
+  return template;
 }
 
 /** Bytes of compiled templates kept, as far as they can be guessed. The process that renders has 64 MB in all. */

@@ -4,7 +4,7 @@
  * (no 8BITMIME needed, no line too long, no line that is only a dot), nothing is encoded again on the way, and no text can
  * look like a boundary. Mails with attachments are composed by nodemailer and only made fit for the wire here. Pure.
  */
-import { Literal, type Text } from '@carillon/content';
+import { entityOf, Escaped, Literal, type Text } from '@carillon/content';
 import type { Mailbox } from '../mailbox.js';
 
 /** A mail that can be written into memory that is used again for the next one. */
@@ -64,12 +64,15 @@ function put(bytes: Uint8Array, slab: Buffer, at: number): number {
   return at + bytes.length;
 }
 
-/** Three characters for each byte, a line break for every 75, one before. */
+/** Three characters for each byte, a line break for every 75, one before. An entity is no longer than that. */
 const mostOf = (text: string): number => text.length * 10 + 6;
 function most(text: Text): number {
   if (typeof text === 'string') return mostOf(text);
   let bound = 0;
-  for (const part of text.parts) bound += typeof part === 'string' ? mostOf(part) : wireOf(part).length + 3;
+  for (const part of text.parts) {
+    if (part instanceof Literal) bound += wireOf(part).length + 3;
+    else bound += mostOf(part instanceof Escaped ? part.text : part);
+  }
   return bound;
 }
 
@@ -84,7 +87,9 @@ function writeText(text: Text, slab: Buffer, at: number): number {
       slab[at + 2] = 10;
       at += 3;
     }
-    at = typeof part === 'string' ? quoted(part, slab, at) : put(wireOf(part), slab, at);
+    if (part instanceof Literal) at = put(wireOf(part), slab, at);
+    else if (typeof part === 'string') at = quoted(part, slab, at);
+    else at = quotedEscaped(part, slab, at);
   }
   return at;
 }
@@ -102,17 +107,57 @@ const HEX = Buffer.from('0123456789ABCDEF');
 
 /** Quoted-printable (RFC 2045 section 6.7) from the start of a line. */
 export function quoted(text: string, slab: Buffer, at: number): number {
-  const end = at + text.length;
-  if (text.length <= LINE && text.charCodeAt(0) !== 46) {
-    // Most values: short, and nothing in them needs encoding.
-    let i = 0;
-    for (; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit < 32 || unit > 126 || unit === 61) break;
-      slab[at + i] = unit;
+  const end = oneLine(text, false, slab, at);
+  return end === -1 ? manyLines(text, slab, at) : end;
+}
+
+function quotedEscaped(value: Escaped, slab: Buffer, at: number): number {
+  const end = oneLine(value.text, true, slab, at);
+  return end === -1 ? manyLines(value.toString(), slab, at) : end;
+}
+
+/**
+ * Nearly all values: they fit on a line and are written in one pass, escaped for HTML or not.
+ * @returns -1 for all others, whatever was written
+ */
+function oneLine(text: string, html: boolean, slab: Buffer, at: number): number {
+  const { length } = text;
+  const first = text.charCodeAt(0);
+  if (length === 0 || length > LINE || first === 46) return -1;
+  const end = at + LINE;
+  let unit = 0;
+  for (let i = 0; i < length; i++) {
+    unit = text.charCodeAt(i);
+    if (unit > 62 && unit < 127) slab[at++] = unit;
+    else if (unit < 32) return -1;
+    else if (unit <= 62) {
+      const entity = html ? entityOf(unit) : undefined;
+      if (entity !== undefined) for (let e = 0; e < entity.length; e++) slab[at++] = entity.charCodeAt(e);
+      else if (unit === 61) at = hex(61, slab, at);
+      else slab[at++] = unit;
+    } else if (unit < 0x80 || (unit >= 0xd800 && unit < 0xe000)) return -1;
+    else {
+      if (unit < 0x800) at = hex(0xc0 | (unit >> 6), slab, at);
+      else {
+        at = hex(0xe0 | (unit >> 12), slab, at);
+        at = hex(0x80 | ((unit >> 6) & 0x3f), slab, at);
+      }
+      at = hex(0x80 | (unit & 0x3f), slab, at);
     }
-    if (i === text.length && text.charCodeAt(i - 1) !== 32) return end;
+    if (at > end) return -1;
   }
+  // A blank at the end of a line would be lost.
+  return unit === 32 ? -1 : at;
+}
+
+function hex(byte: number, slab: Buffer, at: number): number {
+  slab[at] = 61;
+  slab[at + 1] = HEX[byte >> 4] as number;
+  slab[at + 2] = HEX[byte & 15] as number;
+  return at + 3;
+}
+
+function manyLines(text: string, slab: Buffer, at: number): number {
   const bytes = Buffer.from(text);
   const { length } = bytes;
   let column = 0;
@@ -140,9 +185,7 @@ export function quoted(text: string, slab: Buffer, at: number): number {
       column++;
       continue;
     }
-    slab[at++] = 61;
-    slab[at++] = HEX[byte >> 4] as number;
-    slab[at++] = HEX[byte & 15] as number;
+    at = hex(byte, slab, at);
     column += 3;
   }
   return at;
