@@ -741,6 +741,104 @@ describe('accounts', () => {
   });
 });
 
+describe('policies', () => {
+  const usual = { attempts: 6, windowSeconds: 21_600, backoffSeconds: 5, maxBackoffSeconds: 1800 };
+  const retry = { channel: 'sms', ...usual, changed: [], defaults: usual };
+  beforeEach(() => {
+    handlers['listRetryPolicies'] = answer({ items: [retry] });
+    handlers['getPolicies'] = answer({ unknown: { transactional: 'retry', marketing: 'hold' } });
+    handlers['getInstallation'] = answer({ retentionDays: 90, idempotencyHours: 48, backlogLimit: 200_000 });
+    handlers['updateRetryPolicy'] = ({ body }) => ({
+      body: {
+        ...retry,
+        attempts: (body as { attempts: number | null }).attempts ?? 6,
+        changed: ['attempts'],
+      },
+    });
+    handlers['setPolicies'] = ({ body }) => ({ body });
+  });
+
+  it('are shown together: retries, unknown outcomes, retention', async () => {
+    const { out, code } = await carillon(['policies', 'show']);
+    expect(out).toMatch(/SMS\s+6\s+6 h 0 min\s+5 s\s+30 min/);
+    expect(out).toMatch(/unknown, marketing\s+hold: waits/);
+    expect(out).toMatch(/log is kept\s+90 days/);
+    expect(code).toBe(0);
+  });
+
+  it('are changed in parts, and go back to the default', async () => {
+    await carillon(['policies', 'retry', 'sms', '--attempts', '3', '--window', '10m']);
+    expect(seen.at(-1)?.body).toEqual({ attempts: 3, windowSeconds: 600 });
+    await carillon(['policies', 'retry', 'sms', '--default']);
+    expect(seen.at(-1)?.body).toEqual({
+      attempts: null,
+      windowSeconds: null,
+      backoffSeconds: null,
+      maxBackoffSeconds: null,
+    });
+    await carillon(['policies', 'unknown', '--marketing', 'retry']);
+    expect(seen.at(-1)?.body).toEqual({ unknown: { transactional: 'retry', marketing: 'retry' } });
+  });
+
+  it.each([
+    [['retry', 'sms'], 'Nothing is to be changed'],
+    [['retry', 'sms', '--default', '--attempts', '3'], '--default goes alone'],
+    [['retry', 'fax', '--attempts', '3'], 'email, sms, push, in-app'],
+    [['retry', 'sms', '--window', 'long'], 'for example 2h'],
+    [['unknown'], 'Give --transactional or --marketing'],
+    [['unknown', '--marketing', 'maybe'], 'retry, hold'],
+  ])('say what to write for %j', async (words, sentence) => {
+    const { err, code } = await carillon(['policies', ...words]);
+    expect(err).toContain(sentence);
+    expect(code).toBe(2);
+    expect(seen).toEqual([]);
+  });
+});
+
+describe('queue', () => {
+  it('lanes are shown with their runs and the share of the whole lane', async () => {
+    handlers['listLanes'] = answer({
+      items: [
+        {
+          channel: 'email',
+          lane: 'bulk',
+          queued: 900,
+          scheduled: 0,
+          sending: 100,
+          oldestWaitSeconds: null,
+          perMinute: 60,
+          emptyAt: at,
+          share: 0.5,
+          runs: [
+            {
+              id: ID,
+              source: 'campaign',
+              sourceId: 'spring',
+              messageId: MESSAGE,
+              state: 'running',
+              pausedReason: null,
+              plannedAt: at,
+              members: 1000,
+              pending: 900,
+              pagesInFlight: 1,
+              perMinute: 60,
+              rate: null,
+              share: 0.5,
+            },
+          ],
+        },
+      ],
+    });
+    const { out } = await carillon(['queue', 'lanes']);
+    expect(out).toMatch(/email bulk\s+900/);
+    expect(out).toMatch(/spring\s+email\s+100\s+1,000\s+60\s+25 %\s+running/);
+  });
+  it('rebuild says what was offered again', async () => {
+    handlers['rebuildQueues'] = answer({ deliveries: 12, pages: 3 });
+    expect((await carillon(['queue', 'rebuild'])).out).toContain('12 deliveries, 3 pages of runs');
+  });
+});
+
 describe('doctor', () => {
   const healthy: Handler = () => ({
     body: { ready: true, checks: { database: 'ok', migrations: 'ok', queue: 'ok' } },

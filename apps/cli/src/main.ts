@@ -20,6 +20,7 @@ import { explain } from './commands/explain.js';
 import { failures, redrive } from './commands/failures.js';
 import { accounts } from './commands/accounts.js';
 import { keys } from './commands/keys.js';
+import { policies } from './commands/policies.js';
 import { queue } from './commands/queue.js';
 import { profiles } from './commands/profiles.js';
 import { send } from './commands/send.js';
@@ -111,6 +112,7 @@ function program(context: Context): Command {
     templates,
     types,
     accounts,
+    policies,
     webhooks,
     keys,
     queue,

@@ -153,6 +153,11 @@ const webhook = createRoute({
   path: '/webhooks/$id',
   component: lazyRouteComponent(() => import('./pages/webhooks/WebhookPage.js'), 'WebhookPage'),
 });
+const policies = createRoute({
+  getParentRoute: () => app,
+  path: '/policies',
+  component: lazyRouteComponent(() => import('./pages/policies/Policies.js'), 'Policies'),
+});
 const keys = createRoute({
   getParentRoute: () => app,
   path: '/keys',
@@ -178,6 +183,7 @@ const routeTree = root.addChildren([
     profile,
     webhooks,
     webhook,
+    policies,
     keys,
   ]),
 ]);

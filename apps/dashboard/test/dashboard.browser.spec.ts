@@ -168,6 +168,51 @@ describe('lanes', () => {
   });
 });
 
+describe('policies', () => {
+  const row = (channel: string) =>
+    page.getByRole('list', { name: 'Retry policies' }).getByRole('listitem').filter({ hasText: channel });
+  it('tell how each channel tries, and what differs from its default', async () => {
+    await open('/policies');
+    await row('Email').getByText('instead of 12').waitFor();
+    await row('SMS').getByText('Waits of at most 5 s, 10 s, 20 s, 40 s, 80 s').waitFor();
+    await page.getByText('90 days: messages, deliveries').waitFor();
+  });
+  it('are changed in a dialog that says what they would do, and puts refusals at their field', async () => {
+    await open('/policies');
+    await row('SMS').getByRole('button', { name: 'Change' }).click();
+    const dialog = page.getByRole('dialog', { name: 'SMS: trying again' });
+    await dialog.getByRole('textbox', { name: 'Attempts' }).fill('3');
+    await dialog.getByText('Waits of at most 5 s, 10 s: the last of 3 attempts').waitFor();
+    await dialog.getByRole('textbox', { name: 'First wait' }).fill('2000');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.getByText('the longest wait is not shorter than the first').waitFor();
+    await dialog.getByRole('textbox', { name: 'First wait' }).fill('5');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await row('SMS').getByText('instead of 6').waitFor();
+    // What is left at its default stays with the default.
+    expect(server.writes.at(-1)?.body).toEqual({
+      attempts: 3,
+      windowSeconds: null,
+      backoffSeconds: null,
+      maxBackoffSeconds: null,
+    });
+    await row('SMS').getByRole('button', { name: 'Change' }).click();
+    await page.getByRole('button', { name: 'Back to the default' }).click();
+    await row('SMS').getByText('instead of 6').waitFor({ state: 'detached' });
+  });
+  it('about silence are chosen per class, by who may', async () => {
+    await open('/policies');
+    const choice = page.getByRole('radiogroup', { name: 'Marketing: when a provider never answered' });
+    await choice.getByText('Send again').click();
+    await page.getByText('Saved. It counts from the next silence on.').waitFor();
+    expect(server.writes.at(-1)?.body).toEqual({ unknown: { transactional: 'retry', marketing: 'retry' } });
+    await open('/policies', 'viewer');
+    await row('SMS').waitFor();
+    expect(await page.getByRole('button', { name: 'Change' }).count()).toBe(0);
+    expect(await choice.getByRole('radio', { name: 'Hold' }).isDisabled()).toBe(true);
+  });
+});
+
 describe('forms drawn from a schema', () => {
   it('ask for what the schema requires, send the right types, and put refusals at their field', async () => {
     await open('/accounts/new');
@@ -371,6 +416,7 @@ describe('what others wrote', () => {
       '/deliveries',
       `/deliveries/${log.showcase.id}`,
       '/lanes',
+      '/policies',
       '/channels',
       `/accounts/${fixtures.accounts[0]?.id}`,
       '/templates/order-shipped',

@@ -5,9 +5,11 @@
 import type { ServerResponse } from 'node:http';
 import {
   roleScopes,
+  type ChannelRetry,
   type Delivery,
   type Me,
   type OperationName,
+  type Policies,
   type Preview,
   type PreviewRequest,
   type ProblemCode,
@@ -56,6 +58,8 @@ export const makeAnswers = (
   const endpoints = fixtures.webhookEndpoints.map((endpoint) => ({ ...endpoint }));
   const keys = fixtures.keys.map((key) => ({ ...key }));
   const redrives: Redrive[] = [];
+  const retries = fixtures.retries.map((retry) => ({ ...retry }));
+  let policies: Policies = { unknown: { transactional: 'retry', marketing: 'hold' } };
   let accounts = fixtures.accounts.map((account) => ({ ...account }));
 
   const find = <T>(items: readonly T[], test: (item: T) => boolean): T =>
@@ -279,6 +283,27 @@ export const makeAnswers = (
     },
     listLanes: () => ({ items: empty ? [] : fixtures.lanes }),
     rebuildQueues: () => ({ deliveries: 1204, pages: 3 }),
+    getPolicies: () => policies,
+    setPolicies: ({ body }) => (policies = body as Policies),
+    getInstallation: () => ({ retentionDays: 90, idempotencyHours: 48, backlogLimit: 200_000 }),
+    listRetryPolicies: () => ({ items: retries }),
+    updateRetryPolicy: ({ params, body }) => {
+      const retry = find(retries, (each) => each.channel === params.channel);
+      if (
+        Number(body.backoffSeconds ?? 0) > Number(body.maxBackoffSeconds ?? retry.defaults.maxBackoffSeconds)
+      )
+        refuse('invalid_request', 'The body is not valid.', [
+          {
+            pointer: '/maxBackoffSeconds',
+            code: 'out_of_range',
+            message: 'must be at least backoffSeconds: the longest wait is not shorter than the first',
+          },
+        ]);
+      const own = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+      return Object.assign(retry, retry.defaults, own, {
+        changed: Object.keys(own) as ChannelRetry['changed'],
+      });
+    },
     listFailures: () => ({
       from: new Date(Date.now() - 86_400_000).toISOString(),
       to: new Date().toISOString(),

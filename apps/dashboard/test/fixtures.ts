@@ -4,6 +4,7 @@
  */
 import type {
   ApiKey,
+  ChannelRetry,
   ContentByChannel,
   FailureGroup,
   LaneRun,
@@ -537,6 +538,23 @@ export const lanes: LaneState[] = [
     perMinute: 1_900,
     emptyAt: ago(-7),
   }),
+];
+const retry = (channel: ChannelRetry['channel'], defaults: ChannelRetry['defaults']): ChannelRetry => ({
+  channel,
+  ...defaults,
+  changed: [],
+  defaults,
+});
+export const retries: ChannelRetry[] = [
+  {
+    ...retry('email', { attempts: 12, windowSeconds: 172_800, backoffSeconds: 5, maxBackoffSeconds: 14_400 }),
+    attempts: 8,
+    windowSeconds: 86_400,
+    changed: ['attempts', 'windowSeconds'],
+  },
+  retry('sms', { attempts: 6, windowSeconds: 21_600, backoffSeconds: 5, maxBackoffSeconds: 1800 }),
+  retry('push', { attempts: 6, windowSeconds: 21_600, backoffSeconds: 2, maxBackoffSeconds: 900 }),
+  retry('in-app', { attempts: 10, windowSeconds: 86_400, backoffSeconds: 0.5, maxBackoffSeconds: 60 }),
 ];
 export const redrive = (includeUnknown: boolean): Redrive => ({
   id: newId(),

@@ -149,6 +149,23 @@ export const Redrive = z
   .meta({ id: 'Redrive' });
 export type Redrive = z.infer<typeof Redrive>;
 
+export const Installation = z
+  .object({
+    retentionDays: z
+      .int()
+      .describe(
+        'Messages, deliveries, their timelines and inbox items are dropped by whole UTC days after this.',
+      ),
+    idempotencyHours: z.int().describe('How long an idempotency key is remembered.'),
+    backlogLimit: z
+      .int()
+      .describe(
+        'Past so many of your deliveries due and not yet sent, messages are refused: 429 `backlog_full`.',
+      ),
+  })
+  .meta({ id: 'Installation', description: 'What the operator has set for all workspaces.' });
+export type Installation = z.infer<typeof Installation>;
+
 export const OnUnknown = z.enum(['retry', 'hold']);
 export const Policies = z
   .strictObject({

@@ -281,6 +281,16 @@ export const operations = {
     response: desk.Policies,
   }),
 
+  getInstallation: op({
+    method: 'GET',
+    path: '/v1/installation',
+    tag: 'Policies',
+    summary: 'What the operator has set for all workspaces: how long things are kept, how much may wait',
+    auth: 'any',
+    status: 200,
+    response: desk.Installation,
+  }),
+
   listProfiles: op({
     method: 'GET',
     path: '/v1/profiles',

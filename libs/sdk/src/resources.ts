@@ -264,6 +264,11 @@ export class WorkspacePolicies {
   set(policies: Policies, options?: CallOptions): Promise<Policies> {
     return this.requests.call('setPolicies', { body: policies, options });
   }
+
+  /** What the operator has set for all workspaces: how long things are kept, how much may wait. */
+  installation(options?: CallOptions): Promise<ResponseOf<'getInstallation'>> {
+    return this.requests.call('getInstallation', { options });
+  }
 }
 
 export class Profiles {

@@ -27,6 +27,7 @@ export const routes = {
   getRedrive: 'GET /v1/redrives/:id',
   cancelRedrive: 'POST /v1/redrives/:id/cancel',
   getPolicies: 'GET /v1/policies',
+  getInstallation: 'GET /v1/installation',
   setPolicies: 'PUT /v1/policies',
   listProfiles: 'GET /v1/profiles',
   upsertProfile: 'PUT /v1/profiles/:externalId',

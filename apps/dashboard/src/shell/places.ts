@@ -2,6 +2,7 @@
 import type { Scope } from '@carillon/contracts';
 import {
   IconActivityHeartbeat,
+  IconAdjustments,
   IconAlertTriangle,
   IconHome,
   IconKey,
@@ -25,6 +26,7 @@ export interface Place {
     | '/templates'
     | '/accounts'
     | '/webhooks'
+    | '/policies'
     | '/keys';
   label: string;
   icon: Icon;
@@ -67,6 +69,7 @@ export const places: { group: string; places: Place[] }[] = [
         scope: 'accounts:read',
       },
       { to: '/webhooks', label: 'Webhooks', icon: IconWebhook, key: 'w', scope: 'webhooks:read' },
+      { to: '/policies', label: 'Policies', icon: IconAdjustments, key: 'o', scope: 'accounts:read' },
       { to: '/keys', label: 'API keys', icon: IconKey, key: 'k', scope: 'keys:read' },
     ],
   },

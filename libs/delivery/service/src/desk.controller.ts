@@ -1,8 +1,10 @@
 /** Failures by cause, re-drives and the policies of the workspace over HTTP. */
+import { config } from '@carillon/config';
 import { Database, type Sql } from '@carillon/database';
 import { notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { listFailures } from './failures.js';
+import { IDEMPOTENCY_WINDOW_HOURS } from './idempotency.js';
 import { readPolicies, writePolicies } from './policies.js';
 import { cancelRedrive, listRedrives, previewRedrive, readRedrive, startRedrive } from './redrive.js';
 import { whoIs } from './who.js';
@@ -57,6 +59,12 @@ export class DeskController {
   @Operation('setPolicies')
   setPolicies({ body, caller }: Call<'setPolicies'>): Promise<Result<'setPolicies'>> {
     return this.in(caller, (sql) => writePolicies(sql, caller.workspaceId, body));
+  }
+
+  @Operation('getInstallation')
+  installation(_: Call<'getInstallation'>): Result<'getInstallation'> {
+    const { retentionDays, backlogPerWorkspace } = config().limits;
+    return { retentionDays, idempotencyHours: IDEMPOTENCY_WINDOW_HOURS, backlogLimit: backlogPerWorkspace };
   }
 
   private in<T>({ workspaceId }: { workspaceId: string }, work: (sql: Sql) => Promise<T>): Promise<T> {

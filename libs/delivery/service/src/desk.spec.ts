@@ -155,6 +155,27 @@ describe('explain', () => {
   });
 });
 
+describe('explain of a delivery that waits', () => {
+  it('counts the attempts left by the policy of its workspace', async () => {
+    const id = await ended();
+    await api.owner.query(
+      `UPDATE deliveries SET status = 'scheduled', reason = 'retry', due_at = now() + interval '1 minute' WHERE id = $1`,
+      [id],
+    );
+    const because = async () =>
+      ((await (await api.call(`/v1/deliveries/${id}/explain`)).json()) as Explanation).because;
+    expect(await because()).toContainEqual(expect.stringContaining('9 more attempts are left'));
+    const policy = { attempts: 5, windowSeconds: 600 };
+    await api.call('/v1/retry-policies/email', { method: 'PATCH', body: policy });
+    expect(await because()).toContainEqual(
+      expect.stringMatching(/2 more attempts are left, the last in (10|9) minutes at the latest/),
+    );
+    const none = { attempts: null, windowSeconds: null };
+    await api.call('/v1/retry-policies/email', { method: 'PATCH', body: none });
+    expect(await because()).toContainEqual(expect.stringContaining('9 more attempts are left'));
+  });
+});
+
 describe('a re-drive', () => {
   it('previews, then sends exactly that again, in slices, and says how far it is', async () => {
     const ids = [await ended(), await ended(), await ended()];
@@ -312,6 +333,16 @@ describe('a re-drive', () => {
     expect(await list()).toEqual([]);
     await start(shown.fingerprint);
     expect(await list()).toEqual([shown.id]);
+  });
+});
+
+describe('what the operator has set', () => {
+  it('is told to every key', async () => {
+    expect(await (await api.call('/v1/installation')).json()).toEqual({
+      retentionDays: 90,
+      idempotencyHours: 48,
+      backlogLimit: 200_000,
+    });
   });
 });
 

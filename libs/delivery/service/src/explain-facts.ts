@@ -1,7 +1,7 @@
 /** What `explain` needs beside a delivery and its timeline: account, route, policy. Reads only. */
 import type { Delivery, RouteStep, Status } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
-import type { ExplainFacts } from '@carillon/delivery-rules';
+import type { ExplainFacts, RetryPolicy } from '@carillon/delivery-rules';
 import { providerOf } from './account-settings.js';
 import { channelShapes } from './channels.js';
 
@@ -13,6 +13,8 @@ interface Row {
   account: string | null;
   provider: string | null;
   paused: string | null;
+  /** What the workspace changed of the channel's retry policy. */
+  ownRetry: Partial<RetryPolicy> | null;
 }
 
 export async function explainFacts(
@@ -26,7 +28,8 @@ export async function explainFacts(
             CASE WHEN a.paused_at IS NOT NULL THEN coalesce(a.paused_reason, 'a person paused it') END AS paused,
             CASE WHEN m.route IS NOT NULL THEN (
               SELECT jsonb_agg(jsonb_build_object('id', o.id, 'channel', o.channel, 'status', o.status, 'step', o.route_step) ORDER BY o.route_step)
-                FROM deliveries o WHERE o.day = m.day AND o.id = ANY(m.delivery_ids) AND o.workspace_id = $1) END AS steps
+                FROM deliveries o WHERE o.day = m.day AND o.id = ANY(m.delivery_ids) AND o.workspace_id = $1) END AS steps,
+            (SELECT w.settings -> 'retry' -> d.channel FROM workspaces w WHERE w.id = $1) AS "ownRetry"
        FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id
        LEFT JOIN LATERAL (
          SELECT * FROM provider_accounts p WHERE p.workspace_id = $1 AND p.channel = d.channel AND p.deleted_at IS NULL
@@ -45,7 +48,7 @@ export async function explainFacts(
         own: id === delivery.id,
         unless: row.route?.[step]?.unless ?? null,
       })) ?? null,
-    retry: channelShapes[delivery.channel].retry,
+    retry: { ...channelShapes[delivery.channel].retry, ...row?.ownRetry },
     plannedAt: new Date(Math.max(created, row?.sendAt?.getTime() ?? 0, row?.redrivenAt?.getTime() ?? 0)),
     looksUp:
       delivery.provider !== null && providerOf(delivery.channel, delivery.provider)?.lookup !== undefined,
