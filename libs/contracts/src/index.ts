@@ -15,5 +15,6 @@ export * from './retry.js';
 export * from './inbox.js';
 export * from './lanes.js';
 export * from './webhooks.js';
+export * from './audiences.js';
 export * from './workspace.js';
 export * from './operations.js';

@@ -44,7 +44,7 @@ function explain(issue: Issue, path: Path, schema: z.ZodType, input: unknown): P
         ? one('required', `this is missing: write ${article(issue.expected)}`)
         : one('invalid_type', `write ${article(issue.expected)}, not ${kindOf(value)}`);
     case 'unrecognized_keys': {
-      const allowed = fieldsAt(schema, path);
+      const allowed = fieldsAt(schema, path, input);
       return issue.keys.flatMap((key) => one('unknown_field', unknownField(key, allowed), [...path, key]));
     }
     case 'invalid_value':
@@ -77,9 +77,22 @@ function union(
   schema: z.ZodType,
   input: unknown,
 ): ProblemError[] {
-  const meant = issue.errors.filter(
+  const fitting = issue.errors.filter(
     (issues) => !issues.some((i) => i.path.length === 0 && i.code === 'invalid_type'),
   );
+  // Where branches are told apart by a field, the one whose field is there is meant.
+  const told = fitting.filter((issues) => keysMissing(issues, path, input).length === 0);
+  const meant = told.length > 0 ? told : fitting;
+  if (told.length === 0 && fitting.length > 2) {
+    const keys = [...new Set(fitting.flatMap((issues) => keysMissing(issues, path, input)))];
+    return [
+      {
+        pointer: pointerOf(path),
+        code: 'invalid',
+        message: sentence(`write an object with one of the fields ${listed(keys)}`),
+      },
+    ];
+  }
   const [branch] = meant.length > 0 ? meant : [];
   if (branch && (meant.length === 1 || branch.some((i) => i.path.length > 0)))
     return branch.flatMap((inner) => explain(inner, [...path, ...inner.path], schema, input));
@@ -97,6 +110,13 @@ function union(
     },
   ];
 }
+/** Fields that a branch asks for and that are not there. */
+const keysMissing = (issues: readonly Issue[], path: Path, input: unknown): string[] =>
+  issues.flatMap((i) =>
+    i.path.length === 1 && i.code !== 'custom' && valueAt(input, [...path, ...i.path]) === undefined
+      ? [String(i.path[0])]
+      : [],
+  );
 const formatSentence = (issue: Issue): string | undefined =>
   issue.code === 'invalid_format' ? formats[issue.format] : undefined;
 
@@ -182,27 +202,47 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** The field names a schema allows at a path, looking through optionals, unions, arrays, records and pipes. */
-function fieldsAt(schema: z.core.$ZodType, path: Path): string[] {
-  const def = (schema as z.ZodType).def as unknown as {
-    type: string;
-    innerType?: z.core.$ZodType;
-    in?: z.core.$ZodType;
-    out?: z.core.$ZodType;
-    options?: z.core.$ZodType[];
-    element?: z.core.$ZodType;
-    valueType?: z.core.$ZodType;
-    shape?: Record<string, z.core.$ZodType>;
-  };
+/**
+ * The field names a schema allows at a path, looking through optionals, unions, arrays, records, pipes and recursion. Of a
+ * union, those of the branches whose required fields are there.
+ */
+function fieldsAt(schema: z.core.$ZodType, path: Path, value: unknown): string[] {
+  const def = defOf(schema);
   const [head, ...rest] = path;
-  if (def.innerType) return fieldsAt(def.innerType, path);
-  if (def.type === 'pipe') return [def.in, def.out].flatMap((s) => (s ? fieldsAt(s, path) : []));
-  if (def.options) return [...new Set(def.options.flatMap((option) => fieldsAt(option, path)))];
+  if (def.getter) return fieldsAt(def.getter(), path, value);
+  if (def.innerType) return fieldsAt(def.innerType, path, value);
+  if (def.type === 'pipe') return [def.in, def.out].flatMap((s) => (s ? fieldsAt(s, path, value) : []));
+  if (def.options) {
+    const meant = def.options.filter((option) =>
+      requiredOf(option).every((key) => keysOf(value).includes(key)),
+    );
+    const options = meant.length > 0 ? meant : def.options;
+    return [...new Set(options.flatMap((option) => fieldsAt(option, path, value)))];
+  }
   if (def.shape) {
     if (head === undefined) return Object.keys(def.shape);
     const child = def.shape[String(head)];
-    return child ? fieldsAt(child, rest) : [];
+    return child ? fieldsAt(child, rest, valueAt(value, [head])) : [];
   }
   const child = def.element ?? def.valueType;
-  return child && head !== undefined ? fieldsAt(child, rest) : [];
+  return child && head !== undefined ? fieldsAt(child, rest, valueAt(value, [head])) : [];
 }
+
+interface Def {
+  type: string;
+  getter?: () => z.core.$ZodType;
+  innerType?: z.core.$ZodType;
+  in?: z.core.$ZodType;
+  out?: z.core.$ZodType;
+  options?: z.core.$ZodType[];
+  element?: z.core.$ZodType;
+  valueType?: z.core.$ZodType;
+  shape?: Record<string, z.core.$ZodType>;
+}
+const defOf = (schema: z.core.$ZodType): Def => (schema as z.ZodType).def as unknown as Def;
+const keysOf = (value: unknown): string[] =>
+  typeof value === 'object' && value !== null ? Object.keys(value) : [];
+const requiredOf = (schema: z.core.$ZodType): string[] =>
+  Object.entries(defOf(schema).shape ?? {}).flatMap(([key, field]) =>
+    ['optional', 'default', 'nullable', 'prefault'].includes(defOf(field).type) ? [] : [key],
+  );
