@@ -5,7 +5,7 @@
 import type { AudienceDefinition, Clause, Test } from '@carillon/contracts';
 
 export interface Mentions {
-  /** `attribute:plan`, `field:email`, `activity`, `event:order.placed`, `message`, `consent`, `suppression`, `device`. */
+  /** Those of audience/service/stale.ts: `attribute:plan`, `profile`, `event:order.placed`, `message:opened` … */
   words: Set<string>;
   /** Keys of other audiences. */
   audiences: Set<string>;
@@ -31,7 +31,7 @@ export function mentionsOf(definition: AudienceDefinition): Mentions {
   const look = (test: Test): void => {
     if (movesWithTime(test)) mentions.moves = true;
     // The person's zone decides what day it is.
-    if (dated(test)) for (const field of ['timezone', 'phone']) words.add(`field:${field}`);
+    if (dated(test)) words.add('profile');
   };
   const walk = (clause: Clause): void => {
     if ('and' in clause) return clause.and.forEach(walk);
@@ -43,7 +43,9 @@ export function mentionsOf(definition: AudienceDefinition): Mentions {
       );
       look(clause);
     } else if ('field' in clause) {
-      words.add(`field:${clause.field}`);
+      words.add('profile');
+      // A change of attributes alone moves it, and nobody says so.
+      if (clause.field === 'updatedAt') mentions.moves = true;
       look(clause);
     } else if ('activity' in clause) {
       words.add('activity');
@@ -54,14 +56,13 @@ export function mentionsOf(definition: AudienceDefinition): Mentions {
       if (clause.within) mentions.moves = true;
       for (const test of [...(clause.where ?? []), ...(clause.then?.where ?? [])]) look(test);
     } else if ('message' in clause) {
-      words.add('message');
+      for (const type of TOLD[clause.message] ?? [clause.message]) words.add(`message:${type}`);
       if (clause.within) mentions.moves = true;
     } else if ('consent' in clause) {
-      words.add('consent');
-      addressOf(clause.consent, words);
+      // The present address too.
+      words.add('consent').add('profile');
     } else if ('suppressed' in clause) {
-      words.add('suppression');
-      addressOf(clause.suppressed, words);
+      words.add('suppression').add('profile');
     } else if ('device' in clause) {
       words.add('device');
       if (clause.seenWithin) mentions.moves = true;
@@ -71,7 +72,9 @@ export function mentionsOf(definition: AudienceDefinition): Mentions {
   return mentions;
 }
 
-const addressOf = (channel: string, words: Set<string>): void => {
-  if (channel === 'email') words.add('field:email');
-  if (channel === 'sms') words.add('field:phone');
+/** The lines of a timeline that an outcome is read from, where it is not one of its own name. */
+const TOLD: Readonly<Record<string, readonly string[]>> = {
+  notOpened: ['sent', 'opened'],
+  notClicked: ['sent', 'clicked'],
+  bounced: ['failed'],
 };
