@@ -280,8 +280,8 @@ function writeDay(
   lines: readonly Line[],
 ): Promise<{ deliveryId: string; id: string }[]> {
   return sql.query(
-    // A success may also settle what the sweep has meanwhile declared unknown or due again, as long as no newer attempt
-    // began; a success after a receipt that overtook it only adds the provider's id.
+    // A success may also settle what the sweep has meanwhile declared unknown or due again, or what was stopped since, as
+    // long as no newer attempt began; a success after a receipt that overtook it only adds the provider's id.
     `WITH changed AS (
      UPDATE deliveries d
         SET status = CASE WHEN d.status IN ('delivered', 'failed') THEN d.status ELSE u.status END,
@@ -295,7 +295,7 @@ function writeDay(
        FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::float8[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::boolean[], $13::int[])
          AS u(id, attempt, status, reason, after_ms, account_id, provider, provider_message_id, address, possible_duplicate, tries_delta)
       WHERE d.day = $2::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND ${bug('record-unfenced') ? 'true' : 'd.attempt = u.attempt'}
-        AND (${bug('record-unfenced') ? 'true OR' : ''} d.status = 'sending' OR (u.status IN ('sent', 'delivered') AND d.status IN ('unknown', 'queued', 'scheduled', 'delivered', 'failed')))
+        AND (${bug('record-unfenced') ? 'true OR' : ''} d.status = 'sending' OR (u.status IN ('sent', 'delivered') AND (d.status IN ('unknown', 'queued', 'scheduled', 'delivered', 'failed') OR (d.possible_duplicate AND d.status IN ('cancelled', 'suppressed', 'expired')))))
      RETURNING d.id),
      told AS (
      INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, attempt, reason, provider_account_id, device_id, detail)

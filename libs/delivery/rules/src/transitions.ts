@@ -27,9 +27,10 @@ const may: Record<Status, readonly Status[]> = {
   unknown: ['sent', 'delivered', 'failed', 'scheduled'],
   // Only by a re-drive.
   failed: ['scheduled'],
-  suppressed: [],
-  cancelled: [],
-  expired: [],
+  // Only what `settledWhileWaiting` says: an earlier attempt arrived after all.
+  suppressed: ['sent', 'delivered'],
+  cancelled: ['sent', 'delivered'],
+  expired: ['sent', 'delivered'],
 };
 /** May a delivery go from one status to another? */
 export const mayFollow = (from: Status, to: Status): boolean => may[from].includes(to);
@@ -47,10 +48,10 @@ export const receiptFrom = (status: 'sent' | 'delivered' | 'failed'): Status[] =
 
 /**
  * Statuses from which a success settles a delivery of which an earlier attempt may have arrived (`possible_duplicate`):
- * it waits to be sent again, and need not be.
+ * it waits to be sent again, and need not be; or it was stopped while it waited, and yet it had left before.
  */
 export const settledWhileWaiting = (status: 'sent' | 'delivered' | 'failed'): Status[] =>
-  status === 'failed' ? [] : ['scheduled', 'queued'];
+  status === 'failed' ? [] : ['scheduled', 'queued', 'cancelled', 'suppressed', 'expired'];
 
 /** What a person may send again. Nothing that was accepted is among them. */
 export const redrivable: readonly Status[] = ['failed', 'unknown'];

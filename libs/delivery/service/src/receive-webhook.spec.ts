@@ -29,6 +29,8 @@ const reasonFor: Record<string, string> = {
   unknown: 'no_answer',
   failed: 'rejected',
   cancelled: 'cancelled_by_request',
+  suppressed: 'suppressed_manually',
+  expired: 'expired_before_sending',
   scheduled: 'retry',
 };
 /** A delivery that has been handed over. */
@@ -280,6 +282,17 @@ describe('receipts that come before their delivery', () => {
     await callback(id, told('delivered'));
     expect(await detail(id)).toMatchObject({ status: 'delivered', dueAt: null });
   });
+
+  it.each(['cancelled', 'suppressed', 'expired'])(
+    'tell of what was %s while it waited to be sent again that it had arrived; what never left stays as it is',
+    async (status) => {
+      const [left, not] = [await delivery(status), await delivery(status)];
+      await api.owner.query('UPDATE deliveries SET possible_duplicate = true WHERE id = $1', [left]);
+      for (const id of [left, not]) await callback(id, told('delivered'));
+      expect((await detail(left)).status).toBe('delivered');
+      expect((await detail(not)).status).toBe(status);
+    },
+  );
 });
 
 describe('receipts in any order, each three times', () => {
