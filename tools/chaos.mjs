@@ -40,7 +40,7 @@ await runCommand(async ({ onStop, stopping }) => {
   const { markdown, table } = await import('./chaos/table.mjs');
   const seed = asked.seed ? Number(asked.seed) : Math.floor(Math.random() * 1e9);
   if (!Number.isSafeInteger(seed)) throw new Problem('--seed takes a whole number.');
-  const rate = asked.rate ? Number(asked.rate) : 60;
+  const rate = asked.rate ? Number(asked.rate) : 40;
 
   if (asked.list) {
     for (const one of scenarios)

@@ -1,7 +1,7 @@
 /**
  * Judges a run by its ledgers alone. Shares no code with the system and knows nothing of how it works; only what was
- * promised (A), what arrived (B), what the log says (C), which receipts were acknowledged (E), when faults struck (F),
- * and which webhooks were sent (D, when there are any).
+ * promised (A), what arrived (B), what the log says (C), which webhooks came (D), which receipts were acknowledged (E),
+ * and when faults struck (F).
  */
 
 /** In which nothing more happens by itself. */
@@ -17,21 +17,37 @@ export const ZEROS = [
   'duplicatesKnown',
   'forbidden',
   'stuck',
+  'untold',
   'contradictions',
+  'unknownBeyond',
 ];
 
 /**
  * @param {object} ledgers
  * @param {object[]} ledgers.promised A: `accepted { at, key, message, deliveries: [{ id, channel }], expiresAt? }`,
- *   `cancelled { at, message, alreadyLeft }`, `suppressed { at, channel, address }`
+ *   `cancelled { at, message, alreadyLeft }`, `suppressed { at, channel, address }`, `run { at, message, profiles }`,
+ *   `runCancelled { at, message }`
  * @param {object[]} ledgers.arrived B: `{ at, channel, delivery, key }`
  * @param {object[]} ledgers.log C: one per delivery, see dump.mjs
+ * @param {object[]} [ledgers.runs] C: one per run, `{ message, state }`
  * @param {object[]} [ledgers.receipts] E: `{ delivery, status }`, those answered with success
  * @param {object[]} [ledgers.faults] F: `{ at, what }`, in order; recovery counts from `at`
- * @param {object[]} [ledgers.webhooks] D: `{ delivery, status }`
+ * @param {object[]} [ledgers.webhooks] D: `{ id, type, forged }`, `id` being `<delivery>:<line of its timeline>`
+ * @param {string[]} [ledgers.told] the types of lines that endpoints are told of
+ * @param {number} [ledgers.unknownAtMost] what one fault may leave in doubt per channel and lane: sub-batch × what runs side by side
  * @returns {{ figures: Record<string, number>, examples: Record<string, string[]> }} the row, and ids to look at
  */
-export function check({ promised, arrived, log, receipts = [], faults = [], webhooks = [] }) {
+export function check({
+  promised,
+  arrived,
+  log,
+  runs = [],
+  receipts = [],
+  faults = [],
+  webhooks = [],
+  told = [],
+  unknownAtMost = Infinity,
+}) {
   const examples = {};
   const count = (name, things) => {
     if (things.length > 0) examples[name] = things.slice(0, 5);
@@ -45,11 +61,14 @@ export function check({ promised, arrived, log, receipts = [], faults = [], webh
     (b) => b.delivery,
   );
 
-  const logMissing = [...acceptedIds].filter((id) => !rows.has(id));
-  const lost = [...acceptedIds].filter((id) => {
-    const row = rows.get(id);
-    return row && isPlace(row.status, 'sent', 'delivered') && !arrivals.has(id);
-  });
+  const planned = promised.filter((p) => p.kind === 'run');
+  const logMissing = [
+    ...[...acceptedIds].filter((id) => !rows.has(id)),
+    ...membersMissing({ planned, promised, log, runs }),
+  ];
+  const lost = log
+    .filter((row) => isPlace(row.status, 'sent', 'delivered') && !arrivals.has(row.delivery))
+    .map((row) => row.delivery);
   const phantom = [
     ...[...arrivals.keys()].filter((id) => !(rows.get(id)?.tries > 0)),
     ...arrived.filter((b) => b.delivery === null).map((b) => `${b.channel} ${b.key}`),
@@ -57,21 +76,28 @@ export function check({ promised, arrived, log, receipts = [], faults = [], webh
   const duplicates = judgeDuplicates({ arrivals, rows, accepted, log });
   const forbidden = [
     ...cancelledYetSent({ promised, accepted, arrivals, rows }),
+    ...runCancelledYetSent({ promised, arrivals, log }),
     ...suppressedYetSent({ promised, arrivals, log }),
     ...expiredYetSent({ accepted, arrivals, rows }),
   ];
-  const stuck = log.filter((row) => !ENDS.includes(row.status)).map((row) => `${row.delivery} ${row.status}`);
+  const stuck = [
+    ...log.filter((row) => !ENDS.includes(row.status)).map((row) => `${row.delivery} ${row.status}`),
+    ...runs
+      .filter((run) => !isPlace(run.state, 'completed', 'cancelled'))
+      .map((run) => `run of ${run.message} ${run.state}`),
+  ];
+  const untold = linesUntold(log, webhooks, told);
   const contradictions = [
     ...sentTwice(log),
     ...receiptsIgnored(rows, receipts),
     ...webhooksWrong(rows, webhooks),
   ];
   const unknown = log.filter((row) => row.status === 'unknown' || row.possibleDuplicate);
-  const recovery = recoveryOf(log, faults);
+  const recovery = recoveryOf(log, faults, unknownAtMost);
 
   return {
     figures: {
-      accepted: acceptedIds.size,
+      accepted: acceptedIds.size + planned.reduce((sum, run) => sum + run.profiles.length, 0),
       lost: count('lost', lost),
       logMissing: count('logMissing', logMissing),
       phantom: count('phantom', phantom),
@@ -79,13 +105,15 @@ export function check({ promised, arrived, log, receipts = [], faults = [], webh
       duplicatesUnknown: duplicates.unknown,
       unknown: unknown.length,
       unknownPerKill: recovery.unknownPerKill,
+      unknownBeyond: count('unknownBeyond', recovery.beyond),
       forbidden: count('forbidden', forbidden),
       stuck: count('stuck', stuck),
+      untold: count('untold', untold),
       contradictions: count('contradictions', contradictions),
       recoverySeconds: recovery.seconds,
       faults: faults.length,
     },
-    examples,
+    examples: { ...examples, ...(recovery.slowest ? { slowest: [recovery.slowest] } : {}) },
   };
 }
 
@@ -133,6 +161,28 @@ function cancelledYetSent({ promised, accepted, arrivals, rows }) {
     );
 }
 
+/** Members of a run that have no row; of a cancelled one those that were still to come need none. */
+function membersMissing({ planned, promised, log, runs }) {
+  const cancelled = new Set(
+    [
+      ...promised.filter((p) => p.kind === 'runCancelled'),
+      ...runs.filter((r) => r.state === 'cancelled'),
+    ].map((r) => r.message),
+  );
+  const logged = new Set(log.map((row) => `${row.message} ${row.profile}`));
+  return planned
+    .filter((run) => !cancelled.has(run.message))
+    .flatMap((run) => run.profiles.map((profile) => `${run.message} ${profile}`))
+    .filter((member) => !logged.has(member));
+}
+
+function runCancelledYetSent({ promised, arrivals, log }) {
+  const since = new Map(promised.flatMap((p) => (p.kind === 'runCancelled' ? [[p.message, p.at]] : [])));
+  return log
+    .filter((row) => since.has(row.message) && leftAfter(row, since.get(row.message), arrivals))
+    .map((row) => `${row.delivery} of a cancelled run`);
+}
+
 /** Handed over after the word of the operator was committed. */
 function suppressedYetSent({ promised, arrivals, log }) {
   const since = new Map();
@@ -176,40 +226,75 @@ function receiptsIgnored(rows, receipts) {
     .map(([id]) => `${id} delivered by receipt, ${rows.get(id).status} in the log`);
 }
 
-/** A webhook says what the log says. */
+/** A webhook is signed, and about a line of a timeline, whose word it says. More than once is allowed. */
 const webhooksWrong = (rows, webhooks) =>
   webhooks
-    .filter(({ delivery, status }) => {
-      const row = rows.get(delivery);
+    .filter(({ id, type, forged }) => {
+      const [delivery, line] = id.split(':');
       return (
-        !row ||
-        (END_LINES.has(status) && !row.timeline.some((l) => l.type === status) && row.status !== status)
+        forged ||
+        !rows.get(delivery)?.timeline.some((l) => String(l.id) === line && `delivery.${l.type}` === type)
       );
     })
-    .map(({ delivery, status }) => `${delivery} told as ${status}`);
+    .map(({ id, type }) => `${id} told as ${type}`);
+
+/** Lines that endpoints are told of, and no webhook came. */
+function linesUntold(log, webhooks, told) {
+  const came = new Set(webhooks.map((w) => w.id));
+  return log.flatMap(({ delivery, timeline }) =>
+    timeline
+      .filter((line) => told.includes(line.type) && !came.has(`${delivery}:${line.id}`))
+      .map((line) => `${delivery}:${line.id} ${line.type}`),
+  );
+}
 
 /**
- * The longest that anything which was under way at a fault stood still after it, and the most attempts that one fault
- * left in doubt.
+ * The longest that anything which was under way at a fault stood still after it; the most attempts that one fault left
+ * in doubt; and where those of a channel and lane were more than may be.
  */
-function recoveryOf(log, faults) {
+function recoveryOf(log, faults, unknownAtMost) {
   let seconds = 0;
+  let slowest;
   let unknownPerKill = 0;
-  faults.forEach(({ at }, n) => {
+  const beyond = [];
+  const runs = groupBy(
+    log.filter((row) => row.inRun && row.handedOverAt !== null),
+    (row) => row.message,
+  );
+  faults.forEach(({ at, what }, n) => {
     const next = faults[n + 1]?.at ?? Infinity;
-    let doubts = 0;
-    for (const { timeline } of log) {
+    const stood = (until, who) => {
+      if ((until - at) / 1000 <= seconds) return;
+      seconds = (until - at) / 1000;
+      slowest = `${who} after ${what}`;
+    };
+    const doubts = new Map();
+    for (const { delivery, timeline, inRun, channel, lane } of log) {
       const after = timeline.find((line) => line.at > at);
       if (!after || after.at > next) continue;
       const before = timeline.filter((line) => line.at <= at);
-      if (before.length === 0 || before.some((line) => END_LINES.has(line.type))) continue;
-      if (plannedAt(before.at(-1)) > at) continue;
-      seconds = Math.max(seconds, (after.at - at) / 1000);
-      if (after.lostAfterMark) doubts += 1;
+      // Members of a run have no line before they have left.
+      if (before.length === 0 && !(inRun && after.lostAfterMark)) continue;
+      if (before.some((line) => END_LINES.has(line.type))) continue;
+      if (before.length > 0 && plannedAt(before.at(-1)) > at) continue;
+      if (before.length > 0) stood(after.at, delivery);
+      if (after.lostAfterMark) doubts.set(`${channel} ${lane}`, (doubts.get(`${channel} ${lane}`) ?? 0) + 1);
     }
-    unknownPerKill = Math.max(unknownPerKill, doubts);
+    for (const [message, rows] of runs) {
+      const times = rows.map((row) => row.handedOverAt);
+      const after = times.filter((time) => time > at);
+      if (after.length === 0 || after.length === times.length) continue;
+      const first = Math.min(...after);
+      if (first <= next) stood(first, `run of ${message}`);
+    }
+    for (const [where, many] of doubts)
+      if (many > unknownAtMost) beyond.push(`${many} of ${where} in doubt after ${what}`);
+    unknownPerKill = Math.max(
+      unknownPerKill,
+      [...doubts.values()].reduce((sum, many) => sum + many, 0),
+    );
   });
-  return { seconds: Math.round(seconds * 10) / 10, unknownPerKill };
+  return { seconds: Math.round(seconds * 10) / 10, slowest, unknownPerKill, beyond };
 }
 /** When the line says that something happens next; its own time when it says nothing. */
 const plannedAt = (line) => line.plannedAt ?? line.at;

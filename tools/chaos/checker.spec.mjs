@@ -8,33 +8,58 @@ function sound() {
   const row = (n, more = {}) => ({
     key: `k${n}`,
     message: `m${n}`,
+    profile: null,
+    inRun: false,
     delivery: `d${n}`,
     channel: 'sms',
+    lane: 'transactional',
     status: 'sent',
     tries: 1,
     possibleDuplicate: false,
     address: `+1555000000${n}`,
     handedOverAt: 1010 + n,
     timeline: [
-      line(1000 + n, 'accepted'),
-      line(1010 + n, 'handed_over'),
-      line(1020 + n, 'sent', { attempt: 1 }),
+      line(1000 + n, 'accepted', { id: 1 }),
+      line(1010 + n, 'handed_over', { id: 2 }),
+      line(1020 + n, 'sent', { id: 3, attempt: 1 }),
     ],
     ...more,
   });
+  // A run to two people.
+  const member = (n) =>
+    row(n, {
+      message: 'm0',
+      profile: `p${n}`,
+      inRun: true,
+      channel: 'email',
+      lane: 'bulk',
+      address: `p${n}@example.com`,
+      timeline: [],
+    });
   return {
-    promised: [1, 2].map((n) => ({
-      kind: 'accepted',
-      at: 1001 + n,
+    promised: [
+      ...[1, 2].map((n) => ({
+        kind: 'accepted',
+        at: 1001 + n,
+        key: `k${n}`,
+        message: `m${n}`,
+        deliveries: [{ id: `d${n}`, channel: 'sms' }],
+      })),
+      { kind: 'run', at: 1000, message: 'm0', profiles: ['p3', 'p4'] },
+    ],
+    arrived: [1, 2, 3, 4].map((n) => ({
+      at: 1015 + n,
+      channel: n > 2 ? 'email' : 'sms',
+      delivery: `d${n}`,
       key: `k${n}`,
-      message: `m${n}`,
-      deliveries: [{ id: `d${n}`, channel: 'sms' }],
     })),
-    arrived: [1, 2].map((n) => ({ at: 1015 + n, channel: 'sms', delivery: `d${n}`, key: `k${n}` })),
-    log: [row(1), row(2)],
+    log: [row(1), row(2), member(3), member(4)],
+    runs: [{ message: 'm0', state: 'completed' }],
     receipts: [],
     faults: [],
-    webhooks: [],
+    webhooks: [1, 2].map((n) => ({ id: `d${n}:3`, type: 'delivery.sent', forged: false })),
+    told: ['sent'],
+    unknownAtMost: 1,
   };
 }
 const zerosOf = (ledgers) => {
@@ -50,7 +75,7 @@ const planted = (change) => {
 describe('the checker', () => {
   it('finds nothing in a sound run', () => {
     const { figures, examples } = check(sound());
-    expect(figures).toMatchObject({ accepted: 2, unknown: 0, duplicatesUnknown: 0, recoverySeconds: 0 });
+    expect(figures).toMatchObject({ accepted: 4, unknown: 0, duplicatesUnknown: 0, recoverySeconds: 0 });
     expect(zerosOf(sound())).toEqual({});
     expect(examples).toEqual({});
   });
@@ -59,10 +84,39 @@ describe('the checker', () => {
     [
       'an accepted message that the log does not know',
       (l) => {
+        l.log.shift();
+        l.arrived.shift();
+        l.webhooks.shift();
+      },
+      { logMissing: 1 },
+    ],
+    [
+      'a member of a run that the log does not know',
+      (l) => {
         l.log.pop();
         l.arrived.pop();
       },
       { logMissing: 1 },
+    ],
+    [
+      'a member of a run who has two rows',
+      (l) => {
+        l.log.push({ ...l.log[3], delivery: 'd5' });
+        l.arrived.push({ ...l.arrived[3], delivery: 'd5' });
+      },
+      { duplicatesKnown: 1 },
+    ],
+    [
+      'a run that never comes to an end',
+      (l) => {
+        l.runs[0].state = 'paused';
+      },
+      { stuck: 1 },
+    ],
+    [
+      'a member of a cancelled run who was yet sent to',
+      (l) => l.promised.push({ kind: 'runCancelled', at: 1013.5, message: 'm0' }),
+      { forbidden: 1 },
     ],
     ['one that is called sent and never arrived', (l) => l.arrived.pop(), { lost: 1 }],
     [
@@ -72,7 +126,13 @@ describe('the checker', () => {
     ],
     [
       'an arrival of what the log never handed over',
-      (l) => Object.assign(l.log[0], { status: 'suppressed', tries: 0, handedOverAt: null, timeline: [] }),
+      (l) =>
+        Object.assign(l.log[0], {
+          status: 'suppressed',
+          tries: 0,
+          handedOverAt: null,
+          timeline: l.log[0].timeline.slice(2),
+        }),
       { phantom: 1 },
     ],
     [
@@ -135,13 +195,13 @@ describe('the checker', () => {
     [
       'one that never comes to an end',
       (l) => {
-        Object.assign(l.log[0], { status: 'queued', timeline: [] });
+        Object.assign(l.log[0], { status: 'queued' });
       },
       { stuck: 1 },
     ],
     [
       'one that is sent twice in its own timeline',
-      (l) => l.log[0].timeline.push({ at: 1030, type: 'sent', attempt: 2 }),
+      (l) => l.log[0].timeline.push({ id: 3, at: 1030, type: 'sent', attempt: 2 }),
       { contradictions: 1 },
     ],
     [
@@ -151,8 +211,30 @@ describe('the checker', () => {
     ],
     [
       'a webhook about what never was',
-      (l) => l.webhooks.push({ delivery: 'd1', status: 'failed' }),
+      (l) => l.webhooks.push({ id: 'd1:9', type: 'delivery.sent', forged: false }),
       { contradictions: 1 },
+    ],
+    [
+      'a webhook that says something else than the log',
+      (l) => l.webhooks.push({ id: 'd1:3', type: 'delivery.failed', forged: false }),
+      { contradictions: 1 },
+    ],
+    [
+      'a webhook that somebody else signed',
+      (l) => l.webhooks.push({ ...l.webhooks[0], forged: true }),
+      { contradictions: 1 },
+    ],
+    ['a line that no webhook told of', (l) => l.webhooks.pop(), { untold: 1 }],
+    [
+      'more in doubt after one fault than may leave between two commits',
+      (l) => {
+        l.faults.push({ at: 2000, what: 'kill' });
+        for (const row of l.log.slice(2)) {
+          row.status = 'unknown';
+          row.timeline = [{ id: 4, at: 12_000, type: 'unknown', lostAfterMark: true }];
+        }
+      },
+      { unknownBeyond: 1 },
     ],
   ])('shows %s', (_what, change, figures) => {
     expect(planted(change)).toEqual(figures);
@@ -171,14 +253,25 @@ describe('the checker', () => {
       'an end with a reason and no arrival',
       (l) => {
         l.arrived.shift();
-        Object.assign(l.log[0], { status: 'expired', tries: 0, handedOverAt: null });
+        l.webhooks.shift();
+        Object.assign(l.log[0], { status: 'expired', tries: 0, handedOverAt: null, timeline: [] });
       },
     ],
     [
       'a receipt that overtook the record of its own attempt',
-      (l) => l.log[0].timeline.push({ at: 1019, type: 'sent' }),
+      (l) => l.log[0].timeline.push({ id: 3, at: 1019, type: 'sent' }),
     ],
     ['an answer repeated for the same key', (l) => l.promised.push(l.promised[0])],
+    ['a webhook that came twice', (l) => l.webhooks.push(l.webhooks[0])],
+    [
+      'members of a cancelled run who were still to come',
+      (l) => {
+        l.promised.push({ kind: 'runCancelled', at: 1100, message: 'm0' });
+        l.runs[0].state = 'cancelled';
+        l.log.pop();
+        l.arrived.pop();
+      },
+    ],
     [
       'a receipt that the log has',
       (l) => {
@@ -205,6 +298,7 @@ describe('the checker', () => {
       { at: 1900, type: 'accepted' },
       { at: 12_500, type: 'unknown', lostAfterMark: true },
     ];
+    ledgers.log[2].handedOverAt = 3500;
     // Not due before, so it did not stand still.
     ledgers.log[1].timeline = [
       { at: 1900, type: 'accepted', plannedAt: 60_000 },
@@ -212,9 +306,19 @@ describe('the checker', () => {
     ];
     expect(check(ledgers).figures).toMatchObject({ recoverySeconds: 10.5, unknownPerKill: 1 });
   });
+
+  it('measures how long a run stood still', () => {
+    const ledgers = sound();
+    ledgers.faults = [{ at: 2000, what: 'kill' }];
+    ledgers.log[2].handedOverAt = 13_000;
+    expect(check(ledgers)).toMatchObject({
+      figures: { recoverySeconds: 11 },
+      examples: { slowest: ['run of m0 after kill'] },
+    });
+  });
 });
 
 function doubt(row) {
   row.possibleDuplicate = true;
-  row.timeline.splice(1, 0, { at: 1005, type: 'deferred', reason: 'retry' });
+  row.timeline.splice(1, 0, { id: 9, at: 1005, type: 'deferred', reason: 'retry' });
 }

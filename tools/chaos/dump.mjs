@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
 const OF_RUN = `FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id WHERE m.options->'metadata'->>'run' = $1`;
+const RUNS = `FROM runs r JOIN messages m ON m.day = r.day AND m.id = r.message_id WHERE m.options->'metadata'->>'run' = $1`;
 
 /** Waits until nothing of the run is under way. @returns whether it came to that in time */
 export async function untilAtRest(ownerUrl, run, patienceMs, onWait = () => {}) {
@@ -10,7 +11,8 @@ export async function untilAtRest(ownerUrl, run, patienceMs, onWait = () => {}) 
   for (;;) {
     const open = await ask(
       ownerUrl,
-      `SELECT count(*)::int AS n ${OF_RUN} AND d.status IN ('scheduled', 'queued', 'sending')`,
+      `SELECT (SELECT count(*) ${OF_RUN} AND d.status IN ('scheduled', 'queued', 'sending'))::int
+            + (SELECT count(*) ${RUNS} AND r.state NOT IN ('completed', 'cancelled'))::int AS n`,
       [run],
     ).then(
       ([row]) => row.n,
@@ -23,28 +25,48 @@ export async function untilAtRest(ownerUrl, run, patienceMs, onWait = () => {}) 
   }
 }
 
-/** One entry per delivery of the run, with its timeline; and what lies in inboxes, which is where in-app arrives. */
+/** Waits until every webhook that is due soon has come. Those that were refused wait for minutes: their lines are untold. */
+export async function untilTold(ownerUrl, patienceMs) {
+  const deadline = Date.now() + patienceMs;
+  while (Date.now() < deadline) {
+    const [{ n }] = await ask(
+      ownerUrl,
+      `SELECT count(*)::int AS n FROM webhook_messages WHERE due_at < now() + interval '1 minute'`,
+      [],
+    );
+    if (n === 0) return;
+    await sleep(250);
+  }
+}
+
+/** One entry per delivery of the run, with its timeline; its runs to many; and what lies in inboxes, which is where in-app arrives. */
 export async function dumpLog(ownerUrl, run) {
   const rows = await ask(
     ownerUrl,
-    `SELECT m.options->'metadata'->>'key' AS key, m.id AS message, d.id AS delivery, d.channel, d.class, d.status, d.reason, d.attempt, d.tries, d.crashes,
+    `SELECT concat_ws(':', m.options->'metadata'->>'key', CASE WHEN r.id IS NOT NULL THEN d.profile_id END) AS key, r.id IS NOT NULL AS "inRun", d.profile_id AS profile,
+            m.id AS message, d.id AS delivery, d.channel, d.lane, d.class, d.status, d.reason, d.attempt, d.tries, d.crashes,
             d.possible_duplicate AS "possibleDuplicate", d.address, ms(d.handed_over_at) AS "handedOverAt",
-            (SELECT json_agg(json_build_object('at', ms(e.at), 'type', e.type, 'attempt', e.attempt, 'reason', e.reason, 'detail', e.detail) ORDER BY e.at, e.id)
+            (SELECT json_agg(json_build_object('id', e.id, 'at', ms(e.at), 'type', e.type, 'attempt', e.attempt, 'reason', e.reason, 'detail', e.detail) ORDER BY e.at, e.id)
                FROM delivery_events e WHERE e.day = d.day AND e.delivery_id = d.id) AS timeline,
             (SELECT ms(i.created_at) FROM inbox_items i WHERE i.workspace_id = d.workspace_id AND i.delivery_id = d.id) AS "inboxAt"
-       ${OF_RUN}`.replaceAll(/ms\(([^)]+)\)/g, 'round(extract(epoch FROM $1) * 1000)::float8'),
+       ${OF_RUN.replace(' WHERE', ' LEFT JOIN runs r ON r.workspace_id = m.workspace_id AND r.message_id = m.id WHERE')}`.replaceAll(
+      /ms\(([^)]+)\)/g,
+      'round(extract(epoch FROM $1) * 1000)::float8',
+    ),
     [run],
   );
   for (const row of rows) row.timeline = (row.timeline ?? []).map(lineOf);
   return {
     log: rows,
+    runs: await ask(ownerUrl, `SELECT r.message_id AS message, r.state ${RUNS}`, [run]),
     inbox: rows
       .filter((row) => row.inboxAt !== null)
       .map((row) => ({ at: row.inboxAt, channel: 'in-app', delivery: row.delivery, key: row.key })),
   };
 }
 
-const lineOf = ({ at, type, attempt, reason, detail }) => ({
+const lineOf = ({ id, at, type, attempt, reason, detail }) => ({
+  id,
   at,
   type,
   ...(attempt === null ? {} : { attempt }),

@@ -4,16 +4,21 @@
  * answer, as a careful caller does. Ends by itself; its plan comes from the seed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Database } from '@carillon/database';
+import { changeRun, planRun } from '@carillon/delivery-service';
 import pg from 'pg';
 import { Carillon } from '@carillon/sdk';
 import { openLedger } from './ledger.mjs';
 import { between, randomFrom } from './random.mjs';
 
 const [settings] = process.argv.slice(2).map((text) => JSON.parse(text));
-const { url, apiKey, databaseUrl, run, seed, rate, seconds, ledger: file, whenClaimed } = settings;
+const { url, apiKey, databaseUrl, run, seed, rate, seconds, ledger: file, whenClaimed, burst } = settings;
 const PATIENCE_MS = 120_000;
 const MOST_UNDER_WAY = 300;
 const PROFILES = 40;
+/** Messages to many: so many members each, one every so often. Every third is cancelled on its way. */
+const MEMBERS = 150;
+const RUN_EVERY_MS = 3000;
 
 const random = randomFrom(seed);
 const ledger = openLedger(file, { durable: true });
@@ -157,9 +162,86 @@ async function batch(plans) {
   for (const result of answer?.results ?? []) if (result.ok) accepted(plans[result.index], result.message);
 }
 
+/** Not the plan's, which must be the same however fast the runs go. */
+const ofRuns = randomFrom(seed + 7);
+const bulk = new Database({ url: process.env.DATABASE_URL, max: 2 });
+let members = [];
+/** People of this run alone: what becomes of their addresses disturbs no other. */
+async function makeMembers(count) {
+  const made = Array.from({ length: count }, (_, n) => ({
+    externalId: `${run}-m${n}`,
+    email: `${run}-m${n}@example.com`,
+    phone: `+1556${String((seed % 1000) * 10_000 + n)
+      .padStart(7, '0')
+      .slice(-7)}`,
+  }));
+  for (let at = 0; at < count; at += 1000)
+    await insist(() => carillon.profiles.bulkUpsert(made.slice(at, at + 1000)));
+  const { rows } = await database.query(
+    `SELECT id, workspace_id AS "workspaceId" FROM profiles WHERE external_id LIKE $1 || '-m%'`,
+    [run],
+  );
+  members = rows;
+}
+
+/** Planned by the library, as a campaign does it: it exists whole or not at all. */
+async function toMany(n, { channel = ['email', 'sms', 'in-app'][n % 3], cancel = n % 3 === 2 } = {}) {
+  const { workspaceId } = members[0];
+  const profiles = members.map((m) => m.id);
+  let tries = 0;
+  const planned = await insist(async () => {
+    const key = `${run}-run${n}.${tries++}`;
+    const made = await bulk.inWorkspace(workspaceId, async (sql) => {
+      const one = await planRun(sql, workspaceId, {
+        source: { kind: 'campaign', id: null },
+        channel,
+        messageClass: n % 2 ? 'transactional' : 'marketing',
+        content: { [channel]: content(key)[channel] },
+        options: { metadata: { run, key } },
+        audience: { profileIds: profiles },
+      });
+      await changeRun(sql, workspaceId, one.id, 'start');
+      return one;
+    });
+    ledger.add({ kind: 'run', at: Date.now(), key, message: made.messageId, channel, profiles });
+    return made;
+  });
+  if (!planned || !cancel) return;
+  await sleep(between(ofRuns, 0, 600));
+  await insist(async () => {
+    const was = await bulk.inWorkspace(workspaceId, (sql) =>
+      changeRun(sql, workspaceId, planned.id, 'cancel'),
+    );
+    const { rows } = await database.query('SELECT extract(epoch FROM clock_timestamp()) * 1000 AS at');
+    if (was) ledger.add({ kind: 'runCancelled', at: Number(rows[0].at), message: planned.messageId });
+  });
+}
+
+/** As much at once as batches carry, so that more is under way than one fault may leave in doubt. */
+async function atOnce({ channel, count }) {
+  const plans = Array.from({ length: count }, (_, i) => {
+    const key = `${run}-burst${i}`;
+    return {
+      key,
+      kind: 'plain',
+      channel,
+      message: {
+        to: addressOf(channel, 100_000 + i),
+        channels: [channel],
+        content: { [channel]: content(key)[channel] },
+        class: 'transactional',
+        metadata: { run, key },
+        idempotencyKey: key,
+      },
+    };
+  });
+  while (plans.length > 0) await batch(plans.splice(0, 500));
+}
+
 await insist(() =>
   carillon.profiles.bulkUpsert(Array.from({ length: PROFILES }, (_, n) => ({ externalId: `chaos-${n}` }))),
 );
+if (settings.runs) await makeMembers(settings.members ?? MEMBERS);
 const tell = (message) => process.connected && process.send(message);
 // Whoever started us is gone: nobody would read the ledger.
 process.on('disconnect', () => process.exit(1));
@@ -173,8 +255,12 @@ const track = (work) => {
 const started = performance.now();
 let n = 0;
 let lot = [];
+let runsMade = 0;
+if (burst) track(atOnce(burst));
 while (performance.now() - started < seconds * 1000) {
   const plan = planOf(n++);
+  if (settings.runs && performance.now() - started > (runsMade + 0.4) * RUN_EVERY_MS)
+    track(toMany(runsMade++));
   // Every fifth plain one goes by batch.
   if (plan.kind === 'plain' && n % 5 === 0) {
     lot.push(plan);
@@ -188,5 +274,6 @@ if (lot.length > 0) track(batch(lot));
 tell({ sent: n });
 await Promise.all(underWay);
 await database.end();
+await bulk.close();
 ledger.close();
 process.exit(0);

@@ -1,7 +1,7 @@
 /**
  * The providers' side, as a process of its own: real SMTP, Twilio's REST API and FCM v1, just enough for the real
  * clients. Writes down every message it takes before it answers (ledger B), and every receipt that Carillon said it had
- * (ledger E). Shares no code with Carillon. Told by its parent how to behave: see `behaviour`.
+ * (ledger E); and the endpoint that is told by webhooks (ledger D). Shares no code with Carillon. Told by its parent how to behave: see `behaviour`.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import http from 'node:http';
@@ -14,6 +14,8 @@ const [settings] = process.argv.slice(2).map((text) => JSON.parse(text));
 const random = randomFrom(settings.seed);
 let arrivals = openLedger(settings.arrivals);
 let receipts = openLedger(settings.receipts);
+let webhooks = openLedger(settings.webhooks);
+let webhookSecret = '';
 
 /**
  * `share` of the messages get `act`: `refuse` (429, 4xx: not taken), `vanish` (reset, not taken), `take-and-vanish`
@@ -27,7 +29,9 @@ process.on('message', (message) => {
   if (message.ledgers) {
     arrivals = openLedger(message.ledgers.arrivals);
     receipts = openLedger(message.ledgers.receipts);
+    webhooks = openLedger(message.ledgers.webhooks);
   }
+  if (message.webhookSecret) webhookSecret = message.webhookSecret;
   process.send({ answers: message.n, callbacksUnderWay });
 });
 process.on('disconnect', () => process.exit(0));
@@ -88,6 +92,7 @@ web.keepAliveTimeout = 60_000;
 function answer(request, response, body) {
   const say = (status, json, headers = {}) =>
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(json));
+  if (request.url === '/hook') return (note(request, body), response.writeHead(204).end());
   if (request.url === '/token')
     return say(200, { access_token: 'chaos', expires_in: 3599, token_type: 'Bearer' });
   const sms = request.url.endsWith('/Messages.json');
@@ -105,6 +110,22 @@ function answer(request, response, body) {
   if (act === 'silence') return undefined;
   if (act === 'take-and-vanish') return request.socket.resetAndDestroy();
   return say(sms ? 201 : 200, taken);
+}
+
+/** By Standard Webhooks. */
+function note({ headers }, body) {
+  const id = headers['webhook-id'];
+  const signature = createHmac('sha256', Buffer.from(webhookSecret.replace('whsec_', ''), 'base64'))
+    .update(`${id}.${headers['webhook-timestamp']}.${body}`)
+    .digest('base64');
+  const { type, data } = JSON.parse(body);
+  webhooks.add({
+    at: Date.now(),
+    id,
+    type,
+    run: data?.metadata?.run ?? null,
+    forged: !headers['webhook-signature'].includes(`v1,${signature}`),
+  });
 }
 
 function takePush(body) {

@@ -11,6 +11,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { Carillon } from '@carillon/sdk';
 import { developmentSecrets, freePort, Problem, root } from '../data-folder.mjs';
 import { APP_ROLE, migrate } from '../migrate.mjs';
 import { startPostgres } from '../postgres.mjs';
@@ -18,6 +19,8 @@ import { startService } from '../service-process.mjs';
 import { startFaultProxy } from './fault-proxy.mjs';
 
 const AGAIN_AFTER_MS = 300;
+/** Lines of a timeline that an endpoint is told of. */
+export const TOLD = ['sent', 'delivered', 'failed', 'suppressed', 'cancelled', 'expired', 'unknown'];
 const APART = [
   'api',
   'audience',
@@ -57,6 +60,8 @@ class Stage {
   /** Where faults are written down; a scenario gives it. */
   onFault = () => {};
   closing = false;
+  /** The longest that one of the services took from its end until it was ready again. */
+  downMs = 0;
   /** Failpoints for the next lives of whatever ends. */
   upNext = [];
 
@@ -178,11 +183,13 @@ class Stage {
     this.ledgers = {
       arrivals: path.join(this.folder, 'b.jsonl'),
       receipts: path.join(this.folder, 'e.jsonl'),
+      webhooks: path.join(this.folder, 'd.jsonl'),
     };
     this.sink = fork(here('sink.mjs'), [JSON.stringify({ seed: this.seed, ...this.ledgers })], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const [ready] = await once(this.sink, 'message');
+    this.hookUrl = `http://127.0.0.1:${ready.webPort}/hook`;
     this.sink.once('exit', (code) => {
       if (!this.closing) console.error(`The providers' side ended (${code}): this run proves nothing.`);
       if (!this.closing) process.kill(process.pid, 'SIGTERM');
@@ -225,10 +232,28 @@ class Stage {
         [channel, endpoint],
       );
     await this.seedOnce();
+    // Waits of seconds, not of minutes: a row of the matrix comes to rest soon.
+    await owner.query(
+      `UPDATE workspaces SET settings = settings || jsonb_build_object('retry', (
+         SELECT jsonb_object_agg(channel, '{"backoffMs": 1000, "maxBackoffMs": 4000, "attempts": 20}'::jsonb) FROM unnest($1::text[]) AS channel))`,
+      [Object.keys(endpoints)],
+    );
     await owner.query(
       `UPDATE provider_accounts SET paused_at = now(), paused_reason = 'chaos', position = 90 WHERE name = 'Sandbox'`,
     );
     await owner.end();
+  }
+
+  /** The providers' side is told of every end by webhooks. Once for each installation. */
+  async listenToWebhooks() {
+    if (this.listening) return;
+    this.listening = true;
+    const carillon = new Carillon({ apiKey: this.apiKey, baseUrl: this.url });
+    const { secret } = await carillon.webhooks.create({
+      url: this.hookUrl,
+      types: TOLD.map((type) => `delivery.${type}`),
+    });
+    await this.tellSink({ webhookSecret: secret });
   }
 
   async seedOnce() {
@@ -274,18 +299,22 @@ class Stage {
     void child.ended.then(async (how) => {
       if (service.stopping || this.closing) return;
       this.fault(`${name} ended (${how})`);
+      const since = Date.now();
       await sleep(AGAIN_AFTER_MS);
       if (service.stopping || this.closing || this.services.get(name) !== service) return;
       const CARILLON_FAILPOINTS = this.upNext.shift() ?? (strikes > 1 ? env.CARILLON_FAILPOINTS : '');
       this.startOne(name, { ...env, CARILLON_FAILPOINTS }, strikes - 1);
+      await this.untilReady(name).catch(() => {});
+      this.downMs = Math.max(this.downMs, Date.now() - since);
     });
     return service;
   }
 
   async untilReady(name) {
+    if (name.includes(' ')) return; // It has no door.
     if (name === 'api' || name === 'standalone') return this.untilUp();
     const deadline = Date.now() + 60_000;
-    while (!(await answers(`http://127.0.0.1:${this.env[portOf(name)]}/health/ready`))) {
+    while (!this.closing && !(await answers(`http://127.0.0.1:${this.env[portOf(name)]}/health/ready`))) {
       if (Date.now() > deadline) throw new Problem(`${name} did not start; see ${this.folder}/services.log`);
       await sleep(100);
     }
@@ -293,7 +322,7 @@ class Stage {
 
   async untilUp() {
     const deadline = Date.now() + 90_000;
-    while (!(await answers(`${this.url}/health/live`))) {
+    while (!this.closing && !(await answers(`${this.url}/health/live`))) {
       if (Date.now() > deadline) throw new Problem(`The API did not start; see ${this.folder}/services.log`);
       await sleep(100);
     }
