@@ -83,6 +83,8 @@ await runCommand(async ({ onStop, stopping }) => {
   }
   if (failed > 0) process.exitCode = 1;
 });
+// Node may otherwise spin for ever when it tidies up after sockets that were reset (v20, CleanupHandles).
+process.exit();
 
 function choose(scenarios) {
   const names = asked.scenario;

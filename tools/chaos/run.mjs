@@ -35,7 +35,7 @@ export async function runScenario(stage, scenario, { seed, rate, say }) {
     faults.add(fault);
     say(`    ${fault.what}`);
   };
-  stage.downMs = 0;
+  Object.assign(stage, { downMs: 0, downs: 0 });
   await stage.tellSink({
     behave: scenario.providers ?? {},
     ledgers: { arrivals: file('b'), receipts: file('e'), webhooks: file('d') },

@@ -146,18 +146,21 @@ export const scenarios = [
     },
   },
   {
+    // Mails wait in a slow provider until as much is under way as may be: the bound of `unknownBeyond`, met from below.
     name: 'kill with much under way',
-    seconds: 12,
-    recoverySeconds: OFFERED,
+    rate: 10,
+    seconds: 6,
     faultsAtLeast: 1,
     burst: { channel: 'email', count: 1500 },
-    members: 1500,
+    members: 1000,
+    patienceMs: 150_000,
+    how: () => ({ env: { CARILLON_FAILPOINTS: 'after-mark:kill:25' } }),
     during: async (stage, { sleep }) => {
-      stage.proxies.email.set({ latencyMs: 2500 });
-      await sleep(5000);
-      stage.signal('standalone', 'SIGKILL');
+      stage.proxies.email.set({ latencyMs: 20_000 });
+      for (let n = 0; n < 300 && stage.downs === 0; n++) await sleep(100);
       stage.proxies.email.set({});
     },
+  },
   },
   ...['after-claim', 'after-mark', 'reply-read', 'after-record'].map((name) =>
     atFailpoint(name, [15, 40], 2, {
