@@ -61,6 +61,8 @@ beforeAll(async () => {
   const endpoint = await make<WebhookEndpoint>('createWebhookEndpoint', {
     body: { url: 'http://127.0.0.1:9/of-here' },
   });
+  await make('saveTopic', { params: { key: template }, body: { name: { en: 'Topic of here' } } });
+  await make('addSuppressions', { body: { suppressions: [{ address: 'eve@of-here.example' }] } });
   const message = await make<AcceptedMessage>('sendMessage', {
     body: { to: { profile }, channels: ['in-app'], template, sendAt: '2099-01-01T00:00:00Z' },
   });
@@ -102,6 +104,8 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   rescheduleMessage: { sendAt: '2099-02-01T00:00:00Z' },
   upsertProfile: { locale: 'fr' },
   addDevice: { token: 'another-device', platform: 'web' },
+  saveTopic: { name: { en: 'Taken' } },
+  setConsents: { consents: [{ channel: 'email', word: 'out' }] },
   saveTemplate: { content },
   previewTemplate: { channel: 'in-app' },
   updateAccount: { name: 'Taken' },
@@ -114,7 +118,7 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   updateRetryPolicy: { attempts: 3 },
 };
 /** PUT makes what is not there, and a channel is everybody's: in the caller's own workspace. */
-const makes: readonly OperationName[] = ['upsertProfile', 'saveTemplate', 'updateRetryPolicy'];
+const makes: readonly OperationName[] = ['upsertProfile', 'saveTopic', 'saveTemplate', 'updateRetryPolicy'];
 
 /** Everything `here` owns, as the database has it. */
 async function stateOfHere(): Promise<unknown> {
@@ -123,6 +127,9 @@ async function stateOfHere(): Promise<unknown> {
     'deliveries',
     'profiles',
     'devices',
+    'topics',
+    'consents',
+    'suppressions',
     'templates',
     'template_versions',
     'provider_accounts',

@@ -6,6 +6,7 @@ export * from './problem.js';
 export * from './page.js';
 export * from './profiles.js';
 export * from './events.js';
+export * from './consent.js';
 export * from './messages.js';
 export * from './deliveries.js';
 export * from './desk.js';

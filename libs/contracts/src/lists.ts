@@ -67,6 +67,10 @@ export const reasons = {
   invalid_address: { ends: 'suppressed', sentence: 'The address is not valid on this channel.' },
   not_on_allow_list: { ends: 'suppressed', sentence: 'The workspace sends only to its allow list.' },
   hard_bounced: { ends: 'suppressed', sentence: 'The address bounced for good earlier.' },
+  soft_bounced: {
+    ends: 'suppressed',
+    sentence: 'The address failed to take several messages, one after the other.',
+  },
   complained: { ends: 'suppressed', sentence: 'The person reported an earlier message as spam.' },
   suppressed_manually: { ends: 'suppressed', sentence: 'The address is on the suppression list.' },
   unsubscribed: { ends: 'suppressed', sentence: 'The person has opted out of this.' },
@@ -187,6 +191,30 @@ export const attributeTypes = [
   'json',
 ] as const;
 export type AttributeTypeName = (typeof attributeTypes)[number];
+
+/** Why an address is on the suppression list. */
+export const suppressionReasons = [
+  'hard_bounced',
+  'soft_bounced',
+  'complained',
+  'suppressed_manually',
+  'unsubscribed',
+] as const;
+
+/** Where a person said a word of consent. */
+export const consentSources = [
+  'api',
+  'dashboard',
+  'import',
+  'page',
+  'one-click',
+  'keyword',
+  'confirmation',
+  'provider',
+  'form',
+  'paper',
+  'phone',
+] as const;
 
 export const roles = ['owner', 'editor', 'viewer'] as const;
 

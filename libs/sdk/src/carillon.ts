@@ -1,5 +1,6 @@
 /** The client: options in, one property per kind of thing. */
 import type { Me } from '@carillon/contracts';
+import { Consents, Suppressions, Topics } from './consent.js';
 import type { CallOptions, CarillonOptions } from './requests.js';
 import { Requests } from './requests.js';
 import { outbox, type Outbox, type OutboxTransaction } from './outbox.js';
@@ -45,6 +46,9 @@ export class Carillon<Known = AnyTemplates> {
   readonly redrives: Redrives;
   readonly policies: WorkspacePolicies;
   readonly profiles: Profiles;
+  readonly topics: Topics;
+  readonly consents: Consents;
+  readonly suppressions: Suppressions;
   readonly templates: Templates;
   readonly accounts: Accounts;
   readonly lanes: Lanes;
@@ -63,6 +67,9 @@ export class Carillon<Known = AnyTemplates> {
     this.redrives = new Redrives(requests);
     this.policies = new WorkspacePolicies(requests);
     this.profiles = new Profiles(requests);
+    this.topics = new Topics(requests);
+    this.consents = new Consents(requests);
+    this.suppressions = new Suppressions(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
     this.lanes = new Lanes(requests);

@@ -7,6 +7,7 @@ export type { Outbox, OutboxTransaction } from './outbox.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
 export type { DeliveryChange, DeliveryQuery, FailureFilter, Paging, ProfileInput } from './resources.js';
+export type { Consents, Suppressions, Topics } from './consent.js';
 export type {
   Accounts,
   Deliveries,
@@ -31,6 +32,8 @@ export type {
   Channel,
   ChannelRetry,
   LaneRun,
+  ConsentPolicy,
+  ConsentRecord,
   LaneState,
   QueueRebuilt,
   ContentByChannel,
@@ -65,10 +68,12 @@ export type {
   Scope,
   Source,
   Status,
+  Suppression,
   Template,
   TemplateDetail,
   TemplateVariable,
   TemplateVersion,
+  Topic,
   WebhookAttempt,
   WebhookBody,
   WebhookEndpoint,

@@ -1,12 +1,23 @@
 import { Module } from '@nestjs/common';
+import { ConsentController } from './consent.controller.js';
 import { EventsController } from './events.controller.js';
 import { Intake } from './intake.js';
 import { ProfilesController } from './profiles.controller.js';
 import { RouteEventController } from './route-event.js';
+import { SuppressionController } from './suppression.controller.js';
 import { UnsubscribeController } from './unsubscribe.controller.js';
 
 /** The audience service's HTTP side: mounted by the API. */
-@Module({ controllers: [EventsController, ProfilesController, UnsubscribeController], providers: [Intake] })
+@Module({
+  controllers: [
+    ConsentController,
+    EventsController,
+    ProfilesController,
+    SuppressionController,
+    UnsubscribeController,
+  ],
+  providers: [Intake],
+})
 export class AudienceHttpModule {}
 
 /** Its worker side: run by apps/audience. */

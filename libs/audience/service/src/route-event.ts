@@ -1,19 +1,25 @@
 /**
- * Learns from delivery events: a hard bounce and a complaint suppress the address, an unsubscribe is a word of consent.
+ * Learns from delivery events: a hard bounce and a complaint suppress the address, failures that may pass are counted, an
+ * unsubscribe is a word of consent.
  * Works `route-event`; each event may come twice and changes nothing the second time.
  */
 import { Controller } from '@nestjs/common';
 import type { Channel, DeliveryEventType, PayloadOf, ReasonName } from '@carillon/contracts';
 import { Database, dayOf, type Sql } from '@carillon/database';
 import { Work, type WorkContext } from '@carillon/queue';
-import { recordConsents, suppressAddresses, type NewConsent, type NewSuppression } from './consent.js';
+import { recordConsents, type NewConsent } from './consent.js';
+import { noteBounces, type Bounce } from './soft-bounces.js';
+import { suppressAddresses, type NewSuppression } from './suppression.js';
 
 /** Failures that say the address is bad for good, not this message. */
 const hard: readonly ReasonName[] = ['bounced', 'recipient_unknown'];
+/** Failures that say that the address did not take it today. */
+const soft: readonly ReasonName[] = ['recipient_unreachable', 'retries_exhausted'];
 /** Push tokens are removed instead, and an inbox has no address. */
 const addressed: readonly Channel[] = ['email', 'sms'];
 
 interface Event {
+  deliveryId: string;
   workspaceId: string;
   type: DeliveryEventType;
   reason: ReasonName | null;
@@ -34,6 +40,7 @@ export class RouteEventController {
       const mine = events.filter((event) => event.workspaceId === workspaceId);
       await this.database.inWorkspace(workspaceId, async (sql) => {
         await suppressAddresses(sql, workspaceId, mine.flatMap(suppressionOf));
+        await noteBounces(sql, workspaceId, mine.flatMap(bounceFrom));
         await recordConsents(sql, workspaceId, mine.flatMap(consentFrom));
       });
     }
@@ -47,7 +54,7 @@ function readEvents(sql: Sql, eventIds: readonly string[]): Promise<Event[]> {
     return parts?.[1] && parts[2] ? [{ delivery: parts[1], event: parts[2], day: dayOf(parts[1]) }] : [];
   });
   return sql.query<Event>(
-    `SELECT e.workspace_id AS "workspaceId", e.type, e.reason, d.channel, d.address, d.profile_id AS "profileId", d.topic
+    `SELECT d.id AS "deliveryId", e.workspace_id AS "workspaceId", e.type, e.reason, d.channel, d.address, d.profile_id AS "profileId", d.topic
      FROM unnest($1::date[], $2::uuid[], $3::bigint[]) AS u(day, delivery_id, id)
      JOIN delivery_events e ON e.day = u.day AND e.delivery_id = u.delivery_id AND e.id = u.id
      JOIN deliveries d ON d.day = u.day AND d.id = u.delivery_id`,
@@ -60,6 +67,13 @@ function suppressionOf({ type, reason, channel, address }: Event): NewSuppressio
   if (type === 'complained') return [{ channel, address, reason: 'complained', source: 'provider' }];
   return type === 'failed' && reason !== null && hard.includes(reason)
     ? [{ channel, address, reason: 'hard_bounced', source: 'provider' }]
+    : [];
+}
+
+function bounceFrom({ deliveryId, type, reason, channel, address, profileId }: Event): Bounce[] {
+  const counts = type === 'failed' && reason !== null && soft.includes(reason);
+  return counts && address !== null && addressed.includes(channel)
+    ? [{ deliveryId, channel, address, profileId }]
     : [];
 }
 

@@ -7,7 +7,7 @@ import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-
 import { bug } from '@carillon/config';
 import type { Channel, Lane, MessageClass, Status } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
-import { gate, type GateFacts, type Recipient, type Verdict } from '@carillon/delivery-rules';
+import { countingTopics, gate, type GateFacts, type Recipient, type Verdict } from '@carillon/delivery-rules';
 import type { Channel as ChannelShape, RetryPolicy } from '@carillon/delivery-rules';
 import {
   groupBy,
@@ -33,6 +33,8 @@ export interface Ready {
   onUnknown: 'retry' | 'hold' | null;
   /** Of the channel, as the workspace wants it. */
   retry: RetryPolicy;
+  /** The topics whose words count for it: asked again when it is marked. */
+  countingTopics: string[];
 }
 /** A delivery that will not be sent now, and why. */
 export interface Stopped {
@@ -104,7 +106,11 @@ export async function judge(
   });
   const addresses = [...new Set(withTargets.flatMap((w) => w.targets.map((t) => t.address)))];
   const suppressions = await suppressionsOf(sql, workspaceId, channel.channel, addresses);
-  const consents = await consentsOf(sql, workspaceId, channel.channel, { addresses, profileIds });
+  const consents = await consentsOf(sql, workspaceId, channel.channel, {
+    addresses,
+    profileIds,
+    topics: claimed.map((d) => d.topic),
+  });
 
   const ready: Ready[] = [];
   const stopped: Stopped[] = [];
@@ -116,6 +122,7 @@ export async function judge(
     const [first] = targets;
     const step = message.route?.[delivery.routeStep];
     const earlier = delivery.routeStep > 0 ? before.get(delivery.id) : undefined;
+    const consent = consents(delivery.profileId, first?.address ?? null, delivery.topic);
     const { verdict, trace } = gate({
       now,
       channel: channel.channel,
@@ -130,7 +137,8 @@ export async function judge(
         : null,
       allowList: settings.allowList ?? null,
       suppression: first ? (suppressions.get(first.address) ?? null) : null,
-      consents: consents(delivery.profileId, first?.address ?? null),
+      ...consent,
+      transactionalIgnoresComplaints: settings.transactionalIgnoresComplaints === true,
       noConsentMeans: settings.noConsentMeans ?? 'in',
       accounts: stateOf(accounts, delivery.lane, random()),
     });
@@ -142,6 +150,7 @@ export async function judge(
         targets,
         accounts: accounts.filter(mayBeUsed),
         retry,
+        countingTopics: countingTopics(delivery.messageClass, delivery.topic, consent.topicFacts),
         onUnknown: settings.unknown?.[delivery.messageClass] ?? null,
       });
     else if (verdict.kind !== 'send')
@@ -171,6 +180,7 @@ export const nextStep = (delivery: Claimed, message: MessageFacts): string | nul
 interface WorkspaceSettings {
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
+  transactionalIgnoresComplaints?: boolean;
   unknown?: Partial<Record<MessageClass, 'retry' | 'hold'>>;
   retry?: Partial<Record<Channel, Partial<RetryPolicy>>>;
 }

@@ -6,7 +6,6 @@
  */
 import { bug } from '@carillon/config';
 import type { Sql } from '@carillon/database';
-import { blockingTopics } from '@carillon/delivery-rules';
 import type { Ready } from './claim.js';
 
 /**
@@ -30,9 +29,11 @@ export async function markHandedOver(
        FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[]) AS u(id, attempt, address, topics)
       WHERE d.day = $1::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND ${bug('cancel-unread-at-mark') ? "d.status IN ('sending', 'cancelled')" : "d.status = 'sending'"} AND d.handed_over_at IS NULL
         AND (d.expires_at IS NULL OR d.expires_at > clock_timestamp()${bug('expiry-ignored') ? ' OR true' : ''})
-        AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE ${bug('suppression-unread-at-mark') ? 'false AND' : ''} s.workspace_id = $2 AND s.channel = $7 AND s.address = u.address)
+        AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE ${bug('suppression-unread-at-mark') ? 'false AND' : ''} s.workspace_id = $2 AND s.channel = $7 AND s.address IN (u.address, substring(u.address FROM '@[^@]*$'))
+                           AND NOT (s.reason = 'complained' AND d.class = 'transactional' AND ${COMPLAINTS_IGNORED}))
         AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.workspace_id = $2 AND c.channel = $7 AND c.word = 'out' AND c.topic = ANY(u.topics::text[])
-                           AND (c.address = u.address OR (c.address = '' AND c.profile_id = d.profile_id)))
+                           AND (c.address = u.address OR (c.address = '' AND c.profile_id = d.profile_id))
+                           AND NOT ${NEARER_WORD})
         AND NOT EXISTS (SELECT 1 FROM provider_accounts a WHERE a.workspace_id = $2 AND a.id = $8::uuid AND (a.paused_at IS NOT NULL OR a.deleted_at IS NOT NULL))
         AND NOT EXISTS (SELECT 1 FROM account_flow f WHERE f.workspace_id = $2 AND f.account_id = $8::uuid AND greatest(f.open_until, f.held_until) > clock_timestamp())
      RETURNING d.id`,
@@ -42,7 +43,7 @@ export async function markHandedOver(
       ids,
       attempts,
       batch.map((r) => r.targets[0]?.address ?? ''),
-      batch.map((r) => pgArray(blockingTopics(r.delivery.messageClass, r.delivery.topic))),
+      batch.map((r) => pgArray(r.countingTopics)),
       channel,
       account?.id ?? null,
       account?.provider ?? null,
@@ -58,6 +59,11 @@ export async function markHandedOver(
     );
   return marked;
 }
+
+/** As the gate reads it: the first topic is the channel's and beaten by none; of the others the nearest decides. */
+const NEARER_WORD = `EXISTS (SELECT 1 FROM consents n WHERE n.workspace_id = $2 AND n.channel = $7 AND n.address = c.address AND n.profile_id = c.profile_id
+                               AND c.topic <> '' AND n.topic <> '' AND array_position(u.topics::text[], n.topic) < array_position(u.topics::text[], c.topic))`;
+const COMPLAINTS_IGNORED = `EXISTS (SELECT 1 FROM workspaces w WHERE w.id = $2 AND w.settings->>'transactionalIgnoresComplaints' = 'true')`;
 
 /** A text[] literal; topics are free text, so quotes and backslashes are escaped. */
 const pgArray = (values: readonly string[]): string =>

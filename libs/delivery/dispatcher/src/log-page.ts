@@ -53,6 +53,7 @@ export async function lockPage(
 export interface WorkspaceSettings {
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
+  transactionalIgnoresComplaints?: boolean;
   unknown?: Partial<Record<MessageClass, 'retry' | 'hold'>>;
   retry?: Partial<Record<ChannelName, Partial<RetryPolicy>>>;
 }
@@ -86,6 +87,7 @@ export async function judgeMembers(
   const consents = await consentsOf(sql, page.workspaceId, page.channel, {
     addresses,
     profileIds: members.map((m) => m.profileId),
+    topics: [page.topic],
   });
   const going: Going[] = [];
   const stopped: Logged[] = [];
@@ -103,7 +105,8 @@ export async function judgeMembers(
       route: null,
       allowList: head.settings.allowList ?? null,
       suppression: address === null ? null : (suppressions.get(address) ?? null),
-      consents: consents(member.profileId, address),
+      ...consents(member.profileId, address, page.topic),
+      transactionalIgnoresComplaints: head.settings.transactionalIgnoresComplaints === true,
       noConsentMeans: head.settings.noConsentMeans ?? 'in',
       accounts: account ? 'ready' : 'none',
     });

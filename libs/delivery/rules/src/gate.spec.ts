@@ -19,6 +19,7 @@ const good: GateFacts = {
   accounts: 'ready',
 };
 const out = (topic: string) => [{ topic, word: 'out' as const }];
+const shopNews = { path: ['news', 'shop'], class: 'marketing' as const, byDefault: null };
 const send: Verdict = { kind: 'send' };
 const suppress = (reason: string) => ({ kind: 'suppress', reason });
 
@@ -42,6 +43,72 @@ const cases: [string, Partial<GateFacts>, Partial<Verdict> | object][] = [
     'transactional mail does not reach a bounced address either',
     { messageClass: 'transactional', suppression: 'hard_bounced' },
     suppress('hard_bounced'),
+  ],
+  [
+    'a complaint, transactional',
+    { messageClass: 'transactional', suppression: 'complained' },
+    suppress('complained'),
+  ],
+  [
+    'a complaint that the workspace ignores for transactional',
+    { messageClass: 'transactional', suppression: 'complained', transactionalIgnoresComplaints: true },
+    send,
+  ],
+  [
+    'which it cannot for marketing',
+    { suppression: 'complained', transactionalIgnoresComplaints: true },
+    suppress('complained'),
+  ],
+  [
+    'nor for a bounce',
+    { messageClass: 'transactional', suppression: 'hard_bounced', transactionalIgnoresComplaints: true },
+    suppress('hard_bounced'),
+  ],
+  ['out of the topic above', { consents: out('shop'), topicFacts: shopNews }, suppress('unsubscribed')],
+  [
+    'in to the topic, out of the one above',
+    { consents: [...out('shop'), { topic: 'news', word: 'in' }], topicFacts: shopNews },
+    send,
+  ],
+  [
+    'in as a person, out at the address',
+    {
+      consents: [
+        { about: 'profile', topic: 'news', word: 'in' },
+        { about: 'address', topic: 'news', word: 'out' },
+      ],
+      topicFacts: shopNews,
+    },
+    suppress('unsubscribed'),
+  ],
+  [
+    'in to the topic, out of the channel',
+    { consents: [...out(''), { topic: 'news', word: 'in' }], topicFacts: shopNews },
+    suppress('unsubscribed'),
+  ],
+  [
+    'the topic says that no record is no consent',
+    { topicFacts: { ...shopNews, byDefault: 'out' } },
+    suppress('no_consent'),
+  ],
+  [
+    'the topic says that no record will do',
+    { noConsentMeans: 'out', topicFacts: { ...shopNews, byDefault: 'in' } },
+    send,
+  ],
+  [
+    'not confirmed yet',
+    { consents: [{ topic: 'news', word: 'pending' }], topicFacts: shopNews },
+    suppress('no_consent'),
+  ],
+  [
+    'out of a transactional topic',
+    {
+      messageClass: 'transactional',
+      consents: out('news'),
+      topicFacts: { ...shopNews, class: 'transactional' },
+    },
+    suppress('unsubscribed'),
   ],
   ['out of the topic', { consents: out('news') }, suppress('unsubscribed')],
   ['out of another topic', { consents: out('offers') }, send],

@@ -2,7 +2,7 @@
  * The gate: every delivery of every origin passes it when it is claimed. One visible array of small rules in order;
  * each leaves a line in the trace. Pure: facts and the time come in as arguments.
  */
-import type { Channel, MessageClass, ReasonName, Status } from '@carillon/contracts';
+import type { Channel, MessageClass, ReasonName, Status, TopicFacts } from '@carillon/contracts';
 
 export interface GateFacts {
   now: Date;
@@ -21,8 +21,12 @@ export interface GateFacts {
   /** Addresses or @domains that may be written to; null when the mode is off. */
   allowList: readonly string[] | null;
   suppression: ReasonName | null;
+  /** Complaints do not stop transactional messages here. */
+  transactionalIgnoresComplaints?: boolean;
   /** Words about this address or profile on this channel; topic '' is the whole channel, 'marketing' all marketing on it. */
-  consents: readonly { topic: string; word: 'in' | 'out' }[];
+  consents: readonly { about?: 'profile' | 'address'; topic: string; word: 'in' | 'out' | 'pending' }[];
+  /** What is known of the topic; null where nobody has described it. */
+  topicFacts?: TopicFacts | null;
   /** What the workspace takes no record for, in marketing. */
   noConsentMeans: 'in' | 'out';
   /** `wait`: there are some, and none may be used now. */
@@ -47,9 +51,19 @@ const far: Record<'sent' | 'delivered' | 'read', readonly Status[]> = {
   read: [],
 };
 
-/** Topics whose "out" stops a message of this class: a block of the whole channel stops everything. */
-export const blockingTopics = (messageClass: MessageClass, topic: string | null): string[] =>
-  messageClass === 'transactional' ? [''] : ['', 'marketing', ...(topic ? [topic] : [])];
+/**
+ * The topics whose words count for a message. First '', the whole channel, whose "out" stops everything; then the nearest
+ * first: the topic, those above it, at last all marketing. A transactional message asks for no more than the channel,
+ * unless its topic is one that people may leave.
+ */
+export function countingTopics(
+  messageClass: MessageClass,
+  topic: string | null,
+  facts: TopicFacts | null | undefined,
+): string[] {
+  if (messageClass === 'transactional') return facts?.class === 'transactional' ? ['', ...facts.path] : [''];
+  return ['', ...(facts?.path ?? (topic && topic !== 'marketing' ? [topic] : [])), 'marketing'];
+}
 
 /** In order. Quiet hours, arbitration and frequency caps join here, before and after the account. */
 export const gateRules: readonly Rule[] = [
@@ -82,17 +96,35 @@ export const gateRules: readonly Rule[] = [
     judge: (f) =>
       f.allowList && !onList(f.allowList, f.address ?? '') ? suppress('not_on_allow_list') : null,
   },
-  { name: 'suppression', judge: (f) => (f.suppression ? suppress(f.suppression) : null) },
+  {
+    name: 'suppression',
+    judge: (f) =>
+      f.suppression &&
+      !(
+        f.suppression === 'complained' &&
+        f.messageClass === 'transactional' &&
+        f.transactionalIgnoresComplaints
+      )
+        ? suppress(f.suppression)
+        : null,
+  },
   {
     name: 'consent',
     judge: (f) => {
-      const blocking = blockingTopics(f.messageClass, f.topic);
-      if (f.consents.some((c) => c.word === 'out' && blocking.includes(c.topic)))
-        return suppress('unsubscribed');
-      if (f.messageClass === 'transactional' || f.noConsentMeans === 'in') return null;
-      return f.consents.some((c) => c.word === 'in' && blocking.includes(c.topic))
-        ? null
-        : suppress('no_consent');
+      const [channel = '', ...topics] = countingTopics(f.messageClass, f.topic, f.topicFacts);
+      if (f.consents.some((c) => c.word === 'out' && c.topic === channel)) return suppress('unsubscribed');
+      // The person and the address each have their say.
+      const nearest = (['profile', 'address'] as const).map((about) => {
+        const words = f.consents.filter((c) => (c.about ?? 'profile') === about);
+        return topics.flatMap((topic) => words.find((c) => c.topic === topic)?.word ?? [])[0];
+      });
+      if (nearest.includes('out')) return suppress('unsubscribed');
+      if (f.messageClass === 'transactional') return null;
+      if (nearest.includes('in')) return null;
+      // What waits for its confirmation is no consent yet.
+      if (nearest.includes('pending')) return suppress('no_consent');
+      const open = f.consents.some((c) => c.word === 'in' && c.topic === channel);
+      return open || (f.topicFacts?.byDefault ?? f.noConsentMeans) === 'in' ? null : suppress('no_consent');
     },
   },
   {

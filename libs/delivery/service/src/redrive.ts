@@ -218,7 +218,7 @@ async function candidates(
        ${LATEST_LINE})
      SELECT f.id, f.status, f.reason, f.provider, f.code, f.message, f.channel, d.possible_duplicate AS "possibleDuplicate",
             d.delivered_at IS NOT NULL AS delivered, ${REACHED} AS reached, d.expires_at IS NOT NULL AND d.expires_at <= now() AS expired,
-            EXISTS (SELECT 1 FROM suppressions s WHERE s.workspace_id = $1 AND s.channel = d.channel AND s.address = d.address)
+            EXISTS (SELECT 1 FROM suppressions s WHERE s.workspace_id = $1 AND s.channel = d.channel AND s.address IN (d.address, substring(d.address FROM '@[^@]*$')))
          OR EXISTS (SELECT 1 FROM consents c WHERE c.workspace_id = $1 AND c.channel = d.channel AND c.word = 'out'
                        AND (c.topic = '' OR (d.class = 'marketing' AND c.topic IN ('marketing', coalesce(d.topic, 'marketing'))))
                        AND (c.address = d.address OR (c.address = '' AND c.profile_id = d.profile_id))) AS suppressed

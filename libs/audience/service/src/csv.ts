@@ -1,0 +1,11 @@
+/** CSV lines (RFC 4180) that no spreadsheet takes for formulas. */
+
+/** A cell that a spreadsheet would compute gets an apostrophe before it (OWASP: CSV injection). A phone number stays as it is. */
+const harmless = (text: string): string =>
+  /^[=@\t\r]/.test(text) || (/^[+-]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text)) ? `'${text}` : text;
+
+export const csvLine = (cells: readonly string[]): string =>
+  `${cells
+    .map(harmless)
+    .map((c) => (/[",\r\n]/.test(c) ? `"${c.replaceAll('"', '""')}"` : c))
+    .join(',')}\r\n`;
