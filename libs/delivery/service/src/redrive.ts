@@ -14,7 +14,7 @@ import {
 import { dayOf, newId, type Sql } from '@carillon/database';
 import { causeOf, normalWords } from '@carillon/delivery-rules';
 import { createHash } from 'node:crypto';
-import { FAILED, failedBetween, LATEST_LINE } from './failures.js';
+import { byTheIndex, failed, failedBetween } from './failures.js';
 import { groupBy } from './group-by.js';
 
 /** Of one re-drive. More are done by another. */
@@ -210,27 +210,30 @@ async function candidates(
   const from = filter.from
     ? new Date(filter.from)
     : new Date(filter.ids ? 0 : to.getTime() - DEFAULT_DAYS * DAY_MS);
-  const rows = await sql.query<Candidate>(
-    `WITH failed AS (
-       ${FAILED} AND ($6::text[] IS NULL OR d.channel = ANY($6)) AND d.status = ANY($7) AND ($8::text[] IS NULL OR d.reason = ANY($8))
+  const ofLine = 'AND ($11::uuid[] IS NULL OR e.delivery_id = ANY($11))';
+  const ofDelivery = `AND ($6::text[] IS NULL OR d.channel = ANY($6)) AND d.status = ANY($7) AND ($8::text[] IS NULL OR d.reason = ANY($8))
          AND ($9::text IS NULL OR d.template_id = (SELECT t.id FROM templates t WHERE t.workspace_id = $1 AND t.key = $9))
-         AND ($10::uuid IS NULL OR d.provider_account_id = $10) AND ($11::uuid[] IS NULL OR d.id = ANY($11))
-       ${LATEST_LINE})
+         AND ($10::uuid IS NULL OR d.provider_account_id = $10)`;
+  await byTheIndex(sql);
+  const rows = await sql.query<Candidate>(
+    `WITH failed AS MATERIALIZED (${failed(ofLine, ofDelivery)} LIMIT $12)
      SELECT f.id, f.status, f.reason, f.provider, f.code, f.message, f.channel, d.possible_duplicate AS "possibleDuplicate",
             d.delivered_at IS NOT NULL AS delivered, ${REACHED} AS reached, d.expires_at IS NOT NULL AND d.expires_at <= now() AS expired,
             EXISTS (SELECT 1 FROM suppressions s WHERE s.workspace_id = $1 AND s.channel = d.channel AND s.address IN (d.address, substring(d.address FROM '@[^@]*$')))
          OR EXISTS (SELECT 1 FROM consents c WHERE c.workspace_id = $1 AND c.channel = d.channel AND c.word = 'out'
                        AND (c.topic = '' OR (d.class = 'marketing' AND c.topic IN ('marketing', coalesce(d.topic, 'marketing'))))
                        AND (c.address = d.address OR (c.address = '' AND c.profile_id = d.profile_id))) AS suppressed
-       FROM failed f JOIN deliveries d ON d.day = f.day AND d.id = f.id`,
+       FROM failed f CROSS JOIN LATERAL (SELECT * FROM deliveries d WHERE d.day = f.day AND d.id = f.id AND d.workspace_id = $1 OFFSET 0) d`,
     [
       ...failedBetween(workspaceId, from, to),
       filter.channel ?? null,
       filter.status ?? ['failed', 'unknown'],
-      filter.reason ?? null,
+      // A cause begins with its reason: the words after it are compared below.
+      filter.reason ?? (filter.cause === undefined ? null : [filter.cause.split('|')[0]]),
       filter.template ?? null,
       filter.accountId ?? null,
       filter.ids ?? null,
+      filter.cause === undefined ? MOST + 1 : null,
     ],
   );
   const matching = filter.cause === undefined ? rows : rows.filter((row) => causeOf(row) === filter.cause);
