@@ -35,7 +35,7 @@ const RECEIPTS_MS = 5_000;
 export function demo(root: Command, context: Context): void {
   const command = root
     .command('demo')
-    .summary('the whole of it on 300 profiles')
+    .summary('see the whole of it, on 300 profiles')
     .description(
       'Import profiles from CSV, send to everybody on all four channels, and show what became of it. Meant for the sandbox: it really sends.',
     )

@@ -206,6 +206,146 @@ async function carillon(
   return { code, out, err };
 }
 
+describe('help', () => {
+  const help = async (path: string[]) => (await carillon([...path, '--help'])).out;
+  /** Names and summaries of the commands below, as the help lists them. */
+  const below = (text: string) =>
+    [...(/\nCommands:\n((?: .*\n?)+)/.exec(text)?.[1] ?? '').matchAll(/^ {2}(\S+).*? {2,}(\S.*)$/gm)].map(
+      ([, name = '', summary = '']) => ({ name, summary }),
+    );
+
+  it('speaks one way: a summary tells what it does, a description is a sentence, and each command has an example', async () => {
+    const told: string[] = [];
+    const walk = async (path: string[]): Promise<void> => {
+      const text = await help(path);
+      const commands = below(text);
+      const [, description = ''] = text.split('\n\n');
+      told.push(path.join(' '));
+      expect({ path, description }).toEqual({ path, description: expect.stringMatching(/^[A-Z][^]*[.)]$/) });
+      if (commands.length === 0)
+        expect({ path, text }).toEqual({ path, text: expect.stringMatching(/\nExamples:\n {2}\S/) });
+      for (const { name, summary } of commands) {
+        expect({ name, summary }).toEqual({
+          name: expect.not.stringMatching(/^help$/),
+          // A verb first, so that the list reads as what one can do.
+          summary: expect.stringMatching(
+            /^(send|watch|say|read|show|import|list|write|see|make|keep|find|print|save|render|create|search|stop|set|let|refill|end|tell|delete)\b.*[^.]$/,
+          ),
+        });
+        await walk([...path, name]);
+      }
+    };
+    await walk([]);
+    expect(told).toEqual(expect.arrayContaining(['webhooks listen', 'outbox status', 'policies retry']));
+  });
+
+  it('is told in the README, command by command', async () => {
+    const readme = fs.readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    for (const { name } of below(await help([]))) expect(readme).toContain(`carillon ${name}`);
+  });
+});
+
+describe('webhooks', () => {
+  const endpoint = {
+    id: ID,
+    url: 'https://shop.example.com/carillon',
+    description: '',
+    types: [],
+    enabled: true,
+    disabledReason: null,
+    failingSince: null,
+    secrets: [{ id: 's1', endsAt: null }],
+    pending: 3,
+    createdAt: at,
+    updatedAt: at,
+  };
+  const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+  const told = (more: object = {}) => ({
+    eventId: `${ID}:7`,
+    type: 'delivery.failed',
+    happenedAt: at,
+    status: 'failed',
+    nextAttemptAt: null,
+    attempts: [{ at, status: 500, ms: 12, answer: 'no', error: 'It answered 500.' }],
+    ...more,
+  });
+
+  it('are listed with how they fare', async () => {
+    handlers['listWebhookEndpoints'] = answer({
+      items: [
+        endpoint,
+        { ...endpoint, url: 'https://a.example', failingSince: at },
+        { ...endpoint, url: 'https://b.example', enabled: false, disabledReason: 'It said 410 Gone.' },
+      ],
+    });
+    const { out } = await carillon(['webhooks', 'list']);
+    expect(out).toMatch(/shop\.example\.com\/carillon\s+live\s+3/);
+    expect(out).toMatch(/a\.example\s+failing since/);
+    expect(out).toMatch(/b\.example\s+disabled/);
+  });
+
+  it('are made, and rotated, with a secret that is shown once', async () => {
+    handlers['createWebhookEndpoint'] = answer({ ...endpoint, secret });
+    handlers['rotateWebhookSecret'] = answer({
+      ...endpoint,
+      secret,
+      secrets: [
+        { id: 's2', endsAt: null },
+        { id: 's1', endsAt: '2027-02-01T09:00:00.000Z' },
+      ],
+    });
+    const made = await carillon(['webhooks', 'create', endpoint.url, '--type', 'delivery.failed']);
+    expect(seen[0]?.body).toEqual({ url: endpoint.url, description: '', types: ['delivery.failed'] });
+    expect(made.out).toContain(secret);
+    expect(made.out).toContain('not shown again');
+    const rotated = await carillon(['webhooks', 'rotate', ID, '--overlap', '2h']);
+    expect(seen[1]?.body).toEqual({ overlapSeconds: 7200 });
+    expect(rotated.out).toMatch(/old secret\s+ends 2027-02-01/);
+  });
+
+  it('show what they were told and answered', async () => {
+    handlers['listWebhookMessages'] = answer({ items: [told()], nextCursor: null });
+    const { out } = await carillon(['webhooks', 'attempts', ID, '--status', 'failed', '--limit', '5']);
+    expect(seen[0]?.url).toContain('status=failed');
+    expect(out).toMatch(/delivery\.failed\s+failed\s+It answered 500\./);
+  });
+
+  it('are tested: what they do not take is a failure', async () => {
+    handlers['testWebhookEndpoint'] = answer(told({ type: 'webhook.test' }));
+    expect(await carillon(['webhooks', 'test', ID])).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('✗ It answered 500.'),
+    });
+    handlers['testWebhookEndpoint'] = answer(
+      told({ status: 'sent', attempts: [{ at, status: 204, ms: 9, answer: null, error: null }] }),
+    );
+    expect(await carillon(['webhooks', 'test', ID])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('It answered 204 in 9 ms.'),
+    });
+  });
+
+  it('are told again, by time or by event', async () => {
+    handlers['replayWebhooks'] = answer({ replayed: 12 });
+    const { out } = await carillon(['webhooks', 'replay', ID, '--from', '2h', '--only-failed']);
+    expect(out).toContain('12 events will be told again');
+    const { from, ...rest } = seen[0]?.body as { from: string };
+    expect(Date.now() - Date.parse(from)).toBeGreaterThanOrEqual(7_200_000);
+    expect(rest).toEqual({ onlyFailed: true });
+    await carillon(['webhooks', 'replay', ID, '--event', `${ID}:7,${ID}:8`]);
+    expect(seen[1]?.body).toEqual({ eventIds: [`${ID}:7`, `${ID}:8`], onlyFailed: false });
+  });
+
+  it('are enabled, disabled and deleted', async () => {
+    handlers['updateWebhookEndpoint'] = answer(endpoint);
+    handlers['deleteWebhookEndpoint'] = () => ({});
+    expect((await carillon(['webhooks', 'enable', ID])).out).toContain('Enabled.');
+    expect((await carillon(['webhooks', 'disable', ID])).out).toContain('Disabled.');
+    expect(seen.map(({ body }) => body)).toEqual([{ enabled: true }, { enabled: false }]);
+    expect((await carillon(['webhooks', 'delete', ID])).out).toContain('Deleted.');
+  });
+});
+
 describe('send', () => {
   beforeEach(() => {
     handlers['sendMessage'] = answer(accepted);

@@ -20,6 +20,7 @@ import { explain } from './commands/explain.js';
 import { failures, redrive } from './commands/failures.js';
 import { accounts } from './commands/accounts.js';
 import { keys } from './commands/keys.js';
+import { outbox } from './commands/outbox.js';
 import { policies } from './commands/policies.js';
 import { queue } from './commands/queue.js';
 import { profiles } from './commands/profiles.js';
@@ -114,13 +115,15 @@ function program(context: Context): Command {
     accounts,
     policies,
     webhooks,
+    outbox,
     keys,
     queue,
     doctor,
     demo,
   ])
     add(root, context);
-  for (const command of everyCommand(root)) command.showHelpAfterError(`  See: ${path(command)} --help`);
+  for (const command of everyCommand(root))
+    command.helpCommand(false).showHelpAfterError(`  See: ${path(command)} --help`);
   return root;
 }
 

@@ -16,13 +16,13 @@ const looks = {
 export function accounts(root: Command, context: Context): void {
   const group = root
     .command('accounts')
-    .summary('provider accounts')
+    .summary('see, pause and limit provider accounts')
     .description('See, pause, resume and limit the provider accounts of the workspace.');
 
   examples(
     group
       .command('list')
-      .summary('accounts with their health')
+      .summary('list accounts with their health')
       .description('List provider accounts: order, share, limit, what is left of it, and how they do.')
       .action(async () => {
         const found = await context.carillon.accounts.list({ signal: context.stop });
@@ -98,7 +98,7 @@ export function accounts(root: Command, context: Context): void {
   examples(
     group
       .command('limit')
-      .summary('how fast an account may go')
+      .summary('set how fast an account may go')
       .description(
         'Set the rate limit of an account, shared by all processes. It holds within a second; what is over waits its turn.',
       )

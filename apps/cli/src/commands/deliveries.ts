@@ -63,7 +63,7 @@ export function deliveries(root: Command, context: Context): void {
   ]);
   const getting = group
     .command('get')
-    .summary('show one with its timeline')
+    .summary('show a delivery with its timeline')
     .description('Show a delivery with its timeline and what the provider answered.')
     .argument('<id>', 'id of the delivery')
     .action(async (id: string) => {

@@ -11,7 +11,7 @@ const scopeNames = Object.keys(scopes) as ScopeName[];
 export function keys(root: Command, context: Context): void {
   const group = root
     .command('keys')
-    .summary('API keys')
+    .summary('list, make and revoke API keys')
     .description('List, make, rotate and revoke API keys.');
 
   examples(
@@ -74,7 +74,7 @@ export function keys(root: Command, context: Context): void {
   examples(
     group
       .command('rotate')
-      .summary('a second key; the old one ends later')
+      .summary('make a second key; the old one ends later')
       .description(
         'Make a second live key with the same scopes. The old one still works for the overlap, then ends.',
       )

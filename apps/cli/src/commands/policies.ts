@@ -9,14 +9,14 @@ import { channelTitles, duration } from '../terminal.js';
 export function policies(root: Command, context: Context): void {
   const group = root
     .command('policies')
-    .summary('retries, unknown outcomes, retention')
+    .summary('see and change retries, see retention')
     .description('See and change how often and how long things are tried again.');
   const signal = () => ({ signal: context.stop });
 
   examples(
     group
       .command('show')
-      .summary('all of them')
+      .summary('show all policies')
       .description(
         'Show how each channel tries again, what follows an unknown outcome, and how long things are kept.',
       )
@@ -43,7 +43,7 @@ export function policies(root: Command, context: Context): void {
   examples(
     group
       .command('retry')
-      .summary('how a channel tries again')
+      .summary('set how a channel tries again')
       .description(
         'Change how often and how long a channel tries again. It holds from the next attempt; what is left out stays. A hint of the provider counts when it is longer.',
       )
@@ -87,7 +87,7 @@ export function policies(root: Command, context: Context): void {
   examples(
     group
       .command('unknown')
-      .summary('when a provider never answered')
+      .summary('set what follows when nobody answered')
       .description(
         'Choose what follows when a provider never answered: retry sends again, marked as a possible duplicate; hold waits for a receipt, a look-up or a person.',
       )

@@ -17,7 +17,10 @@ interface ImportOptions {
 }
 
 export function profiles(root: Command, context: Context): void {
-  const group = root.command('profiles').summary('people').description('Import, read and change profiles.');
+  const group = root
+    .command('profiles')
+    .summary('import, read and change profiles')
+    .description('Import, read and change profiles.');
 
   examples(
     group

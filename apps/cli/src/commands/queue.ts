@@ -6,13 +6,13 @@ import { channelTitles, clock, number } from '../terminal.js';
 export function queue(root: Command, context: Context): void {
   const group = root
     .command('queue')
-    .summary('lanes and queues')
+    .summary('see what waits, and refill queues')
     .description('See what waits, and refill lost queues.');
 
   examples(
     group
       .command('lanes')
-      .summary('what waits in each lane')
+      .summary('show what waits in each lane')
       .description(
         'Show per channel and lane what waits, what is being sent, how fast, and when it is empty; and the runs of the bulk lanes with their share of the lane.',
       )

@@ -11,7 +11,7 @@ import { channelTitles, clock, printable, type Terminal } from '../terminal.js';
 export function templates(root: Command, context: Context): void {
   const group = root
     .command('templates')
-    .summary('stored templates')
+    .summary('list, save and preview templates')
     .description('List, read, save and preview templates.');
 
   examples(

@@ -1,16 +1,18 @@
-/** `carillon webhooks list|create|attempts|test|replay|rotate|enable|disable|delete`. A secret is printed once. */
+/** `carillon webhooks listen|list|create|attempts|test|replay|rotate|enable|disable|delete`. A secret is printed once. */
 import { webhookTypes, type WebhookType } from '@carillon/contracts';
 import type { WebhookEndpointCreated, WebhookMessage } from '@carillon/sdk';
 import type { Command } from 'commander';
 import { type Context, examples, list, oneOf, seconds, time, wholeNumber } from '../command.js';
 import { clock, shortTime } from '../terminal.js';
+import { listen } from './webhooks-listen.js';
 
 export function webhooks(root: Command, context: Context): void {
   const group = root
     .command('webhooks')
-    .summary('endpoints that are told what happens')
+    .summary('make, test and replay webhook endpoints')
     .description('List, make, test and replay webhook endpoints.');
   const signal = () => ({ signal: context.stop });
+  listen(group, context);
 
   examples(
     group
@@ -62,7 +64,7 @@ export function webhooks(root: Command, context: Context): void {
   examples(
     group
       .command('attempts')
-      .summary('what an endpoint was told')
+      .summary('show what an endpoint was told')
       .description('What an endpoint was told, newest first, and what it answered.')
       .argument('<id>', 'see webhooks list')
       .option('--status <status>', 'pending, sent or failed')
@@ -150,7 +152,7 @@ export function webhooks(root: Command, context: Context): void {
   examples(
     group
       .command('rotate')
-      .summary('a second secret; the old one ends later')
+      .summary('make a second secret; the old one ends later')
       .description('Make a second secret. Both sign every call until the overlap ends.')
       .argument('<id>', 'see webhooks list')
       .option('--overlap <duration>', 'how long the old secret signs as well', seconds, 86_400)
@@ -170,7 +172,7 @@ export function webhooks(root: Command, context: Context): void {
     examples(
       group
         .command(name)
-        .summary(enabled ? 'tell it events again' : 'tell it nothing')
+        .summary(enabled ? 'tell an endpoint events again' : 'tell an endpoint nothing')
         .description(
           enabled
             ? 'Enable an endpoint: it gets what was waiting. For what happened in between, replay.'
