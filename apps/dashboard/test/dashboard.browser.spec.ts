@@ -168,6 +168,77 @@ describe('lanes', () => {
   });
 });
 
+describe('webhooks', () => {
+  const [first] = fixtures.webhookEndpoints;
+  it('are made with a secret that is shown once and kept by a click', async () => {
+    await open('/webhooks');
+    await page.getByRole('button', { name: 'New endpoint' }).click();
+    const dialog = page.getByRole('dialog', { name: 'New webhook endpoint' });
+    await dialog.getByRole('button', { name: 'Create endpoint' }).click();
+    await dialog.getByText('Give the whole address').waitFor();
+    await dialog.getByRole('textbox', { name: 'Address' }).fill('https://localhost/x');
+    await dialog.getByRole('button', { name: 'Create endpoint' }).click();
+    await dialog.getByText('not on the public internet').waitFor();
+    await dialog.getByRole('textbox', { name: 'Address' }).fill('https://new.example.com/hooks');
+    await dialog.getByRole('textbox', { name: 'Events' }).click();
+    await page.getByRole('option', { name: 'delivery.failed' }).click();
+    await page.keyboard.press('Escape');
+    await dialog.getByRole('button', { name: 'Create endpoint' }).click();
+    const once = page.getByRole('dialog', { name: 'The secret of this endpoint' });
+    await once.getByText('whsec_').waitFor();
+    expect(server.writes.at(-1)?.body).toEqual({
+      url: 'https://new.example.com/hooks',
+      description: '',
+      types: ['delivery.failed'],
+    });
+    // Neither Escape nor a click beside it loses what cannot be shown again.
+    await page.keyboard.press('Escape');
+    await page.mouse.click(5, 5);
+    await once.getByText('whsec_').waitFor();
+    await once.getByRole('button', { name: 'I have kept it' }).click();
+    await once.waitFor({ state: 'detached' });
+    expect(await page.locator('body').innerText()).not.toContain('whsec_');
+    await page.getByRole('link', { name: 'https://new.example.com/hooks' }).waitFor();
+  });
+  it('show what an endpoint was told and answered, attempt by attempt, and tell it again', async () => {
+    await open(`/webhooks/${first?.id}`);
+    const list = page.getByRole('list', { name: 'What it was told' });
+    await list.getByRole('listitem').first().waitFor();
+    await page.getByRole('radiogroup', { name: 'Show' }).getByText('Failed').click();
+    const failed = list.getByRole('listitem').filter({ hasText: 'Failed' }).first();
+    await failed.getByRole('button').first().click();
+    const { eventId } = fixtures.webhookMessages.find(({ status }) => status === 'failed') ?? {};
+    const [request] = await Promise.all([
+      page.waitForRequest(/\/replay$/),
+      failed.getByRole('button', { name: 'Tell it again' }).click(),
+    ]);
+    expect(request.postDataJSON()).toMatchObject({ eventIds: [eventId] });
+  });
+  it('are replayed by time, tested, and disabled after a question', async () => {
+    await open(`/webhooks/${first?.id}`);
+    await page.getByRole('button', { name: 'Send a test' }).click();
+    await page.getByText(/It (took|did not take) the test event/).waitFor();
+    const more = async (name: string) => {
+      await page.getByRole('button', { name: 'More actions' }).click();
+      await page.getByRole('menuitem', { name }).click();
+    };
+    await more('Replay');
+    await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click();
+    await page.getByText('12 events will be told again.').waitFor();
+    expect(server.writes.at(-1)?.body).toMatchObject({ onlyFailed: true });
+    await more('Disable');
+    await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
+    await page.getByText('It is told nothing').waitFor();
+    await page.getByRole('button', { name: 'Enable' }).click();
+    await page.getByText('It is told nothing').waitFor({ state: 'detached' });
+  });
+  it('are only read by who may not write', async () => {
+    await open(`/webhooks/${first?.id}`, 'viewer');
+    await page.getByRole('list', { name: 'What it was told' }).waitFor();
+    expect(await page.getByRole('button', { name: /Send a test|More actions/ }).count()).toBe(0);
+  });
+});
+
 describe('policies', () => {
   const row = (channel: string) =>
     page.getByRole('list', { name: 'Retry policies' }).getByRole('listitem').filter({ hasText: channel });
@@ -422,6 +493,8 @@ describe('what others wrote', () => {
       '/templates/order-shipped',
       '/profiles/ada',
       '/keys',
+      '/webhooks',
+      `/webhooks/${fixtures.webhookEndpoints[0]?.id}`,
       '/accounts/new',
     ]) {
       await open(path);

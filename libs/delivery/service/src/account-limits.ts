@@ -90,7 +90,7 @@ const MOST = 50_000;
  * What waits for an account of the channel is looked at now: somebody resumed one, or changed its limit. Spread over half
  * a minute, transactional messages first.
  */
-export async function bringForward(sql: Sql, workspaceId: string, channel: Channel): Promise<void> {
+export async function wakeWaiting(sql: Sql, workspaceId: string, channel: Channel): Promise<void> {
   await sql.execute(
     `WITH waiting AS (
        SELECT day, id FROM deliveries

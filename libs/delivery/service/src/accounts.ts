@@ -15,7 +15,7 @@ import { newId, type Database, type Sql } from '@carillon/database';
 import type { Provider } from '@carillon/delivery-rules';
 import { ProblemException } from '@carillon/server';
 import { healthOf, talliesOf, type Tally } from './account-health.js';
-import { accountQuota, breakerOf, bringForward, flowsOf, type Flow } from './account-limits.js';
+import { accountQuota, breakerOf, wakeWaiting, flowsOf, type Flow } from './account-limits.js';
 import { divideSettings, judgeSettings, providerOf, type Settings } from './account-settings.js';
 import { channelShapes } from './channels.js';
 import { links } from './links.js';
@@ -150,7 +150,7 @@ export async function updateAccount(
       'UPDATE account_flow SET promised_until = NULL WHERE workspace_id = $1 AND account_id = $2',
       [workspaceId, id],
     );
-    await bringForward(sql, workspaceId, row.channel);
+    await wakeWaiting(sql, workspaceId, row.channel);
   }
   return readAccount(sql, workspaceId, id);
 }
@@ -214,7 +214,7 @@ export async function resumeAccount(
       WHERE workspace_id = $1 AND account_id = $2`,
     [workspaceId, id],
   );
-  await bringForward(sql, workspaceId, resumed.channel);
+  await wakeWaiting(sql, workspaceId, resumed.channel);
   return readAccount(sql, workspaceId, id);
 }
 

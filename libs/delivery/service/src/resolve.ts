@@ -4,7 +4,7 @@
  */
 import type { Resolve } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
-import { bringForward } from './apply-receipts.js';
+import { bringNextStepForward } from './apply-receipts.js';
 
 const outcomes = {
   sent: { status: 'sent', reason: null },
@@ -42,6 +42,6 @@ export async function resolveDelivery(
       JSON.stringify({ by: who, as: decision.as, ...(decision.note && { note: decision.note }) }),
     ],
   );
-  if (status === 'failed') await bringForward(sql, workspaceId, [id]);
+  if (status === 'failed') await bringNextStepForward(sql, workspaceId, [id]);
   return true;
 }

@@ -1,10 +1,10 @@
 /** The form for a new API key: a name, what it may do, and until when. */
-import { Button, Checkbox, Group, SegmentedControl, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Checkbox, Group, SegmentedControl, Select, Text, TextInput } from '@mantine/core';
 import { scopes, type Scope } from '@carillon/contracts';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, ApiProblem } from '../../api.js';
-import { messageOf } from '../../parts/Confirm.js';
+import { api } from '../../api.js';
+import { DialogForm, faultAt } from '../../parts/DialogForm.js';
 import { sentenceCase } from '../../words.js';
 import classes from './Keys.module.css';
 
@@ -49,85 +49,70 @@ export const CreateKey = ({
     ([, { scopes: set }]) => set.length === chosen.length && set.every((scope) => chosen.includes(scope)),
   )?.[0];
   const nameFault =
-    tried && !name.trim()
-      ? 'Give it the name of whoever will use it.'
-      : create.error instanceof ApiProblem
-        ? create.error.errors.find(({ pointer }) => pointer === '/name')?.message
-        : undefined;
+    tried && !name.trim() ? 'Give it the name of whoever will use it.' : faultAt(create.error, '/name');
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
+    <DialogForm
+      action="Create key"
+      busy={create.isPending}
+      error={create.error}
+      shown={Boolean(nameFault)}
+      onClose={onClose}
+      onSubmit={() => {
         setTried(true);
         if (name.trim() && chosen.length) create.mutate();
       }}
     >
-      <Stack>
-        <TextInput
-          label="Name"
-          description="Who will use it, for example “shop backend”."
-          withAsterisk
-          value={name}
-          error={nameFault}
-          onChange={(event) => setName(event.currentTarget.value)}
-          data-autofocus
-        />
-        <div>
-          <Group justify="space-between" mb={8}>
-            <Text size="sm" fw={500}>
-              What it may do
-            </Text>
-            <SegmentedControl
-              size="xs"
-              aria-label="Common choices"
-              value={preset ?? 'own'}
-              onChange={(value) => setChosen(presets[value]?.scopes ?? chosen)}
-              data={[
-                ...Object.entries(presets).map(([value, { label }]) => ({ value, label })),
-                { value: 'own', label: 'My own choice' },
-              ]}
-            />
-          </Group>
-          <Checkbox.Group
-            value={chosen}
-            onChange={(value) => setChosen(value as Scope[])}
-            error={tried && chosen.length === 0 ? 'Choose at least one.' : undefined}
-            aria-label="What it may do"
-          >
-            <div className={classes.scopes}>
-              {all.map((scope) => (
-                <Checkbox
-                  key={scope}
-                  size="xs"
-                  value={scope}
-                  label={sentenceCase(scopes[scope])}
-                  description={<span className="mono">{scope}</span>}
-                />
-              ))}
-            </div>
-          </Checkbox.Group>
-        </div>
-        <Select
-          label="It ends"
-          data={lives}
-          value={days}
-          onChange={(value) => setDays(value ?? '')}
-          maw={220}
-        />
-        {create.error && !nameFault && (
-          <Text role="alert" size="sm" c="var(--status-failed)">
-            {messageOf(create.error)}
+      <TextInput
+        label="Name"
+        description="Who will use it, for example “shop backend”."
+        withAsterisk
+        value={name}
+        error={nameFault}
+        onChange={(event) => setName(event.currentTarget.value)}
+        data-autofocus
+      />
+      <div>
+        <Group justify="space-between" mb={8}>
+          <Text size="sm" fw={500}>
+            What it may do
           </Text>
-        )}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            Close
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            Create key
-          </Button>
+          <SegmentedControl
+            size="xs"
+            aria-label="Common choices"
+            value={preset ?? 'own'}
+            onChange={(value) => setChosen(presets[value]?.scopes ?? chosen)}
+            data={[
+              ...Object.entries(presets).map(([value, { label }]) => ({ value, label })),
+              { value: 'own', label: 'My own choice' },
+            ]}
+          />
         </Group>
-      </Stack>
-    </form>
+        <Checkbox.Group
+          value={chosen}
+          onChange={(value) => setChosen(value as Scope[])}
+          error={tried && chosen.length === 0 ? 'Choose at least one.' : undefined}
+          aria-label="What it may do"
+        >
+          <div className={classes.scopes}>
+            {all.map((scope) => (
+              <Checkbox
+                key={scope}
+                size="xs"
+                value={scope}
+                label={sentenceCase(scopes[scope])}
+                description={<span className="mono">{scope}</span>}
+              />
+            ))}
+          </div>
+        </Checkbox.Group>
+      </div>
+      <Select
+        label="It ends"
+        data={lives}
+        value={days}
+        onChange={(value) => setDays(value ?? '')}
+        maw={220}
+      />
+    </DialogForm>
   );
 };

@@ -20,10 +20,10 @@ import { Confirm, messageOf } from '../../parts/Confirm.js';
 import { useNarrow } from '../../parts/DataTable.js';
 import { PageHeader } from '../../parts/PageHeader.js';
 import { Empty, Failure, RowsPending } from '../../parts/PageStates.js';
+import { ShowOnce } from '../../parts/ShowOnce.js';
 import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { CreateKey } from './CreateKey.js';
-import { ShowKeyOnce } from './ShowKeyOnce.js';
 
 const stateOf = (key: ApiKey, now = Date.now()) =>
   key.revokedAt
@@ -176,7 +176,14 @@ export const Keys = () => {
       >
         {rotating && <RotateKey apiKey={rotating} onRotated={show} onClose={() => setRotating(undefined)} />}
       </Modal>
-      <ShowKeyOnce made={shown} onClose={() => setShown(undefined)} />
+      <ShowOnce
+        title={`Your new key: ${shown?.name ?? ''}`}
+        what="key"
+        value={shown?.key}
+        onClose={() => setShown(undefined)}
+      >
+        Copy it now. Only a fingerprint is stored: nobody can show it again.
+      </ShowOnce>
       <Confirm
         opened={revoking !== undefined}
         onClose={() => setRevoking(undefined)}

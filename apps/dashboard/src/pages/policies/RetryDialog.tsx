@@ -1,12 +1,11 @@
 /** Changing how a channel tries again: what it would do is told while it is typed. */
-import { Button, Group, Input, Modal, NumberInput, Select, Stack, Text } from '@mantine/core';
+import { Button, Group, Input, Modal, NumberInput, Select, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import type { ChannelRetry } from '@carillon/contracts';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useId, useState } from 'react';
-import { api, ApiProblem } from '../../api.js';
-import { messageOf } from '../../parts/Confirm.js';
-import { Notice } from '../../parts/Notice.js';
+import { api } from '../../api.js';
+import { DialogForm, faultAt } from '../../parts/DialogForm.js';
 import { channelLooks } from '../../words.js';
 import {
   scheduleWords,
@@ -48,8 +47,7 @@ export const RetryDialog = ({ retry, onClose }: { retry: ChannelRetry; onClose: 
       onClose();
     },
   });
-  const errors = save.error instanceof ApiProblem ? save.error.errors : [];
-  const errorAt = (name: keyof Policy) => errors.find(({ pointer }) => pointer === `/${name}`)?.message;
+  const errorAt = (name: keyof Policy) => faultAt(save.error, `/${name}`);
   const span = (name: keyof typeof spans, title: string, description: string) => (
     <Span
       label={title}
@@ -61,58 +59,49 @@ export const RetryDialog = ({ retry, onClose }: { retry: ChannelRetry; onClose: 
   );
   return (
     <Modal opened onClose={onClose} title={<Text fw={600}>{label}: trying again</Text>}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          save.mutate(changes);
-        }}
+      <DialogForm
+        action="Save"
+        busy={save.isPending}
+        error={save.error}
+        shown={(Object.keys(changes) as (keyof Policy)[]).some(errorAt)}
+        onClose={onClose}
+        onSubmit={() => save.mutate(changes)}
+        aside={
+          <Button
+            variant="subtle"
+            color="gray"
+            disabled={retry.changed.length === 0}
+            onClick={() =>
+              save.mutate({
+                attempts: null,
+                windowSeconds: null,
+                backoffSeconds: null,
+                maxBackoffSeconds: null,
+              })
+            }
+          >
+            Back to the default
+          </Button>
+        }
       >
-        <Stack gap="md">
-          <NumberInput
-            label="Attempts"
-            description={`In all, the first included. By default ${retry.defaults.attempts}.`}
-            min={1}
-            max={50}
-            allowDecimal={false}
-            value={attempts}
-            error={errorAt('attempts')}
-            onChange={setAttempts}
-            data-autofocus
-          />
-          {span('windowSeconds', 'Within', 'Nothing is tried later than this after acceptance.')}
-          {span('backoffSeconds', 'First wait', 'Doubled with each attempt.')}
-          {span('maxBackoffSeconds', 'Longest wait', 'Unless the provider asks for a longer one.')}
-          <Text size="sm" c="dimmed" aria-live="polite">
-            {scheduleWords(typed)}
-          </Text>
-          {save.isError && errors.length === 0 && <Notice tone="bad" title={messageOf(save.error)} alert />}
-          <Group justify="space-between">
-            <Button
-              variant="subtle"
-              color="gray"
-              disabled={retry.changed.length === 0}
-              onClick={() =>
-                save.mutate({
-                  attempts: null,
-                  windowSeconds: null,
-                  backoffSeconds: null,
-                  maxBackoffSeconds: null,
-                })
-              }
-            >
-              Back to the default
-            </Button>
-            <Group gap="sm">
-              <Button variant="default" onClick={onClose}>
-                Cancel
-              </Button>
-              <Button type="submit" loading={save.isPending}>
-                Save
-              </Button>
-            </Group>
-          </Group>
-        </Stack>
-      </form>
+        <NumberInput
+          label="Attempts"
+          description={`In all, the first included. By default ${retry.defaults.attempts}.`}
+          min={1}
+          max={50}
+          allowDecimal={false}
+          value={attempts}
+          error={errorAt('attempts')}
+          onChange={setAttempts}
+          data-autofocus
+        />
+        {span('windowSeconds', 'Within', 'Nothing is tried later than this after acceptance.')}
+        {span('backoffSeconds', 'First wait', 'Doubled with each attempt.')}
+        {span('maxBackoffSeconds', 'Longest wait', 'Unless the provider asks for a longer one.')}
+        <Text size="sm" c="dimmed" aria-live="polite">
+          {scheduleWords(typed)}
+        </Text>
+      </DialogForm>
     </Modal>
   );
 };

@@ -1,15 +1,14 @@
 /** Profiles: the people this workspace writes to. */
-import { Button, Group, Text } from '@mantine/core';
+import { Group, Text } from '@mantine/core';
 import type { Profile } from '@carillon/contracts';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { createColumnHelper } from '@tanstack/react-table';
-import { IconChevronRight, IconUsers } from '@tabler/icons-react';
+import { createColumnHelper, type ColumnDef } from '@tanstack/react-table';
+import { IconUsers } from '@tabler/icons-react';
 import { api } from '../../api.js';
-import { DataTable } from '../../parts/DataTable.js';
-import { ListSearch } from '../../parts/ListSearch.js';
 import { PageHeader } from '../../parts/PageHeader.js';
-import { Empty, Failure, RowsPending } from '../../parts/PageStates.js';
+import { Empty } from '../../parts/PageStates.js';
+import { SearchedList } from '../../parts/SearchedList.js';
 import { When } from '../../parts/Times.js';
 
 const route = getRouteApi('/app/profiles');
@@ -47,26 +46,22 @@ export const Profiles = () => {
     queryFn: () => api.profiles.list({ search, cursor }).page(),
     placeholderData: keepPreviousData,
   });
-  const rows = page.data?.items;
-  const next = page.data?.nextCursor;
   return (
     <>
       <PageHeader
         title="Profiles"
         lead="The people you write to. They come from the API, the SDK or an import; here you look them up."
       />
-      <ListSearch
-        label="Search profiles"
+      <SearchedList
+        label="Profiles"
         placeholder="External id, email or phone"
-        value={search}
-        onSearch={(text) => void navigate({ search: { search: text }, replace: true })}
-      />
-      <div className="card" style={{ overflow: 'hidden' }} aria-busy={page.isFetching}>
-        {page.isError && !rows ? (
-          <Failure error={page.error} retry={() => void page.refetch()} />
-        ) : !rows ? (
-          <RowsPending />
-        ) : rows.length === 0 ? (
+        at={{ search, cursor }}
+        go={(to, how) => void navigate({ search: to, ...how })}
+        page={page}
+        columns={columns as ColumnDef<Profile, never>[]}
+        rowId={(row) => row.id}
+        goesTo={(row) => ({ to: '/profiles/$externalId', params: { externalId: row.externalId } })}
+        empty={
           <Empty icon={IconUsers} title={search ? 'Nobody by that name' : 'No profiles yet'}>
             {search ? (
               'The beginning of an external id, email address or phone number will do.'
@@ -77,48 +72,23 @@ export const Profiles = () => {
               </>
             )}
           </Empty>
-        ) : (
-          <DataTable
-            label="Profiles"
-            rows={rows}
-            columns={columns}
-            rowId={(row) => row.id}
-            goesTo={(row) => ({ to: '/profiles/$externalId', params: { externalId: row.externalId } })}
-            narrow={(row) => (
-              <Link to="/profiles/$externalId" params={{ externalId: row.externalId }} className="row-link">
-                <Group justify="space-between" wrap="nowrap">
-                  <Text fw={500} className="clip">
-                    {row.externalId}
-                  </Text>
-                  <Text size="xs" c="dimmed">
-                    {row.locale}
-                  </Text>
-                </Group>
-                <Text size="sm" c="dimmed" className="clip">
-                  {[row.email, row.phone].filter(Boolean).join(' · ') || 'no address'}
-                </Text>
-              </Link>
-            )}
-          />
+        }
+        narrow={(row) => (
+          <Link to="/profiles/$externalId" params={{ externalId: row.externalId }} className="row-link">
+            <Group justify="space-between" wrap="nowrap">
+              <Text fw={500} className="clip">
+                {row.externalId}
+              </Text>
+              <Text size="xs" c="dimmed">
+                {row.locale}
+              </Text>
+            </Group>
+            <Text size="sm" c="dimmed" className="clip">
+              {[row.email, row.phone].filter(Boolean).join(' · ') || 'no address'}
+            </Text>
+          </Link>
         )}
-      </div>
-      {(next || cursor) && (
-        <Group justify="flex-end" mt="md" gap="xs">
-          {cursor && (
-            <Button variant="default" onClick={() => void navigate({ search: { search } })}>
-              First page
-            </Button>
-          )}
-          <Button
-            variant="default"
-            disabled={!next}
-            rightSection={<IconChevronRight size={15} />}
-            onClick={() => next && void navigate({ search: { search, cursor: next } })}
-          >
-            Next
-          </Button>
-        </Group>
-      )}
+      />
     </>
   );
 };

@@ -1,10 +1,9 @@
 /** The form of an endpoint: where, what for, and which events. */
-import { Button, Group, MultiSelect, Stack, Text, TextInput } from '@mantine/core';
+import { MultiSelect, TextInput } from '@mantine/core';
 import { webhookTypes, type WebhookType } from '@carillon/contracts';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ApiProblem } from '../../api.js';
-import { messageOf } from '../../parts/Confirm.js';
+import { DialogForm, faultAt } from '../../parts/DialogForm.js';
 
 interface Values {
   url: string;
@@ -30,55 +29,42 @@ export const EndpointForm = ({
   const urlFault =
     tried && !values.url.trim()
       ? 'Give the whole address, for example https://shop.example.com/carillon.'
-      : saving.error instanceof ApiProblem
-        ? saving.error.errors.find(({ pointer }) => pointer === '/url')?.message
-        : undefined;
+      : faultAt(saving.error, '/url');
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
+    <DialogForm
+      action={action}
+      busy={saving.isPending}
+      error={saving.error}
+      shown={Boolean(urlFault)}
+      onClose={onClose}
+      onSubmit={() => {
         setTried(true);
         if (values.url.trim()) saving.mutate({ ...values, url: values.url.trim() });
       }}
     >
-      <Stack>
-        <TextInput
-          label="Address"
-          description="Events are posted here. It must be reachable from the internet, by https."
-          withAsterisk
-          value={values.url}
-          error={urlFault}
-          onChange={(event) => set({ url: event.currentTarget.value })}
-          data-autofocus
-        />
-        <TextInput
-          label="Description"
-          value={values.description}
-          onChange={(event) => set({ description: event.currentTarget.value })}
-        />
-        <MultiSelect
-          label="Events"
-          description="None chosen: all of them, also those added later."
-          data={webhookTypes}
-          value={values.types}
-          onChange={(types) => set({ types: types as WebhookType[] })}
-          searchable
-          clearable
-        />
-        {saving.error && !urlFault && (
-          <Text role="alert" size="sm" c="var(--status-failed)">
-            {messageOf(saving.error)}
-          </Text>
-        )}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            Close
-          </Button>
-          <Button type="submit" loading={saving.isPending}>
-            {action}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+      <TextInput
+        label="Address"
+        description="Events are posted here. It must be reachable from the internet, by https."
+        withAsterisk
+        value={values.url}
+        error={urlFault}
+        onChange={(event) => set({ url: event.currentTarget.value })}
+        data-autofocus
+      />
+      <TextInput
+        label="Description"
+        value={values.description}
+        onChange={(event) => set({ description: event.currentTarget.value })}
+      />
+      <MultiSelect
+        label="Events"
+        description="None chosen: all of them, also those added later."
+        data={webhookTypes}
+        value={values.types}
+        onChange={(types) => set({ types: types as WebhookType[] })}
+        searchable
+        clearable
+      />
+    </DialogForm>
   );
 };

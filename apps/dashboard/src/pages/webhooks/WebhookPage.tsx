@@ -24,11 +24,11 @@ import { Copyable, Facts } from '../../parts/Facts.js';
 import { Notice } from '../../parts/Notice.js';
 import { PageHeader, Section } from '../../parts/PageHeader.js';
 import { Empty, Failure, PagePending, RowsPending } from '../../parts/PageStates.js';
+import { ShowOnce } from '../../parts/ShowOnce.js';
 import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { EndpointForm } from './EndpointForm.js';
 import { endpointState, messageLooks } from './looks.js';
-import { ShowSecretOnce } from './ShowSecretOnce.js';
 import classes from './Webhooks.module.css';
 
 const route = getRouteApi('/app/webhooks/$id');
@@ -230,7 +230,14 @@ const Actions = ({ endpoint }: { endpoint: WebhookEndpoint }) => {
       >
         With it goes what it has still to be told, its secret, and the record of its attempts.
       </Confirm>
-      <ShowSecretOnce secret={secret} onClose={() => setSecret(undefined)} />
+      <ShowOnce
+        title="The secret of this endpoint"
+        what="secret"
+        value={secret}
+        onClose={() => setSecret(undefined)}
+      >
+        Copy it now: it is not shown again. Your endpoint needs it to verify that events come from here.
+      </ShowOnce>
     </>
   );
 };

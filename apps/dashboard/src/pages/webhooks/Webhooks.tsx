@@ -12,11 +12,11 @@ import { DataTable } from '../../parts/DataTable.js';
 import { TextLink } from '../../parts/links.js';
 import { PageHeader } from '../../parts/PageHeader.js';
 import { Empty, Failure, RowsPending } from '../../parts/PageStates.js';
+import { ShowOnce } from '../../parts/ShowOnce.js';
 import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { EndpointForm } from './EndpointForm.js';
 import { endpointState } from './looks.js';
-import { ShowSecretOnce } from './ShowSecretOnce.js';
 
 const typesOf = ({ types: [first, ...rest] }: WebhookEndpoint) =>
   first === undefined ? 'All events' : rest.length > 0 ? `${rest.length + 1} types` : first;
@@ -116,7 +116,14 @@ export const Webhooks = () => {
           }}
         />
       </Modal>
-      <ShowSecretOnce secret={secret} onClose={() => setSecret(undefined)} />
+      <ShowOnce
+        title="The secret of this endpoint"
+        what="secret"
+        value={secret}
+        onClose={() => setSecret(undefined)}
+      >
+        Copy it now: it is not shown again. Your endpoint needs it to verify that events come from here.
+      </ShowOnce>
     </>
   );
 };
