@@ -50,6 +50,11 @@ beforeAll(async () => {
     params: { externalId: profile },
     body: { token: 'device-of-here', platform: 'ios' },
   });
+  await make('addIdentity', {
+    params: { externalId: profile, namespace: 'crm', value: 'ana-in-the-crm-of-here' },
+  });
+  await make('setAttributeType', { params: { name: 'attributeOfHere' }, body: { type: 'text' } });
+  await make('trackEvent', { body: { profile, name: 'opened.of-here', properties: { of: 'here' } } });
   const template = 'welcome-of-here';
   await make('saveTemplate', { params: { key: template }, body: { content } });
   const account = await make<ProviderAccount>('createAccount', {
@@ -96,7 +101,16 @@ function namesOf({ path }: Operation): Record<string, string> {
             : path.startsWith('/v1/webhook-endpoints')
               ? owned.endpoint
               : owned.key;
-  return { id, externalId: owned.profile, key: owned.template, version: '1', channel: 'email' };
+  return {
+    id,
+    externalId: owned.profile,
+    key: owned.template,
+    version: '1',
+    channel: 'email',
+    namespace: 'crm',
+    value: 'ana-in-the-crm-of-here',
+    name: 'attributeOfHere',
+  };
 }
 
 /** A body each operation accepts, so that a refusal is about whose thing it is. */
@@ -116,9 +130,17 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   rotateKey: {},
   resolveDelivery: { as: 'sent' },
   updateRetryPolicy: { attempts: 3 },
+  mergeProfiles: { from: 'somebody-else' },
+  setAttributeType: { type: 'number' },
 };
 /** PUT makes what is not there, and a channel is everybody's: in the caller's own workspace. */
-const makes: readonly OperationName[] = ['upsertProfile', 'saveTopic', 'saveTemplate', 'updateRetryPolicy'];
+const makes: readonly OperationName[] = [
+  'upsertProfile',
+  'saveTopic',
+  'saveTemplate',
+  'updateRetryPolicy',
+  'setAttributeType',
+];
 
 /** Everything `here` owns, as the database has it. */
 async function stateOfHere(): Promise<unknown> {
@@ -130,6 +152,12 @@ async function stateOfHere(): Promise<unknown> {
     'topics',
     'consents',
     'suppressions',
+    'identities',
+    'profile_merges',
+    'profile_activity',
+    'attribute_types',
+    'events',
+    'event_keys',
     'templates',
     'template_versions',
     'provider_accounts',

@@ -1,7 +1,9 @@
 /** What people did: events, as they are told to us. What became of messages is read from the log instead. */
 import { z } from 'zod';
-import { Id, Time } from './page.js';
+import { Id, PageQuery, Time } from './page.js';
 import { ExternalId, IdentityKey } from './profiles.js';
+import { timelineKinds } from './lists.js';
+import { Channel, DeliveryEventType, MessageClass, Reason, Status } from './words.js';
 
 /** How long the `key` of an event is remembered: the same key within it changes nothing. */
 export const EVENT_KEY_DAYS = 7;
@@ -75,6 +77,65 @@ export const TrackBatchResult = z
     ),
   })
   .meta({ id: 'TrackBatchResult' });
+
+export const TimelineQuery = PageQuery.extend({
+  kind: z
+    .preprocess(
+      (v) => (typeof v === 'string' ? v.split(',').filter(Boolean) : v),
+      z.array(z.enum(timelineKinds)).min(1),
+    )
+    .optional()
+    .describe('One or several, separated by commas; all unless said.'),
+});
+const entry = { id: z.string(), at: Time };
+export const TimelineEntry = z
+  .discriminatedUnion('kind', [
+    z.object({
+      ...entry,
+      kind: z.literal('event'),
+      name: z.string(),
+      properties: z.record(z.string(), z.unknown()),
+    }),
+    z.object({
+      ...entry,
+      kind: z.literal('message'),
+      messageId: Id,
+      channel: Channel,
+      class: MessageClass,
+      topic: z.string().nullable(),
+      template: z.string().nullable(),
+      status: Status,
+      reason: Reason.nullable(),
+      outcomes: z
+        .array(z.object({ type: DeliveryEventType, at: Time }))
+        .describe('What became of it, oldest first.'),
+    }),
+    z.object({
+      ...entry,
+      kind: z.literal('membership'),
+      audience: z.object({ id: Id, key: z.string(), name: z.string() }),
+      change: z.enum(['enter', 'leave']),
+      cause: z.string(),
+    }),
+    z.object({
+      ...entry,
+      kind: z.literal('consent'),
+      channel: z.string(),
+      topic: z.string(),
+      word: z.enum(['in', 'out', 'pending']),
+      about: z.enum(['profile', 'address']),
+      source: z.string(),
+    }),
+    z.object({
+      ...entry,
+      kind: z.literal('profile'),
+      change: z.enum(['created', 'merged']),
+      mergedExternalId: z.string().nullable(),
+    }),
+  ])
+  .meta({ id: 'TimelineEntry' });
+export type TimelineEntry = z.infer<typeof TimelineEntry>;
+export type TimelineQuery = z.infer<typeof TimelineQuery>;
 export type TrackEvent = z.infer<typeof TrackEvent>;
 export type TrackedEvent = z.infer<typeof TrackedEvent>;
 export type TrackBatchResult = z.infer<typeof TrackBatchResult>;

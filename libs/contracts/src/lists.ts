@@ -179,6 +179,10 @@ export const webhookTypes = [
 /** Where the telling of one event to one endpoint stands. */
 export const webhookStatuses = ['pending', 'sent', 'failed'] as const;
 
+/** What a profile's timeline holds. Of two at the same moment the one that stands first here comes first. */
+export const timelineKinds = ['message', 'event', 'membership', 'consent', 'profile'] as const;
+export type TimelineKind = (typeof timelineKinds)[number];
+
 /** What an attribute may be declared to hold. */
 export const attributeTypes = [
   'text',

@@ -1,5 +1,6 @@
 /** People and their devices. */
 import { z } from 'zod';
+import { attributeTypes } from './lists.js';
 import { Id, PageQuery, Time } from './page.js';
 
 export const ExternalId = z
@@ -60,6 +61,22 @@ export const Device = z
     lastSeenAt: Time,
   })
   .meta({ id: 'Device' });
+export const Identity = z
+  .object({ namespace: z.string(), value: z.string(), createdAt: Time })
+  .meta({ id: 'Identity' });
+export const Activity = z
+  .object({
+    events: z.number(),
+    sent: z.number().describe('Messages that left for them.'),
+    opened: z.number(),
+    clicked: z.number(),
+    firstSeenAt: Time.nullable(),
+    lastSeenAt: Time.nullable().describe('Of an event, an open, a click or a reply of theirs.'),
+    lastSentAt: Time.nullable(),
+    lastOpenedAt: Time.nullable(),
+    lastClickedAt: Time.nullable(),
+  })
+  .meta({ id: 'Activity', description: 'Attributes that Carillon computes.' });
 export const Profile = z
   .object({
     id: Id,
@@ -68,7 +85,13 @@ export const Profile = z
     phone: z.string().nullable(),
     locale: z.string().nullable(),
     timezone: z.string().nullable(),
+    phoneZone: z
+      .string()
+      .nullable()
+      .describe('Zone of the phone’s country, where that has but one; holds when timezone is not given.'),
     attributes: Attributes,
+    activity: Activity,
+    identities: z.array(Identity),
     devices: z.array(Device),
     createdAt: Time,
     updatedAt: Time,
@@ -95,6 +118,78 @@ export const ProfileBulkResult = z
     ),
   })
   .meta({ id: 'ProfileBulkResult' });
+export const ProfileMerge = z
+  .strictObject({
+    from: ExternalId.describe('The profile that becomes part of this one. Its ids lead here from then on.'),
+  })
+  .meta({ id: 'ProfileMerge' });
+export const MergeResult = z
+  .object({
+    profile: Profile,
+    outcome: z.enum(['merged', 'already']).describe('already: they had been one before.'),
+    rule: z.string().describe('Which rule decided whose values win.'),
+    from: z
+      .record(z.string(), z.enum(['kept', 'merged']))
+      .describe('Whose value each field and attribute has, where both or only the merged one had one.'),
+    moved: z.object({
+      devices: z.number(),
+      identities: z.number(),
+      events: z.number(),
+      consents: z.number(),
+      inboxItems: z.number(),
+      lists: z.number(),
+    }),
+  })
+  .meta({ id: 'MergeResult' });
+export const ProfileState = z
+  .object({
+    id: Id,
+    externalId: z.string(),
+    email: z.string().nullable(),
+    phone: z.string().nullable(),
+    locale: z.string().nullable(),
+    zone: z
+      .object({ name: z.string(), source: z.enum(['profile', 'phone', 'workspace']) })
+      .describe('The zone to assume, and where it comes from.'),
+    attributes: Attributes,
+    activity: Activity,
+    consents: z.array(
+      z.object({
+        channel: z.string(),
+        topic: z.string().describe('Empty: the whole channel.'),
+        word: z.enum(['in', 'out', 'pending']),
+        about: z.enum(['profile', 'address']),
+        at: Time,
+      }),
+    ),
+    suppressed: z.array(z.object({ channel: z.string(), reason: z.string() })),
+    audiences: z.array(z.object({ id: Id, key: z.string(), since: Time })),
+    devices: z.number(),
+    version: z.number(),
+  })
+  .meta({ id: 'ProfileState' });
+export const AttributeName = z
+  .string()
+  .min(1)
+  .max(100)
+  .refine(
+    (name) => !/[\0\r\n]|(^|\.)(__proto__|constructor|prototype)(\.|$)/.test(name),
+    'is reserved: choose another one',
+  );
+export const AttributeTypeSet = z
+  .strictObject({
+    type: z.enum(attributeTypes),
+    description: z.string().max(500).optional(),
+  })
+  .meta({ id: 'AttributeTypeSet' });
+export const AttributeType = z
+  .object({ name: z.string(), type: z.enum(attributeTypes), description: z.string(), createdAt: Time })
+  .meta({ id: 'AttributeType' });
+export type Identity = z.infer<typeof Identity>;
+export type Activity = z.infer<typeof Activity>;
+export type ProfileState = z.infer<typeof ProfileState>;
+export type MergeResult = z.infer<typeof MergeResult>;
+export type AttributeType = z.infer<typeof AttributeType>;
 export type ProfileUpsert = z.infer<typeof ProfileUpsert>;
 export type ProfilePatch = z.infer<typeof ProfilePatch>;
 export type Profile = z.infer<typeof Profile>;

@@ -6,7 +6,9 @@ import { Requests } from './requests.js';
 import { outbox, type Outbox, type OutboxTransaction } from './outbox.js';
 import {
   Accounts,
+  AttributeTypes,
   Deliveries,
+  Events,
   Failures,
   Inbox,
   Keys,
@@ -49,6 +51,8 @@ export class Carillon<Known = AnyTemplates> {
   readonly topics: Topics;
   readonly consents: Consents;
   readonly suppressions: Suppressions;
+  readonly attributeTypes: AttributeTypes;
+  readonly events: Events;
   readonly templates: Templates;
   readonly accounts: Accounts;
   readonly lanes: Lanes;
@@ -70,6 +74,8 @@ export class Carillon<Known = AnyTemplates> {
     this.topics = new Topics(requests);
     this.consents = new Consents(requests);
     this.suppressions = new Suppressions(requests);
+    this.attributeTypes = new AttributeTypes(requests);
+    this.events = new Events(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
     this.lanes = new Lanes(requests);

@@ -6,11 +6,20 @@ export { verifyWebhook, WebhookVerificationError } from './verify-webhook.js';
 export type { Outbox, OutboxTransaction } from './outbox.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
-export type { DeliveryChange, DeliveryQuery, FailureFilter, Paging, ProfileInput } from './resources.js';
 export type { Consents, Suppressions, Topics } from './consent.js';
 export type {
+  DeliveryChange,
+  DeliveryQuery,
+  EventInput,
+  FailureFilter,
+  Paging,
+  ProfileInput,
+} from './resources.js';
+export type {
   Accounts,
+  AttributeTypes,
   Deliveries,
+  Events,
   Failures,
   Inbox,
   Keys,
@@ -26,8 +35,10 @@ export type {
 export type {
   AcceptedMessage,
   AccountHealth,
+  Activity,
   ApiKey,
   ApiKeyCreated,
+  AttributeType,
   BatchResult,
   Channel,
   ChannelRetry,
@@ -46,7 +57,9 @@ export type {
   Explanation,
   Installation,
   FailureGroup,
+  Identity,
   Me,
+  MergeResult,
   Message,
   MessageClass,
   Page,
@@ -57,6 +70,7 @@ export type {
   ProblemError,
   Profile,
   ProfileBulkResult,
+  ProfileState,
   ProviderAccount,
   ProviderInfo,
   Reason,
@@ -74,6 +88,9 @@ export type {
   TemplateVariable,
   TemplateVersion,
   Topic,
+  TimelineEntry,
+  TrackBatchResult,
+  TrackedEvent,
   WebhookAttempt,
   WebhookBody,
   WebhookEndpoint,

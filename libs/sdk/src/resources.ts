@@ -5,6 +5,7 @@
 import type {
   AcceptedMessage,
   ApiKey,
+  AttributeType,
   ApiKeyCreated,
   BatchResult,
   BodyInputOf,
@@ -18,11 +19,13 @@ import type {
   FailureQuery,
   LaneState,
   Me,
+  MergeResult,
   Message,
   Policies,
   Preview,
   Profile,
   ProfileBulkResult,
+  ProfileState,
   ProviderAccount,
   ProviderInfo,
   QueueRebuilt,
@@ -33,6 +36,9 @@ import type {
   Template,
   TemplateDetail,
   TemplateVersion,
+  TimelineEntry,
+  TrackBatchResult,
+  TrackedEvent,
   WebhookEndpoint,
   WebhookEndpointCreated,
   WebhookMessage,
@@ -64,6 +70,8 @@ export interface Paging {
  * then read the list again. A hint, never the record.
  */
 export type DeliveryChange = { type: 'delivery'; delivery: Delivery } | { type: 'changed' };
+/** What somebody did. `at` may be a Date; both it and `key` are set for you when they are left out. */
+export type EventInput = Omit<BodyInputOf<'trackEvent'>, 'at'> & { at?: string | Date };
 /** A profile in a bulk upsert. */
 export type ProfileInput = { externalId: string } & BodyInputOf<'upsertProfile'>;
 
@@ -312,7 +320,101 @@ export class Profiles {
   removeDevice(externalId: string, id: string, options?: CallOptions): Promise<void> {
     return this.requests.call('removeDevice', { params: { externalId, id }, options });
   }
+
+  /** Attributes, activity, consents and memberships in one read. */
+  state(externalId: string, options?: CallOptions): Promise<ProfileState> {
+    return this.requests.call('getProfileState', { params: { externalId }, options });
+  }
+
+  /** What they did, what they were sent and what became of it, newest first. */
+  timeline(
+    externalId: string,
+    query: Paging & { kind?: OneOrMany<readonly TimelineEntry['kind'][]> } = {},
+    options?: CallOptions,
+  ): List<TimelineEntry> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) =>
+        this.requests.call('getTimeline', { params: { externalId }, query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
+  }
+
+  /** Makes the profile `from` part of this one: its ids lead here from then on. Asking again changes nothing. */
+  merge(externalId: string, from: string, options?: CallOptions): Promise<MergeResult> {
+    return this.requests.call('mergeProfiles', {
+      params: { externalId },
+      body: { from },
+      repeatable: true,
+      options,
+    });
+  }
+
+  /** Gives the profile another name, e.g. its id in another system. */
+  addIdentity(
+    externalId: string,
+    { namespace, value }: { namespace: string; value: string },
+    options?: CallOptions,
+  ): Promise<Profile> {
+    return this.requests.call('addIdentity', { params: { externalId, namespace, value }, options });
+  }
+
+  removeIdentity(
+    externalId: string,
+    { namespace, value }: { namespace: string; value: string },
+    options?: CallOptions,
+  ): Promise<void> {
+    return this.requests.call('removeIdentity', { params: { externalId, namespace, value }, options });
+  }
 }
+
+/** The optional types of attributes: what is written must be of the type. */
+export class AttributeTypes {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  async list(options?: CallOptions): Promise<AttributeType[]> {
+    return (await this.requests.call('listAttributeTypes', { options })).items;
+  }
+
+  set(name: string, type: BodyInputOf<'setAttributeType'>, options?: CallOptions): Promise<AttributeType> {
+    return this.requests.call('setAttributeType', { params: { name }, body: type, options });
+  }
+
+  /** The attribute may hold anything again. */
+  delete(name: string, options?: CallOptions): Promise<void> {
+    return this.requests.call('deleteAttributeType', { params: { name }, options });
+  }
+}
+
+export class Events {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /**
+   * Tells what somebody did: when this resolves it is committed. Time and key are set before the first try, so that a
+   * retry after a lost answer records it once, and when it happened.
+   */
+  track(event: EventInput, options?: CallOptions): Promise<TrackedEvent> {
+    return this.requests.call('trackEvent', { body: stamped(event), repeatable: true, options });
+  }
+
+  /** Up to 1,000 events, each judged by itself: `results` answers by index. */
+  trackBatch(events: readonly EventInput[], options?: CallOptions): Promise<TrackBatchResult> {
+    return this.requests.call('trackEvents', {
+      body: { events: events.map(stamped) },
+      repeatable: true,
+      options,
+    });
+  }
+}
+
+const stamped = ({ at = new Date(), key = newKey(), ...event }: EventInput): BodyInputOf<'trackEvent'> => ({
+  ...event,
+  at: at instanceof Date ? at.toISOString() : at,
+  key,
+});
 
 export class Templates {
   /** @internal */

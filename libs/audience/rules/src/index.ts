@@ -17,3 +17,5 @@ export { mentionsOf } from './mentions.js';
 export type { Mentions } from './mentions.js';
 export type { Person, PersonEvent, PersonMessage } from './person.js';
 export { clauseSentence } from './sentences.js';
+export { MERGE_RULE, mergeProfiles } from './merge.js';
+export type { Mergeable, Merged } from './merge.js';

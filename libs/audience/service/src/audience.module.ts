@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
+import { AttributeTypesController } from './attribute-types.controller.js';
 import { ConsentController } from './consent.controller.js';
 import { EventsController } from './events.controller.js';
 import { Intake } from './intake.js';
+import { Outcomes } from './outcomes.js';
 import { ProfilesController } from './profiles.controller.js';
 import { RouteEventController } from './route-event.js';
 import { SuppressionController } from './suppression.controller.js';
@@ -10,6 +12,7 @@ import { UnsubscribeController } from './unsubscribe.controller.js';
 /** The audience service's HTTP side: mounted by the API. */
 @Module({
   controllers: [
+    AttributeTypesController,
     ConsentController,
     EventsController,
     ProfilesController,
@@ -21,5 +24,5 @@ import { UnsubscribeController } from './unsubscribe.controller.js';
 export class AudienceHttpModule {}
 
 /** Its worker side: run by apps/audience. */
-@Module({ controllers: [RouteEventController] })
+@Module({ controllers: [RouteEventController], providers: [Outcomes] })
 export class AudienceWorkerModule {}

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ensurePartitions, newId, dayOf, type Sql } from '@carillon/database';
 import { audienceFixture, type AudienceFixture } from './audience.fixture.js';
 import { consentsOf, recordConsents, suppressAddresses, suppressionsOf, type ConsentFacts } from './index.js';
+import { Outcomes } from './outcomes.js';
 import { RouteEventController } from './route-event.js';
 import { releaseSuppressions } from './suppression.js';
 import { saveTopic } from './topics.js';
@@ -250,7 +251,7 @@ describe('route-event', () => {
     return `${id}:${rows[0]?.id}`;
   }
   const route = (eventIds: string[]) => {
-    const controller = new RouteEventController(at.database);
+    const controller = new RouteEventController(new Outcomes(at.database));
     return controller.route(
       { v: 1, eventIds },
       { queue: 'route-event', jobId: '1', signal: new AbortController().signal },

@@ -44,5 +44,23 @@ export async function idsByIdentity(
   return new Map(rows.map((row) => [identityText(row), row.id]));
 }
 
+/** @returns who these profiles are now, for those that have become part of another one */
+export async function whoTheyBecame(
+  sql: Sql,
+  workspaceId: string,
+  profileIds: readonly string[],
+): Promise<Map<string, string>> {
+  if (profileIds.length === 0) return new Map();
+  const rows = await sql.query<{ asked: string; kept: string }>(
+    `WITH RECURSIVE person AS (
+       SELECT merged_id AS asked, kept_id AS kept FROM profile_merges WHERE workspace_id = $1 AND merged_id = ANY($2::uuid[])
+       UNION
+       SELECT p.asked, m.kept_id FROM profile_merges m JOIN person p ON m.workspace_id = $1 AND m.merged_id = p.kept)
+     SELECT p.asked, p.kept FROM person p JOIN profiles k ON k.workspace_id = $1 AND k.id = p.kept`,
+    [workspaceId, profileIds],
+  );
+  return new Map(rows.map(({ asked, kept }) => [asked, kept]));
+}
+
 /** An identity as one text; also the external id of a profile that is made for one. */
 export const identityText = ({ namespace, value }: IdentityKey): string => `${namespace}:${value}`;

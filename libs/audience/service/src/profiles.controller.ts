@@ -1,39 +1,46 @@
-/** Profiles and devices over HTTP. */
-import { Controller } from '@nestjs/common';
-import { ProfileUpsert, type Profile, type ProfileBulkResult } from '@carillon/contracts';
+/** Profiles, their other names and their devices over HTTP; their state and their timeline. */
+import { Controller, Inject } from '@nestjs/common';
+import {
+  OWN_NAMESPACE,
+  ProfileUpsert,
+  timelineKinds,
+  type Profile,
+  type ProfileBulkResult,
+} from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
-import { errorsOf, notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
-import { devicesOf, upsertDevice } from './devices.js';
+import {
+  errorsOf,
+  notFound,
+  Operation,
+  ProblemException,
+  type Call,
+  type Caller,
+  type Result,
+} from '@carillon/server';
+import { removeDevice, upsertDevice } from './devices.js';
+import { idsByExternalId } from './find-profiles.js';
+import { addIdentity, MOST_IDENTITIES, removeIdentity } from './identities.js';
+import { mergeProfiles } from './merge-profiles.js';
+import { profileColumns, readProfile, showProfiles, type ProfileRow } from './show-profiles.js';
+import { amongWriters, markStale, withoutWriters } from './stale.js';
+import { readState } from './state.js';
+import { readTimeline, readTimelineCursor } from './timeline.js';
 import { upsertProfiles } from './upsert-profiles.js';
 
-interface Row {
-  id: string;
-  external_id: string;
-  email: string | null;
-  phone: string | null;
-  locale: string | null;
-  timezone: string | null;
-  attributes: Profile['attributes'];
-  version: number;
-  created_at: Date;
-  updated_at: Date;
-}
-const columns =
-  'id, external_id, email, phone, locale, timezone, attributes, version, created_at, updated_at';
 const noSuchProfile = () =>
   new ProblemException('not_found', 'There is no profile with this external id in your workspace.');
 
 @Controller()
 export class ProfilesController {
-  constructor(private readonly database: Database) {}
+  constructor(@Inject(Database) private readonly database: Database) {}
 
   @Operation('listProfiles')
   async list({ query, caller }: Call<'listProfiles'>): Promise<Result<'listProfiles'>> {
     const { limit, search } = query;
     const before = query.cursor === undefined ? null : readCursor(query.cursor);
     return this.database.inWorkspace(caller.workspaceId, async (sql) => {
-      const rows = await sql.query<Row>(
-        `SELECT ${columns} FROM profiles
+      const rows = await sql.query<ProfileRow>(
+        `SELECT ${profileColumns} FROM profiles
          WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2)
            AND ($3::text IS NULL OR external_id LIKE $3 OR email LIKE $3 OR email LIKE lower($3) OR phone LIKE $3)
          ORDER BY id DESC LIMIT $4`,
@@ -42,7 +49,7 @@ export class ProfilesController {
       const page = rows.slice(0, limit);
       const last = page.at(-1);
       return {
-        items: await withDevices(sql, caller.workspaceId, page),
+        items: await showProfiles(sql, caller.workspaceId, page),
         nextCursor: rows.length > limit && last ? Buffer.from(last.id).toString('base64url') : null,
       };
     });
@@ -110,39 +117,129 @@ export class ProfilesController {
 
   @Operation('deleteProfile')
   async delete({ params, caller }: Call<'deleteProfile'>): Promise<void> {
-    const deleted = await this.database.inWorkspace(caller.workspaceId, (sql) =>
-      sql.execute(`DELETE FROM profiles WHERE workspace_id = $1 AND external_id = $2`, [
+    await this.database.inWorkspace(caller.workspaceId, async (sql) => {
+      // Alone, so that no event or device is on its way to somebody who is gone.
+      await withoutWriters(sql, caller.workspaceId);
+      const id = await idOf(sql, caller.workspaceId, params.externalId);
+      await sql.execute('DELETE FROM profiles WHERE workspace_id = $1 AND id = $2', [caller.workspaceId, id]);
+      await markStale(sql, caller.workspaceId, [{ profileId: id, mentions: ['profile'] }]);
+    });
+  }
+
+  @Operation('getProfileState')
+  async state({ params, caller }: Call<'getProfileState'>): Promise<Result<'getProfileState'>> {
+    const state = await this.database.inWorkspace(caller.workspaceId, (sql) =>
+      readState(sql, caller.workspaceId, params.externalId),
+    );
+    if (!state) throw noSuchProfile();
+    return state;
+  }
+
+  @Operation('getTimeline')
+  timeline({ params, query, caller }: Call<'getTimeline'>): Promise<Result<'getTimeline'>> {
+    const cursor = query.cursor === undefined ? null : readTimelineCursor(query.cursor);
+    if (query.cursor !== undefined && cursor === null) throw noSuchCursor();
+    return this.database.inWorkspace(caller.workspaceId, async (sql) => {
+      const id = await idOf(sql, caller.workspaceId, params.externalId);
+      return readTimeline(sql, caller.workspaceId, id, query.kind ?? timelineKinds, {
+        limit: query.limit,
+        cursor,
+      });
+    });
+  }
+
+  @Operation('mergeProfiles')
+  merge({ params, body, caller }: Call<'mergeProfiles'>): Promise<Result<'mergeProfiles'>> {
+    return this.database.inWorkspace(caller.workspaceId, async (sql) => {
+      const merged = await mergeProfiles(
+        sql,
         caller.workspaceId,
         params.externalId,
-      ]),
+        body.from,
+        nameOf(caller),
+      );
+      if (!merged.ok && merged.unknown === 'kept') throw noSuchProfile();
+      if (!merged.ok)
+        throw fault(
+          '/from',
+          merged.unknown === 'none' ? 'same_profile' : 'unknown_profile',
+          merged.unknown === 'none'
+            ? 'This is the same profile: name the one that becomes part of it.'
+            : 'There is no profile with this external id: write the one that becomes part of this one.',
+        );
+      const { profile } = await read(sql, caller.workspaceId, params.externalId);
+      return { profile, ...merged.result };
+    });
+  }
+
+  @Operation('addIdentity')
+  addIdentity({ params, caller }: Call<'addIdentity'>): Promise<Profile> {
+    const { externalId, ...identity } = params;
+    return this.database.inWorkspace(caller.workspaceId, async (sql) => {
+      if (identity.namespace === OWN_NAMESPACE)
+        throw fault(
+          ':namespace',
+          'reserved',
+          'external_id is for profiles that were merged: choose another name.',
+        );
+      await amongWriters(sql, caller.workspaceId);
+      const id = await idOf(sql, caller.workspaceId, externalId);
+      const added = await addIdentity(sql, caller.workspaceId, id, identity);
+      if (added === 'taken')
+        throw new ProblemException(
+          'conflict',
+          'This name belongs to another profile: merge the two, or take it back there first.',
+        );
+      if (added === 'too_many')
+        throw new ProblemException('conflict', `A profile has at most ${MOST_IDENTITIES} other names.`);
+      return (await read(sql, caller.workspaceId, externalId)).profile;
+    });
+  }
+
+  @Operation('removeIdentity')
+  async removeIdentity({ params, caller }: Call<'removeIdentity'>): Promise<void> {
+    const { externalId, ...identity } = params;
+    const removed = await this.database.inWorkspace(caller.workspaceId, async (sql) =>
+      removeIdentity(sql, caller.workspaceId, await idOf(sql, caller.workspaceId, externalId), identity),
     );
-    if (deleted === 0) throw noSuchProfile();
+    if (!removed) throw notFound('identity');
   }
 
   @Operation('addDevice')
   addDevice({ params, body, caller }: Call<'addDevice'>): Promise<Result<'addDevice'>> {
     return this.database.inWorkspace(caller.workspaceId, async (sql) => {
+      await amongWriters(sql, caller.workspaceId);
+      const id = await idOf(sql, caller.workspaceId, params.externalId);
       // Locked: two apps that register at the same moment must not pass the limit together.
-      const [profile] = await sql.query<{ id: string }>(
-        `SELECT id FROM profiles WHERE workspace_id = $1 AND external_id = $2 FOR NO KEY UPDATE`,
-        [caller.workspaceId, params.externalId],
-      );
-      if (!profile) throw noSuchProfile();
-      return upsertDevice(sql, caller.workspaceId, profile.id, body);
+      await sql.query('SELECT FROM profiles WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE', [
+        caller.workspaceId,
+        id,
+      ]);
+      return upsertDevice(sql, caller.workspaceId, id, body);
     });
   }
 
   @Operation('removeDevice')
   async removeDevice({ params, caller }: Call<'removeDevice'>): Promise<void> {
-    const removed = await this.database.inWorkspace(caller.workspaceId, (sql) =>
-      sql.execute(
-        `DELETE FROM devices d USING profiles p
-         WHERE d.workspace_id = $1 AND d.id = $2 AND p.workspace_id = $1 AND p.id = d.profile_id AND p.external_id = $3`,
-        [caller.workspaceId, params.id, params.externalId],
-      ),
-    );
-    if (removed === 0) throw notFound('device');
+    const removed = await this.database.inWorkspace(caller.workspaceId, async (sql) => {
+      const id = (await idsByExternalId(sql, caller.workspaceId, [params.externalId])).get(params.externalId);
+      return id !== undefined && removeDevice(sql, caller.workspaceId, id, params.id);
+    });
+    if (!removed) throw notFound('device');
   }
+}
+
+const nameOf = (caller: Exclude<Caller, { kind: 'inbox' }>): string =>
+  caller.kind === 'user' ? `user ${caller.userId}` : `key ${caller.keyId}`;
+
+const fault = (pointer: string, code: string, message: string) =>
+  new ProblemException('invalid_request', message, { errors: [{ pointer, code, message }] });
+
+/** @throws ProblemException not_found */
+async function idOf(sql: Sql, workspaceId: string, externalId: string): Promise<string> {
+  const id = (await idsByExternalId(sql, workspaceId, [externalId])).get(externalId);
+  if (id === undefined) throw noSuchProfile();
+  return id;
 }
 
 /** @throws ProblemException conflict when the profile is not at the version the caller saw (If-Match, RFC 9110 §13.1.1) */
@@ -152,9 +249,11 @@ async function refuseOther(
   externalId: string,
   expected: string,
 ): Promise<void> {
+  await amongWriters(sql, workspaceId);
+  const id = (await idsByExternalId(sql, workspaceId, [externalId])).get(externalId);
   const [row] = await sql.query<{ version: number }>(
-    `SELECT version FROM profiles WHERE workspace_id = $1 AND external_id = $2 FOR NO KEY UPDATE`,
-    [workspaceId, externalId],
+    `SELECT version FROM profiles WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE`,
+    [workspaceId, id ?? null],
   );
   if (row ? expected === '*' || expected === `"${row.version}"` : false) return;
   throw new ProblemException(
@@ -168,40 +267,19 @@ async function read(
   workspaceId: string,
   externalId: string,
 ): Promise<{ profile: Profile; version: number }> {
-  const [row] = await sql.query<Row>(
-    `SELECT ${columns} FROM profiles WHERE workspace_id = $1 AND external_id = $2`,
-    [workspaceId, externalId],
-  );
-  if (!row) throw noSuchProfile();
-  const [profile] = await withDevices(sql, workspaceId, [row]);
-  if (!profile) throw noSuchProfile();
-  return { profile, version: row.version };
-}
-
-async function withDevices(sql: Sql, workspaceId: string, rows: readonly Row[]): Promise<Profile[]> {
-  const devices = await devicesOf(
-    sql,
-    workspaceId,
-    rows.map((row) => row.id),
-  );
-  return rows.map((row) => ({
-    id: row.id,
-    externalId: row.external_id,
-    email: row.email,
-    phone: row.phone,
-    locale: row.locale,
-    timezone: row.timezone,
-    attributes: row.attributes,
-    devices: devices.get(row.id) ?? [],
-    createdAt: row.created_at.toISOString(),
-    updatedAt: row.updated_at.toISOString(),
-  }));
+  const found = await readProfile(sql, workspaceId, externalId);
+  if (!found) throw noSuchProfile();
+  return found;
 }
 
 function readCursor(cursor: string): string {
   const id = Buffer.from(cursor, 'base64url').toString();
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return id;
-  throw new ProblemException(
+  throw noSuchCursor();
+}
+
+const noSuchCursor = () =>
+  new ProblemException(
     'invalid_request',
     'This cursor is not one of ours: send the nextCursor of the page before.',
     {
@@ -214,4 +292,3 @@ function readCursor(cursor: string): string {
       ],
     },
   );
-}

@@ -1,5 +1,6 @@
 /** Profiles as delivery needs them: addresses, language, attributes, devices. Read by the dispatcher in its claim. */
 import type { Sql } from '@carillon/database';
+import { whoTheyBecame } from './find-profiles.js';
 
 export interface AudienceRecipient {
   profileId: string;
@@ -12,13 +13,40 @@ export interface AudienceRecipient {
   devices: readonly { id: string; token: string; platform: 'ios' | 'android' | 'web' }[];
 }
 
-/** The recipients that still exist, in no order. One statement for the whole list. */
-export function recipientsByIds(
+/**
+ * The recipients that still exist, in no order, by the id that was asked for: one that has become part of another profile
+ * is that one now. One statement for the whole list, a second one where somebody is missing.
+ */
+export async function recipientsByIds(
   sql: Sql,
   workspaceId: string,
   profileIds: readonly string[],
 ): Promise<AudienceRecipient[]> {
-  if (profileIds.length === 0) return Promise.resolve([]);
+  const found = await recipients(sql, workspaceId, profileIds);
+  if (found.length >= new Set(profileIds).size) return found;
+  const here = new Set(found.map(({ profileId }) => profileId));
+  const became = await whoTheyBecame(
+    sql,
+    workspaceId,
+    profileIds.filter((id) => !here.has(id)),
+  );
+  const now = await recipients(sql, workspaceId, [...became.values()]);
+  const byId = new Map(now.map((recipient) => [recipient.profileId, recipient]));
+  return [
+    ...found,
+    ...[...became].flatMap(([asked, kept]) => {
+      const recipient = byId.get(kept);
+      return recipient ? [{ ...recipient, profileId: asked }] : [];
+    }),
+  ];
+}
+
+async function recipients(
+  sql: Sql,
+  workspaceId: string,
+  profileIds: readonly string[],
+): Promise<AudienceRecipient[]> {
+  if (profileIds.length === 0) return [];
   return sql.query<AudienceRecipient>(
     `SELECT p.id AS "profileId", p.external_id AS "externalId", p.email, p.phone, p.locale, p.timezone, p.attributes,
        coalesce(d.devices, '[]') AS devices

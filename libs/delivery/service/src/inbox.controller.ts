@@ -2,6 +2,7 @@
  * The in-app inbox over HTTP: tokens for servers, and lists, marks and a stream for the browsers that hold one. The
  * profile is always the token's: no address names it. Origins are judged by the door (libs/server).
  */
+import { idsByExternalId } from '@carillon/audience-service';
 import { Database } from '@carillon/database';
 import {
   mintInboxToken,
@@ -39,20 +40,18 @@ export class InboxController {
   @Operation('mintInboxToken')
   async mint({ body, caller }: Call<'mintInboxToken'>): Promise<Result<'mintInboxToken'>> {
     const { workspaceId } = caller;
-    const [profile] = await this.database.inWorkspace(workspaceId, (sql) =>
-      sql.query<{ id: string }>('SELECT id FROM profiles WHERE workspace_id = $1 AND external_id = $2', [
-        workspaceId,
-        body.profile,
-      ]),
+    const ids = await this.database.inWorkspace(workspaceId, (sql) =>
+      idsByExternalId(sql, workspaceId, [body.profile]),
     );
-    if (!profile) {
+    const profileId = ids.get(body.profile);
+    if (profileId === undefined) {
       const message = `there is no profile ${JSON.stringify(body.profile)}: create it with PUT /v1/profiles/${encodeURIComponent(body.profile)}`;
       throw new ProblemException('invalid_request', `The body is not valid: /profile: ${message}`, {
         errors: [{ pointer: '/profile', code: 'unknown_profile', message }],
       });
     }
     const { ttlSeconds } = body;
-    const { token, expiresAt } = await mintInboxToken({ workspaceId, profileId: profile.id, ttlSeconds });
+    const { token, expiresAt } = await mintInboxToken({ workspaceId, profileId, ttlSeconds });
     return { token, expiresAt: expiresAt.toISOString() };
   }
 

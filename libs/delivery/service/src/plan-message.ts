@@ -3,7 +3,7 @@
  * is wrong. Consent, suppression and the addresses of profiles are decided when it is claimed. Called by accept.ts.
  */
 import { normalizeEmail, normalizePhone } from '@carillon/audience-rules';
-import { upsertProfiles } from '@carillon/audience-service';
+import { idsByExternalId, upsertProfiles } from '@carillon/audience-service';
 import type {
   AcceptedMessage,
   Channel,
@@ -110,11 +110,11 @@ export async function resolveProfiles(
     return typeof profile === 'string' ? [{ i, externalId: profile }] : [];
   });
   if (named.length > 0) {
-    const rows = await sql.query<{ id: string; external_id: string }>(
-      'SELECT id, external_id FROM profiles WHERE workspace_id = $1 AND external_id = ANY($2)',
-      [workspaceId, [...new Set(named.map((n) => n.externalId))]],
+    const ids = await idsByExternalId(
+      sql,
+      workspaceId,
+      named.map((n) => n.externalId),
     );
-    const ids = new Map(rows.map((r) => [r.external_id, r.id]));
     for (const { i, externalId } of named) {
       const id = ids.get(externalId);
       found.set(

@@ -1,0 +1,251 @@
+/**
+ * What became of messages, learned once each. The lines of timelines that say something about a person wait in
+ * `pending_outcomes` (a trigger writes them with the line itself); they are taken, folded into people's activity, consent
+ * and suppressions, and deleted in one transaction, so that a crash repeats all of it or nothing. What runs sent has no
+ * lines: it is folded page by page, when a page is done, marked on the page in the same transaction.
+ */
+import type { Channel, DeliveryEventType, ReasonName } from '@carillon/contracts';
+import { Database, idInSeries, type Sql } from '@carillon/database';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { recordConsents, type NewConsent } from './consent.js';
+import { whoTheyBecame } from './find-profiles.js';
+import { noteBounces, type Bounce } from './soft-bounces.js';
+import { amongWriters, markStale } from './stale.js';
+import { suppressAddresses, type NewSuppression } from './suppression.js';
+
+/** Lines per transaction. */
+const SLICE = 1000;
+/** Pages per transaction. */
+const PAGES = 2;
+const TICK_MS = 250;
+const TROUBLED_TICK_MS = 2000;
+
+/** Failures that say the address is bad for good, not this message. */
+const hard: readonly ReasonName[] = ['bounced', 'recipient_unknown'];
+/** Failures that say that the address did not take it today. */
+const soft: readonly ReasonName[] = ['recipient_unreachable', 'retries_exhausted'];
+/** Push tokens are removed instead, and an inbox has no address. */
+const addressed: readonly Channel[] = ['email', 'sms'];
+
+interface Outcome {
+  deliveryId: string;
+  type: DeliveryEventType;
+  at: Date;
+  reason: ReasonName | null;
+  channel: Channel;
+  address: string | null;
+  profileId: string | null;
+  topic: string | null;
+  /** Recorded by our own page, which has written the word of consent itself. */
+  ours: boolean;
+}
+
+@Injectable()
+export class Outcomes implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly log = new Logger('Outcomes');
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private stopped = false;
+
+  constructor(@Inject(Database) private readonly database: Database) {}
+
+  onApplicationBootstrap(): void {
+    this.plan(0);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  /** Takes all that waits. @returns how many lines and pages */
+  async drain(): Promise<number> {
+    let all = 0;
+    for (let taken = 1; taken > 0 && !this.stopped; all += taken) taken = await this.slice();
+    return all;
+  }
+
+  private async slice(): Promise<number> {
+    const busy = await this.database.acrossWorkspaces((sql) =>
+      sql.query<{ workspaceId: string }>(
+        `SELECT DISTINCT workspace_id AS "workspaceId" FROM (SELECT workspace_id FROM pending_outcomes ORDER BY id LIMIT $1) p
+         UNION
+         SELECT workspace_id FROM (SELECT workspace_id FROM pages WHERE done_at IS NOT NULL AND folded_at IS NULL ORDER BY done_at LIMIT $2) p`,
+        [SLICE, PAGES],
+      ),
+    );
+    let taken = 0;
+    for (const { workspaceId } of busy)
+      taken += await this.database.inWorkspace(workspaceId, async (sql) => {
+        await amongWriters(sql, workspaceId);
+        return (await takeLines(sql, workspaceId)) + (await foldPages(sql, workspaceId));
+      });
+    return taken;
+  }
+
+  private plan(afterMs: number): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      this.running = this.beat();
+    }, afterMs);
+  }
+
+  private async beat(): Promise<void> {
+    let next = TICK_MS;
+    try {
+      await this.drain();
+    } catch (error) {
+      next = TROUBLED_TICK_MS;
+      this.log.error(`outcomes were not taken: ${error instanceof Error ? error.message : 'unknown error'}`);
+    }
+    this.plan(next);
+  }
+}
+
+async function takeLines(sql: Sql, workspaceId: string): Promise<number> {
+  const rows = await sql.query<{ day: string; deliveryId: string; eventId: number }>(
+    `DELETE FROM pending_outcomes WHERE id = ANY(ARRAY(
+       SELECT id FROM pending_outcomes WHERE workspace_id = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))
+     RETURNING day::text AS day, delivery_id AS "deliveryId", event_id AS "eventId"`,
+    [workspaceId, SLICE],
+  );
+  const outcomes: Outcome[] = [];
+  // One day at a time: see docs/decisions/0006.
+  for (const day of new Set(rows.map((row) => row.day))) {
+    const mine = rows.filter((row) => row.day === day);
+    outcomes.push(
+      ...(await sql.query<Outcome>(
+        `SELECT d.id AS "deliveryId", e.type, e.at, e.reason, d.channel, d.address, d.profile_id AS "profileId", d.topic,
+           coalesce(e.detail->>'source' IN ('one-click', 'page'), false) AS ours
+         FROM delivery_events e JOIN deliveries d ON d.day = $2::date AND d.id = e.delivery_id AND d.id = ANY($3::uuid[])
+         WHERE e.day = $2::date AND e.delivery_id = ANY($3::uuid[]) AND e.id = ANY($4::bigint[]) AND e.workspace_id = $1`,
+        [workspaceId, day, [...new Set(mine.map((row) => row.deliveryId))], mine.map((row) => row.eventId)],
+      )),
+    );
+  }
+  await suppressAddresses(sql, workspaceId, outcomes.flatMap(suppressionOf));
+  await noteBounces(sql, workspaceId, outcomes.flatMap(bounceFrom));
+  await recordConsents(sql, workspaceId, outcomes.flatMap(consentFrom));
+  await foldOutcomes(sql, workspaceId, outcomes);
+  return rows.length;
+}
+
+/** Into the activity of people that are still there, be it as part of another profile. */
+async function foldOutcomes(sql: Sql, workspaceId: string, outcomes: readonly Outcome[]): Promise<void> {
+  const about = [...new Set(outcomes.flatMap(({ profileId }) => profileId ?? []))];
+  if (about.length === 0) return;
+  const there = await sql.query<{ id: string }>(
+    'SELECT id FROM profiles WHERE workspace_id = $1 AND id = ANY($2::uuid[])',
+    [workspaceId, about],
+  );
+  const people = new Map(there.map(({ id }) => [id, id]));
+  const gone = about.filter((id) => !people.has(id));
+  for (const [id, kept] of await whoTheyBecame(sql, workspaceId, gone)) people.set(id, kept);
+  const own = outcomes.flatMap((o) => {
+    const profileId = o.profileId === null ? undefined : people.get(o.profileId);
+    return profileId === undefined ? [] : [{ ...o, profileId }];
+  });
+  if (own.length === 0) return;
+  await sql.execute(
+    `INSERT INTO profile_activity AS a (workspace_id, profile_id, sent, opened, clicked, first_seen_at, last_seen_at, last_sent_at, last_opened_at, last_clicked_at)
+     SELECT $1, u.profile_id,
+       count(*) FILTER (WHERE type = 'sent'), count(*) FILTER (WHERE type = 'opened'), count(*) FILTER (WHERE type = 'clicked'),
+       min(at) FILTER (WHERE type = ANY($5)), max(at) FILTER (WHERE type = ANY($5)),
+       max(at) FILTER (WHERE type = 'sent'), max(at) FILTER (WHERE type = 'opened'), max(at) FILTER (WHERE type = 'clicked')
+     FROM unnest($2::uuid[], $3::text[], $4::timestamptz[]) AS u(profile_id, type, at)
+     WHERE u.type = 'sent' OR u.type = ANY($5)
+     GROUP BY u.profile_id ORDER BY u.profile_id ${ADDED}`,
+    [workspaceId, own.map((o) => o.profileId), own.map((o) => o.type), own.map((o) => o.at), DONE_BY_PEOPLE],
+  );
+  const changes = new Map<string, Set<string>>();
+  for (const { profileId, type } of own) {
+    let mentions = changes.get(profileId);
+    if (!mentions) changes.set(profileId, (mentions = new Set(['activity'])));
+    mentions.add(`message:${type}`);
+  }
+  await markStale(
+    sql,
+    workspaceId,
+    [...changes].map(([profileId, mentions]) => ({ profileId, mentions: [...mentions] })),
+  );
+}
+
+/** Outcomes that show that somebody was there. */
+const DONE_BY_PEOPLE: readonly DeliveryEventType[] = [
+  'opened',
+  'clicked',
+  'read',
+  'replied',
+  'unsubscribed',
+  'complained',
+];
+
+const ADDED = `ON CONFLICT (workspace_id, profile_id) DO UPDATE SET
+  sent = a.sent + EXCLUDED.sent, opened = a.opened + EXCLUDED.opened, clicked = a.clicked + EXCLUDED.clicked,
+  first_seen_at = least(a.first_seen_at, EXCLUDED.first_seen_at),
+  last_seen_at = greatest(a.last_seen_at, EXCLUDED.last_seen_at),
+  last_sent_at = greatest(a.last_sent_at, EXCLUDED.last_sent_at),
+  last_opened_at = greatest(a.last_opened_at, EXCLUDED.last_opened_at),
+  last_clicked_at = greatest(a.last_clicked_at, EXCLUDED.last_clicked_at)`;
+
+/**
+ * What a page of a run sent, as a set: its deliveries are one range of the log's key. One with a line of its own (it was
+ * tried again, and left later) is counted by that line.
+ */
+async function foldPages(sql: Sql, workspaceId: string): Promise<number> {
+  const pages = await sql.query<{ lo: number; hi: number; day: string; messageId: string }>(
+    `UPDATE pages p SET folded_at = now() FROM runs r
+     WHERE p.workspace_id = $1 AND r.workspace_id = $1 AND r.id = p.run_id AND p.id = ANY(ARRAY(
+       SELECT id FROM pages WHERE workspace_id = $1 AND done_at IS NOT NULL AND folded_at IS NULL
+       ORDER BY done_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+     RETURNING p.lo, p.hi, r.day::text AS day, r.message_id AS "messageId"`,
+    [workspaceId, PAGES],
+  );
+  for (const { lo, hi, day, messageId } of pages) {
+    const people = await sql.query<{ profileId: string }>(
+      `INSERT INTO profile_activity AS a (workspace_id, profile_id, sent, last_sent_at)
+       SELECT $1, d.profile_id, count(*), max(d.sent_at)
+       FROM deliveries d JOIN profiles p ON p.workspace_id = $1 AND p.id = d.profile_id
+       WHERE d.day = $2::date AND d.id BETWEEN $3::uuid AND $4::uuid AND d.workspace_id = $1 AND d.sent_at IS NOT NULL
+         AND NOT EXISTS (SELECT FROM delivery_events e WHERE e.day = $2::date AND e.delivery_id = d.id AND e.type = 'sent')
+       GROUP BY d.profile_id ORDER BY d.profile_id ${ADDED}
+       RETURNING profile_id AS "profileId"`,
+      [workspaceId, day, idInSeries(messageId, lo), idInSeries(messageId, hi - 1)],
+    );
+    await markStale(
+      sql,
+      workspaceId,
+      people.map(({ profileId }) => ({ profileId, mentions: ['activity', 'message:sent'] })),
+    );
+  }
+  return pages.length;
+}
+
+function suppressionOf({ type, reason, channel, address }: Outcome): NewSuppression[] {
+  if (address === null || !addressed.includes(channel)) return [];
+  if (type === 'complained') return [{ channel, address, reason: 'complained', source: 'provider' }];
+  return type === 'failed' && reason !== null && hard.includes(reason)
+    ? [{ channel, address, reason: 'hard_bounced', source: 'provider' }]
+    : [];
+}
+
+function bounceFrom({ deliveryId, type, reason, channel, address, profileId }: Outcome): Bounce[] {
+  const counts = type === 'failed' && reason !== null && soft.includes(reason);
+  return counts && address !== null && addressed.includes(channel)
+    ? [{ deliveryId, channel, address, profileId }]
+    : [];
+}
+
+function consentFrom({ type, channel, address, profileId, topic, ours }: Outcome): NewConsent[] {
+  if (type !== 'unsubscribed' || ours) return [];
+  // STOP by SMS is a word to the sender, not about a topic.
+  const about = channel === 'sms' ? '' : (topic ?? 'marketing');
+  return [{ channel, address, profileId, topic: about, word: 'out', source: 'provider' }];
+}

@@ -1,0 +1,56 @@
+/** All that an inbound surface (a shop, a call centre) asks about a person, in one statement of fixed text. */
+import type { ProfileState } from '@carillon/contracts';
+import { OWN_NAMESPACE } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import { activityJson, jsonTime, noActivity } from './show-profiles.js';
+
+type Row = Omit<ProfileState, 'zone' | 'activity'> & {
+  timezone: string | null;
+  phoneZone: string | null;
+  workspaceZone: string | null;
+  activity: ProfileState['activity'] | null;
+};
+
+const TEXT = `WITH person AS (
+    SELECT * FROM profiles WHERE workspace_id = $1 AND external_id = $2
+    UNION ALL
+    SELECT p.* FROM identities i JOIN profiles p ON p.workspace_id = $1 AND p.id = i.profile_id
+    WHERE i.workspace_id = $1 AND i.namespace = '${OWN_NAMESPACE}' AND i.value = $2
+    LIMIT 1)
+  SELECT p.id, p.external_id AS "externalId", p.email, p.phone, p.locale, p.timezone, p.phone_zone AS "phoneZone",
+    p.attributes, p.version,
+    (SELECT settings->>'timezone' FROM workspaces WHERE id = $1) AS "workspaceZone",
+    (SELECT ${activityJson('a')} FROM profile_activity a WHERE a.workspace_id = $1 AND a.profile_id = p.id) AS activity,
+    coalesce((SELECT json_agg(json_build_object('channel', c.channel, 'topic', c.topic, 'word', c.word,
+        'about', CASE WHEN c.address = '' THEN 'profile' ELSE 'address' END, 'at', ${jsonTime('c.at')}) ORDER BY c.channel, c.topic, c.address)
+      FROM (SELECT * FROM consents WHERE workspace_id = $1 AND profile_id = p.id AND address = ''
+            UNION ALL SELECT * FROM consents WHERE workspace_id = $1 AND channel = 'email' AND address = p.email
+            UNION ALL SELECT * FROM consents WHERE workspace_id = $1 AND channel = 'sms' AND address = p.phone) c), '[]') AS consents,
+    coalesce((SELECT json_agg(json_build_object('channel', s.channel, 'reason', s.reason) ORDER BY s.channel)
+      FROM (SELECT * FROM suppressions WHERE workspace_id = $1 AND channel = 'email' AND address = p.email
+            UNION ALL SELECT * FROM suppressions WHERE workspace_id = $1 AND channel = 'sms' AND address = p.phone) s), '[]') AS suppressed,
+    coalesce((SELECT json_agg(json_build_object('id', m.audience_id, 'key', a.key, 'since', ${jsonTime('m.since')}) ORDER BY a.key)
+      FROM audience_members m JOIN audiences a ON a.workspace_id = $1 AND a.id = m.audience_id AND a.archived_at IS NULL
+      WHERE m.workspace_id = $1 AND m.profile_id = p.id), '[]') AS audiences,
+    (SELECT count(*)::int FROM devices WHERE workspace_id = $1 AND profile_id = p.id) AS devices
+  FROM person p`;
+
+/** @returns null when nobody is known by this external id, nor was */
+export async function readState(
+  sql: Sql,
+  workspaceId: string,
+  externalId: string,
+): Promise<ProfileState | null> {
+  const [row] = await sql.query<Row>(TEXT, [workspaceId, externalId]);
+  if (!row) return null;
+  const { timezone, phoneZone, workspaceZone, activity, ...state } = row;
+  return {
+    ...state,
+    activity: activity ?? noActivity,
+    zone: timezone
+      ? { name: timezone, source: 'profile' }
+      : phoneZone
+        ? { name: phoneZone, source: 'phone' }
+        : { name: workspaceZone ?? 'UTC', source: 'workspace' },
+  };
+}
