@@ -161,7 +161,6 @@ export const scenarios = [
       stage.proxies.email.set({});
     },
   },
-  },
   ...['after-claim', 'after-mark', 'reply-read', 'after-record'].map((name) =>
     atFailpoint(name, [15, 40], 2, {
       name: `kill dispatchers at ${name}`,
