@@ -6,7 +6,7 @@
  *   npm run chaos                     the whole matrix
  *   npm run chaos -- --quick          the sample that CI runs
  *   npm run chaos -- --drill          bugs on purpose: each must be caught
- *   --list  --scenario NAME  --queue postgres|redis  --seed N  --rate N  --json FILE (and the table beside it)  --keep (ledgers of failures)
+ *   --list  --scenario NAME  --queue postgres|redis  --seed N  --rate N  --json FILE (and the table beside it; other rows in it stay)  --keep (ledgers of failures)
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { Problem } from './data-folder.mjs';
 import { ensureInstalled } from './install.mjs';
+import { markdown, table } from './chaos/table.mjs';
 import { runCommand } from './stack.mjs';
 
 const { values: asked } = parseArgs({
@@ -37,7 +38,7 @@ await runCommand(async ({ onStop, stopping }) => {
   await build({ say });
   const { scenarios } = await import('./chaos/scenarios.mjs');
   const { drill } = await import('./chaos/drill.mjs');
-  const { markdown, table } = await import('./chaos/table.mjs');
+
   const seed = asked.seed ? Number(asked.seed) : Math.floor(Math.random() * 1e9);
   if (!Number.isSafeInteger(seed)) throw new Problem('--seed takes a whole number.');
   const rate = asked.rate ? Number(asked.rate) : 40;
@@ -69,22 +70,23 @@ await runCommand(async ({ onStop, stopping }) => {
   say(
     `\n${rows.length - failed} of ${rows.length} rows hold${rows.some((r) => r.skipped) ? `, ${rows.filter((r) => r.skipped).length} of them left out` : ''}; seed ${seed}; ${Math.round((Date.now() - started) / 1000)} s.`,
   );
-  if (asked.json) {
-    fs.mkdirSync(path.dirname(path.resolve(asked.json)), { recursive: true });
-    fs.writeFileSync(
-      asked.json,
-      `${JSON.stringify(
-        rows.map(({ ledgers: _ledgers, ...row }) => row),
-        null,
-        2,
-      )}\n`,
-    );
-    fs.writeFileSync(asked.json.replace(/\.json$/, '') + '.md', `${markdown(rows)}\n`);
-  }
+  if (asked.json) writeRows(asked.json, rows, scenarios);
   if (failed > 0) process.exitCode = 1;
 });
 // Node may otherwise spin for ever when it tidies up after sockets that were reset (v20, CleanupHandles).
 process.exit();
+
+/** As JSON and as a table. A file that is there keeps its rows of other scenarios: one row can be had again by itself. */
+function writeRows(file, rows, scenarios) {
+  const before = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : [];
+  const called = (row) => `${row.scenario} ${row.queue}`;
+  const known = new Map([...before, ...rows].map(({ ledgers: _ledgers, ...row }) => [called(row), row]));
+  const order = scenarios.map((one) => called({ scenario: one.name, queue: one.queue ?? 'postgres' }));
+  const all = order.flatMap((name) => known.get(name) ?? []);
+  fs.mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
+  fs.writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
+  fs.writeFileSync(`${file.replace(/\.json$/, '')}.md`, `${markdown(all)}\n`);
+}
 
 function choose(scenarios) {
   const names = asked.scenario;

@@ -22,7 +22,7 @@ const OFFERED = 25;
 /** Kills itself at one place after another, a few passes into each life. */
 const atFailpoint = (name, passes, strikes, more = {}) => ({
   name: `kill at ${name}`,
-  seconds: 12 + strikes * 6,
+  seconds: 8 + strikes * 5,
   recoverySeconds: OFFERED,
   faultsAtLeast: 1,
   how: (random) => ({ env: { CARILLON_FAILPOINTS: `${name}:kill:${between(random, ...passes)}` }, strikes }),
@@ -101,7 +101,7 @@ const stoppedDispatchers = async (stage, { sleep }) => {
   stage.fault('dispatchers go on');
 };
 
-export const scenarios = [
+const rows = [
   { name: 'calm', quick: true, seconds: 8, unknownAtMost: 0 },
 
   {
@@ -120,7 +120,7 @@ export const scenarios = [
     },
     after: (stage) => void (stage.upNext = []),
   },
-  ...failpoints.filter((name) => places[name]).map((name) => atFailpoint(name, places[name], 3)),
+  ...failpoints.filter((name) => places[name]).map((name) => atFailpoint(name, places[name], 2)),
   {
     name: 'kill at random',
     quick: true,
@@ -131,6 +131,7 @@ export const scenarios = [
   },
   {
     name: 'kill any service',
+    bothQueues: true,
     apart: true,
     seconds: 20,
     recoverySeconds: OFFERED,
@@ -164,6 +165,7 @@ export const scenarios = [
   ...['after-claim', 'after-mark', 'reply-read', 'after-record'].map((name) =>
     atFailpoint(name, [15, 40], 2, {
       name: `kill dispatchers at ${name}`,
+      bothQueues: name === 'after-mark',
       apart: true,
       recoverySeconds: KILLED,
       how: (random) => ({
@@ -188,6 +190,7 @@ export const scenarios = [
   },
   {
     name: 'dispatchers stopped for longer than a lease',
+    bothQueues: true,
     quick: true,
     apart: true,
     seconds: 24,
@@ -197,6 +200,7 @@ export const scenarios = [
   },
   {
     name: 'rolling restarts',
+    bothQueues: true,
     quick: true,
     apart: true,
     seconds: 20,
@@ -365,6 +369,11 @@ export const scenarios = [
     },
   },
 ];
+
+/** On the queue that it is about; what is about jobs that processes hold, on both. */
+export const scenarios = rows.flatMap(({ bothQueues, ...row }) =>
+  bothQueues ? [row, { ...row, queue: 'redis', quick: false }] : [row],
+);
 
 const fakeTime = () =>
   [

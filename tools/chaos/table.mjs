@@ -10,11 +10,14 @@ const COLUMNS = [
   ['duplicatesKnown', 'dup. known'],
   ['forbidden', 'forbidden'],
   ['stuck', 'stuck'],
+  ['untold', 'untold'],
   ['contradictions', 'contra- dictions'],
   ['unknown', 'unknown'],
+  ['unknownPerKill', 'at once'],
   ['duplicatesUnknown', 'dup. of unknown'],
   ['faults', 'faults'],
   ['recoverySeconds', 'recovery s'],
+  ['downSeconds', 'of it away s'],
 ];
 
 export function table(rows) {
