@@ -7,7 +7,7 @@ import { isStopped, openStage } from './stage.mjs';
 
 const DISPATCHERS = ['dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'dispatcher-in-app'];
 const dispatchers = (env) => Object.fromEntries(DISPATCHERS.map((name) => [name, env]));
-const at = (failpoint) => ({ how: { env: { CARILLON_FAILPOINTS: failpoint } } });
+const at = (failpoint, strikes = 1) => ({ how: { env: { CARILLON_FAILPOINTS: failpoint }, strikes } });
 /** Claimed, and then a moment in which people may change their minds. */
 const late = {
   apart: true,
@@ -17,7 +17,7 @@ const late = {
 
 /** Each bug, what must show it, and the play. */
 export const plays = {
-  'answer-before-commit': { shows: ['logMissing'], ...at('accept-before-commit:kill:60') },
+  'answer-before-commit': { shows: ['logMissing'], ...at('accept-before-commit:kill:25', 3) },
   'idempotency-unchecked': { shows: ['duplicatesKnown'] },
   'claim-takes-anyones': {
     shows: ['duplicatesKnown'],
@@ -78,7 +78,7 @@ export async function drill({ seed, rate, say, onStop, stopping }, only) {
     const shown = shows.filter((name) => row[name] > 0);
     if (shown.length === 0) missed.push(bug);
     say(
-      `${shown.length > 0 ? 'caught' : 'MISSED'}  ${bug.padEnd(28)} ${shown.map((name) => `${name} ${row[name]}`).join(', ') || row.why?.join('; ') || 'every figure was clean'}`,
+      `${shown.length > 0 ? 'caught' : 'MISSED'}  ${bug.padEnd(28)} ${shown.map((name) => `${name} ${row[name]}`).join(', ') || row.why?.join('; ') || `every figure was clean, ${row.faults} faults`}`,
     );
     // What a bug left behind must not disturb the next.
     await stage.stopServices('SIGKILL');
