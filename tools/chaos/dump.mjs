@@ -25,13 +25,17 @@ export async function untilAtRest(ownerUrl, run, patienceMs, onWait = () => {}) 
   }
 }
 
-/** Waits until every webhook that is due soon has come. Those that were refused wait for minutes: their lines are untold. */
+/**
+ * Waits until every receipt that came before its row is applied, and every webhook that is due soon has come. One that was
+ * refused waits for minutes: its line is untold.
+ */
 export async function untilTold(ownerUrl, patienceMs) {
   const deadline = Date.now() + patienceMs;
   while (Date.now() < deadline) {
     const [{ n }] = await ask(
       ownerUrl,
-      `SELECT count(*)::int AS n FROM webhook_messages WHERE due_at < now() + interval '1 minute'`,
+      `SELECT (SELECT count(*) FROM webhook_messages WHERE due_at < now() + interval '1 minute')::int
+            + (SELECT count(*) FROM receipts r WHERE applied_at IS NULL AND EXISTS (SELECT FROM deliveries d WHERE d.day = r.day AND d.id = r.delivery_id))::int AS n`,
       [],
     );
     if (n === 0) return;
