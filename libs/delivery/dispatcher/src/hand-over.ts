@@ -23,7 +23,8 @@ export async function markHandedOver(
   const ids = batch.map((r) => r.delivery.id);
   const attempts = batch.map((r) => r.delivery.attempt);
   const rows = await sql.query<{ id: string }>(
-    `UPDATE deliveries d SET handed_over_at = ${bug('mark-not-written') ? 'NULL' : 'clock_timestamp()'}, tries = d.tries + 1,
+    // The time of the statement, not of the row: what was committed before it is seen by it.
+    `UPDATE deliveries d SET handed_over_at = ${bug('mark-not-written') ? 'NULL' : 'statement_timestamp()'}, tries = d.tries + 1,
             provider_account_id = coalesce($8::uuid, d.provider_account_id), provider = coalesce($9, d.provider),
             address = CASE WHEN $7 IN ('email', 'sms') THEN coalesce(d.address, u.address) ELSE d.address END
        FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[]) AS u(id, attempt, address, topics)
