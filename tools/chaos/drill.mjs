@@ -34,13 +34,15 @@ export const plays = {
   'record-unfenced': {
     shows: ['contradictions', 'duplicatesKnown'],
     apart: true,
-    seconds: 30,
+    seconds: 20,
+    // What is sent again while the first worker stands still; marketing is held.
+    messageClass: 'transactional',
     how: { only: dispatchers({ CARILLON_FAILPOINTS: 'reply-read:stop:5' }), extra: DISPATCHERS },
     during: async (stage, { sleep }) => {
-      // Until all stand still; then as long as a lease and the retry by the other process take.
+      // Until all stand still; then until the other process has sent again what they had sent.
       for (let n = 0; n < 200 && !DISPATCHERS.every((name) => isStopped(stage.pidOf(name))); n++)
         await sleep(100);
-      await sleep(20_000);
+      for (let n = 0; n < 60 && (await stage.sentAgain()) < 2; n++) await sleep(1000);
       for (const name of DISPATCHERS) stage.signal(name, 'SIGCONT');
     },
   },

@@ -67,7 +67,7 @@ function planOf(n) {
     to: addressOf(channel, n),
     channels: [channel],
     content: { [channel]: content(key)[channel] },
-    class: random() < 0.5 ? 'transactional' : 'marketing',
+    class: settings.messageClass ?? (random() < 0.5 ? 'transactional' : 'marketing'),
     metadata: { run, key },
     idempotencyKey: key,
   };

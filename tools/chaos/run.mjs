@@ -58,6 +58,7 @@ export async function runScenario(stage, scenario, { seed, rate, say }) {
         whenClaimed: scenario.whenClaimed,
         runs: scenario.runs !== false,
         burst: scenario.burst,
+        messageClass: scenario.messageClass,
         members: scenario.members,
       }),
     ],

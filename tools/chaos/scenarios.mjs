@@ -318,7 +318,8 @@ const rows = [
   {
     name: 'disk full',
     seconds: 16,
-    recoverySeconds: KILLED,
+    // The queue lies on the same disk: jobs that found no room are offered again.
+    recoverySeconds: OFFERED,
     skip: () =>
       isRoot && process.platform === 'linux' ? null : 'needs root on Linux to mount a small file system',
     stage: {

@@ -341,6 +341,17 @@ class Stage {
     await owner.end();
   }
 
+  /** How many deliveries were sent although an earlier attempt of theirs may have arrived. */
+  async sentAgain() {
+    const owner = new pg.Client({ connectionString: this.ownerUrl });
+    await owner.connect();
+    const { rows } = await owner.query(
+      `SELECT count(*)::int AS n FROM deliveries WHERE possible_duplicate AND status IN ('sent', 'delivered') AND tries > 1`,
+    );
+    await owner.end();
+    return rows[0].n;
+  }
+
   pidOf(name) {
     return this.services.get(name)?.child.pid;
   }
