@@ -39,12 +39,14 @@ export async function runAll(scenarios, { seed, rate, say, onStop, stopping, kee
     }
     say(`▸ ${scenario.name} (${stage.queue}, ${stage.apart ? 'one process per service' : 'one process'})`);
     const started = Date.now();
-    const random = randomFrom(seed + rows.size);
-    await stage.startServices(scenario.how?.(random));
-    const row = await runScenario(stage, scenario, { seed: seed + rows.size, rate, say });
+    const own = seed + rows.size;
+    const row = await stage
+      .startServices(scenario.how?.(randomFrom(own)))
+      .then(() => runScenario(stage, scenario, { seed: own, rate, say }))
+      .catch((error) => brokenRow(stage, scenario, own, error));
     rows.set(scenario, row);
     say(
-      `  ${row.ok ? 'holds' : `FAILS: ${row.why.join('; ')}`} · ${row.accepted} accepted, ${row.unknown} in doubt, ${Math.round((Date.now() - started) / 1000)} s`,
+      `  ${row.ok ? 'holds' : `FAILS: ${row.why.join('; ')}`} · ${row.accepted ?? 0} accepted, ${row.unknown ?? 0} in doubt, ${Math.round((Date.now() - started) / 1000)} s`,
     );
     await stage.stopServices();
     if (!row.ok && keep) stage.kept = true;
@@ -52,6 +54,16 @@ export async function runAll(scenarios, { seed, rate, say, onStop, stopping, kee
   await close();
   return scenarios.map((scenario) => rows.get(scenario)).filter(Boolean);
 }
+
+/** What could not be played proves nothing. */
+const brokenRow = (stage, scenario, seed, error) => ({
+  scenario: scenario.name,
+  queue: stage.queue,
+  processes: stage.apart ? 'one per service' : 'one',
+  seed,
+  ok: false,
+  why: [`it could not be played: ${error.message}`],
+});
 
 const kindOf = ({ queue = 'postgres', apart = false, stage }) => `${queue} ${apart} ${stage ? 'own' : ''}`;
 function bySameStage(scenarios) {

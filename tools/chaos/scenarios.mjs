@@ -157,10 +157,10 @@ const rows = [
     burst: { channel: 'email', count: 1500 },
     members: 1000,
     patienceMs: 150_000,
-    how: () => ({ env: { CARILLON_FAILPOINTS: 'after-mark:kill:25' } }),
     during: async (stage, { sleep }) => {
       stage.proxies.email.set({ latencyMs: 20_000 });
-      for (let n = 0; n < 300 && stage.downs === 0; n++) await sleep(100);
+      for (let n = 0; n < 60 && (await stage.underWay('email')) < 500; n++) await sleep(250);
+      stage.signal('standalone', 'SIGKILL');
       stage.proxies.email.set({});
     },
   },

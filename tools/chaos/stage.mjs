@@ -316,7 +316,7 @@ class Stage {
   async untilReady(name) {
     if (name.includes(' ')) return; // It has no door.
     if (name === 'api' || name === 'standalone') return this.untilUp();
-    const deadline = Date.now() + 60_000;
+    const deadline = Date.now() + 180_000;
     while (!this.closing && !(await answers(`http://127.0.0.1:${this.env[portOf(name)]}/health/ready`))) {
       if (Date.now() > deadline) throw new Problem(`${name} did not start; see ${this.folder}/services.log`);
       await sleep(100);
@@ -324,7 +324,7 @@ class Stage {
   }
 
   async untilUp() {
-    const deadline = Date.now() + 90_000;
+    const deadline = Date.now() + 180_000;
     while (!this.closing && !(await answers(`${this.url}/health/live`))) {
       if (Date.now() > deadline) throw new Problem(`The API did not start; see ${this.folder}/services.log`);
       await sleep(100);
@@ -342,12 +342,19 @@ class Stage {
   }
 
   /** How many deliveries were sent although an earlier attempt of theirs may have arrived. */
-  async sentAgain() {
+  sentAgain() {
+    return this.count(`possible_duplicate AND status IN ('sent', 'delivered') AND tries > 1`);
+  }
+
+  /** How many may have left and are not recorded. */
+  underWay(channel) {
+    return this.count(`channel = '${channel}' AND status = 'sending' AND handed_over_at IS NOT NULL`);
+  }
+
+  async count(condition) {
     const owner = new pg.Client({ connectionString: this.ownerUrl });
     await owner.connect();
-    const { rows } = await owner.query(
-      `SELECT count(*)::int AS n FROM deliveries WHERE possible_duplicate AND status IN ('sent', 'delivered') AND tries > 1`,
-    );
+    const { rows } = await owner.query(`SELECT count(*)::int AS n FROM deliveries WHERE ${condition}`);
     await owner.end();
     return rows[0].n;
   }
