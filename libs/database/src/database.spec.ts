@@ -1,7 +1,7 @@
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { Database, dayOf, ensurePartitions, isMissingPartition, newId, timeOf } from './index.js';
+import { Database, dayOf, ensurePartitions, isMissingPartition, newId, timeOf, type Sql } from './index.js';
 
 let fresh: FreshDatabase;
 let database: Database;
@@ -152,6 +152,107 @@ describe('transactions', () => {
       }),
     ).rejects.toThrow();
     expect(await database.inWorkspace(a, (sql) => sql.query('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('trips', () => {
+  const add = `INSERT INTO profiles (id, workspace_id, external_id) VALUES ($1, $2, $3)`;
+  const there = async (...names: string[]) =>
+    database.inWorkspace(a, (sql) =>
+      sql.query('SELECT external_id AS name FROM profiles WHERE external_id = ANY($1) ORDER BY 1', [names]),
+    );
+
+  it('carry what is asked in one breath, and each its own answer', async () => {
+    const answers = await database.inWorkspace(a, (sql) =>
+      Promise.all([
+        sql.query('SELECT 1 AS one'),
+        sql.execute(`UPDATE profiles SET locale = 'de' WHERE id = $1`, [profileOfA]),
+        sql.query('SELECT $1::text AS word, $2::text[] AS words', ['a"b', ['x', null, 'y,{']]),
+        sql.query('SELECT locale FROM profiles WHERE id = $1', [profileOfA]),
+      ]),
+    );
+    expect(answers).toEqual([
+      [{ one: 1 }],
+      1,
+      [{ word: 'a"b', words: ['x', null, 'y,{'] }],
+      [{ locale: 'de' }],
+    ]);
+  });
+
+  it('are one transaction, whether the last breath is the first or not', async () => {
+    const [x, y, z] = [newId(), newId(), newId()];
+    await database.inWorkspace(a, ({ last }) =>
+      Promise.all([last.execute(add, [x, a, 'x']), last.execute(add, [y, a, 'y'])]),
+    );
+    await database.inWorkspace(a, async (sql) => {
+      await sql.execute(add, [z, a, 'z']);
+      await sql.last.query('SELECT 1');
+    });
+    expect(await there('x', 'y', 'z')).toHaveLength(3);
+
+    const twice = (sql: Sql) =>
+      Promise.all([sql.execute(add, [newId(), a, 'new']), sql.execute(add, [newId(), a, 'x'])]);
+    await expect(database.inWorkspace(a, (sql) => twice(sql.last))).rejects.toThrow(/unique/);
+    await expect(database.inWorkspace(a, twice)).rejects.toThrow(/unique/);
+    await expect(
+      database.inWorkspace(a, async (sql) => {
+        await sql.execute(add, [newId(), a, 'new']);
+        await twice(sql.last);
+      }),
+    ).rejects.toThrow(/unique/);
+    expect(await there('new')).toEqual([]);
+  });
+
+  it('commit when the last statement is answered, and not before', async () => {
+    await database.inWorkspace(a, async (sql) => {
+      await sql.execute(add, [newId(), a, 'open']);
+      expect(await there('open')).toEqual([]);
+      await sql.last.query('SELECT 1');
+      expect(await there('open')).toHaveLength(1);
+      await expect(sql.query('SELECT 1')).rejects.toThrow(/last statement/);
+      await expect(sql.last.query('SELECT 1')).rejects.toThrow(/last statement/);
+    });
+  });
+
+  it('leave nothing behind when a value cannot be written, or work throws', async () => {
+    const circle: Record<string, unknown> = {};
+    circle['itself'] = circle;
+    await expect(
+      database.inWorkspace(a, ({ last }) =>
+        Promise.all([last.execute(add, [newId(), a, 'no']), last.query('SELECT $1::jsonb', [circle])]),
+      ),
+    ).rejects.toThrow(/circular/i);
+    await expect(
+      database.inWorkspace(a, async (sql) => {
+        await sql.execute(add, [newId(), a, 'no']);
+        throw new Error('changed my mind');
+      }),
+    ).rejects.toThrow('changed my mind');
+    expect(await there('no')).toEqual([]);
+  });
+
+  it('do not call a transaction committed in which a failure was swallowed', async () => {
+    await expect(
+      database.inWorkspace(a, async (sql) => {
+        await sql.execute(add, [newId(), a, 'swallowed']);
+        await sql.query('SELECT 1/0').catch(() => undefined);
+      }),
+    ).rejects.toThrow(/has failed/);
+    expect(await there('swallowed')).toEqual([]);
+  });
+
+  it('read without a transaction, inside the wall, and write nothing', async () => {
+    const [mine, everyone] = await database.reading(a, (sql) =>
+      Promise.all([
+        sql.query('SELECT id FROM profiles WHERE id = $1', [profileOfA]),
+        sql.query('SELECT id FROM profiles WHERE id = $1', [profileOfB]),
+      ]),
+    );
+    expect([mine, everyone]).toEqual([[{ id: profileOfA }], []]);
+    await expect(database.reading(a, (sql) => sql.execute(add, [newId(), a, 'read']))).rejects.toThrow(
+      /read-only/,
+    );
+    expect(await there('read')).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@
  */
 import pg from 'pg';
 import type { Prisma, PrismaClient } from './generated/client.js';
+import { roundTrip, type Statement } from './round-trip.js';
 
 /** bigint columns fit a JS number here (counts, sequences below 2^53). */
 const types: pg.CustomTypesConfig = {
@@ -14,6 +15,7 @@ const types: pg.CustomTypesConfig = {
       : pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
 };
 
+/** The statements of a transaction. Those that are asked in one breath (`Promise.all`) share a trip to the database. */
 export interface Sql {
   /** Runs one statement. Values go in as parameters only. */
   query<Row extends object = Record<string, unknown>>(
@@ -22,6 +24,8 @@ export interface Sql {
   ): Promise<Row[]>;
   /** The same, for statements whose row count matters. */
   execute(text: string, params?: readonly unknown[]): Promise<number>;
+  /** The last breath of the transaction: its COMMIT travels along, and nothing can be asked after it. */
+  readonly last: Sql;
 }
 export type PrismaTx = Prisma.TransactionClient;
 
@@ -67,6 +71,20 @@ export class Database {
     return this.transaction(EVERY_WORKSPACE, work);
   }
 
+  /**
+   * Reads inside a workspace, without a transaction to begin or to end: each breath sees the latest that is committed.
+   * For facts that are read again, under the fence, before anything is done.
+   */
+  async reading<T>(workspaceId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+    const scope = scopeOf(workspaceId, READ_ONLY);
+    return work(
+      breaths(async (statements) => {
+        const results = await this.onClient((trip) => trip([scope, ...statements]));
+        return results.slice(1);
+      }),
+    );
+  }
+
   /** One Prisma transaction inside a workspace. */
   async prismaIn<T>(workspaceId: string, work: (tx: PrismaTx) => Promise<T>): Promise<T> {
     this.prismaClient ??= prismaOn(this.pool);
@@ -82,27 +100,63 @@ export class Database {
   }
 
   private async transaction<T>(workspace: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+    const scope = scopeOf(workspace);
+    return this.onClient(async (trip, discard) => {
+      const tx: { state: 'new' | 'open' | 'over' } = { state: 'new' };
+      const send = async (statements: readonly Statement[], last: boolean): Promise<pg.Result[]> => {
+        if (tx.state === 'over') throw new Error('this transaction has had its last statement');
+        // A transaction of one trip needs neither BEGIN nor COMMIT.
+        const before = tx.state === 'open' ? [] : last ? [scope] : [BEGIN, scope];
+        const after = tx.state === 'open' && last ? [COMMIT] : [];
+        if (!last) tx.state = 'open';
+        const results = await trip([...before, ...statements, ...after]);
+        if (last) tx.state = 'over';
+        return results.slice(before.length, before.length + statements.length);
+      };
+      try {
+        const result = await work(
+          breaths(
+            (statements) => send(statements, false),
+            (statements) => send(statements, true),
+          ),
+        );
+        if (tx.state !== 'open') return result;
+        const [committed] = await trip([COMMIT]);
+        // PostgreSQL ends a transaction in which a statement has failed, and calls that a success.
+        if (committed?.command !== 'COMMIT') throw new Error('a statement of this transaction has failed');
+        return result;
+      } catch (error) {
+        if (tx.state === 'open') await trip([ROLLBACK]).catch(discard);
+        throw error;
+      }
+    });
+  }
+
+  private async onClient<T>(work: (trip: Send, discard: (why: Error) => void) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
     // While checked out, a lost connection is reported here as well as by the query it breaks.
-    const onError = (error: Error) => (broken = error);
+    const onError = (error: Error) => void (broken = error);
     client.on('error', onError);
     try {
-      // One round trip for both; the value is a uuid or '*', checked here because it is not a parameter.
-      if (workspace !== EVERY_WORKSPACE && !/^[0-9a-f-]{36}$/i.test(workspace))
-        throw new TypeError('not a workspace id');
-      await client.query(`BEGIN; SELECT set_config('app.workspace', '${workspace}', true)`);
-      const result = await work(sqlOn(client));
-      await client.query('COMMIT');
-      return result;
-    } catch (error) {
-      await client.query('ROLLBACK').catch((e: Error) => (broken = e));
-      throw error;
+      return await work((statements) => roundTrip(client, statements, types), onError);
     } finally {
       client.off('error', onError);
       client.release(broken);
     }
   }
+}
+
+const BEGIN: Statement = { text: 'BEGIN' };
+const COMMIT: Statement = { text: 'COMMIT' };
+const ROLLBACK: Statement = { text: 'ROLLBACK' };
+const READ_ONLY = `, set_config('transaction_read_only', 'on', true)`;
+
+/** Names the workspace to row-level security, until the transaction ends. */
+function scopeOf(workspace: string, more = ''): Statement {
+  if (workspace !== EVERY_WORKSPACE && !/^[0-9a-f-]{36}$/i.test(workspace))
+    throw new TypeError('not a workspace id');
+  return { text: `SELECT set_config('app.workspace', $1, true)${more}`, params: [workspace] };
 }
 
 /** Loaded by who uses it: it takes as long as all the rest of this library's packages, and hot paths do without. */
@@ -114,7 +168,33 @@ async function prismaOn(pool: pg.Pool): Promise<PrismaClient> {
   return new PrismaClient({ adapter: new PrismaPg(pool) });
 }
 
-const sqlOn = (client: pg.PoolClient): Sql => ({
-  query: async (text, params) => (await client.query(text, params as unknown[])).rows,
-  execute: async (text, params) => (await client.query(text, params as unknown[])).rowCount ?? 0,
-});
+type Send = (statements: readonly Statement[]) => Promise<pg.Result[]>;
+
+/** Gathers what is asked in one breath: until whoever asks waits for an answer. */
+function breaths(send: Send, sendLast: Send = send): Sql {
+  const on = (send: Send, last: () => Sql): Sql => {
+    let breath: Statement[] = [];
+    let answers: Promise<pg.Result[]> | undefined;
+    const ask = async (text: string, params: readonly unknown[] = []): Promise<pg.Result> => {
+      const place = breath.push({ text, params }) - 1;
+      answers ??= Promise.resolve().then(() => {
+        const statements = breath;
+        breath = [];
+        answers = undefined;
+        return send(statements);
+      });
+      return (await answers)[place]!;
+    };
+    return {
+      query: async <Row extends object>(text: string, params?: readonly unknown[]) =>
+        (await ask(text, params)).rows as Row[],
+      execute: async (text, params) => (await ask(text, params)).rowCount ?? 0,
+      get last() {
+        return last();
+      },
+    };
+  };
+  let end: Sql | undefined;
+  const last = (): Sql => (end ??= on(sendLast, last));
+  return on(send, last);
+}

@@ -1,7 +1,7 @@
 /**
  * Claiming: one committed UPDATE makes this worker the only one that may act on a delivery (fence: `attempt`; lease:
- * `due_at`, on the database's clock). In the same transaction the facts are read, the gate judges, and what will not
- * be sent is ended or put off. Nothing has left before; the hand-over mark comes later (hand-over.ts).
+ * `due_at`, on the database's clock). Then the facts are read, all in one trip or two, and the gate judges. Nothing has
+ * left before; the hand-over mark comes later (hand-over.ts), and reads again what may have changed.
  */
 import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
@@ -47,11 +47,9 @@ export interface Stopped {
 
 /** Takes what is still queued of these ids. A row that someone else holds at this moment is left to them. */
 export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]> {
-  const byDay = groupBy(ids, dayOf);
-  const claimed: Claimed[] = [];
-  for (const [day, some] of byDay) {
-    claimed.push(
-      ...(await sql.query<Claimed>(
+  const byDay = await Promise.all(
+    [...groupBy(ids, dayOf)].map(([day, some]) =>
+      sql.query<Claimed>(
         `WITH mine AS (
            SELECT id FROM deliveries WHERE day = $1::date AND id = ANY($2::uuid[]) AND status ${bug('claim-takes-anyones') ? "IN ('queued', 'sending', 'sent')" : "= 'queued'"} FOR UPDATE SKIP LOCKED
          )
@@ -63,10 +61,10 @@ export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]
                    d.attempt, d.tries, d.provider_account_id AS "lastAccountId", d.route_step AS "routeStep", d.expires_at AS "expiresAt", d.created_at AS "createdAt",
                    d.redriven_at AS "redrivenAt"`,
         [day, some, LEASE_SECONDS],
-      )),
-    );
-  }
-  return claimed;
+      ),
+    ),
+  );
+  return byDay.flat();
 }
 
 /**
@@ -81,20 +79,13 @@ export async function judge(
   random: () => number = Math.random,
   known: ReadonlyMap<string, MessageFacts> = new Map(),
 ): Promise<{ ready: Ready[]; stopped: Stopped[] }> {
-  const [{ now, settings } = { now: new Date(), settings: {} as WorkspaceSettings }] = await sql.query<{
-    now: Date;
-    settings: WorkspaceSettings;
-  }>('SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1', [workspaceId]);
-  const messages = await messagesOf(sql, workspaceId, claimed, known);
-  const own = await memberDataOf(sql, workspaceId, claimed);
   const profileIds = [...new Set(claimed.flatMap((d) => d.profileId ?? []))];
-  const recipients = new Map(
-    (await recipientsByIds(sql, workspaceId, profileIds)).map((r) => [r.profileId, r]),
-  );
-  const accounts = await usableAccounts(sql, workspaceId, channel.channel);
-  const retry = { ...channel.retry, ...settings.retry?.[channel.channel] };
-  const before = await stepsBefore(sql, workspaceId, claimed, messages);
-
+  // Two breaths: whom and what it is about, unless that is known; then all the rest.
+  const [messages, people] = await Promise.all([
+    messagesOf(sql, workspaceId, claimed, known),
+    recipientsByIds(sql, workspaceId, profileIds),
+  ]);
+  const recipients = new Map(people.map((r) => [r.profileId, r]));
   const withTargets = claimed.map((delivery) => {
     const recipient = recipientOf(delivery, recipients.get(delivery.profileId ?? ''));
     // An address given with the message wins over what the profile says today.
@@ -105,12 +96,23 @@ export async function judge(
     return { delivery, recipient, targets };
   });
   const addresses = [...new Set(withTargets.flatMap((w) => w.targets.map((t) => t.address)))];
-  const suppressions = await suppressionsOf(sql, workspaceId, channel.channel, addresses);
-  const consents = await consentsOf(sql, workspaceId, channel.channel, {
-    addresses,
-    profileIds,
-    topics: claimed.map((d) => d.topic),
-  });
+  const [workspaces, own, accounts, before, suppressions, consents] = await Promise.all([
+    sql.query<{ now: Date; settings: WorkspaceSettings }>(
+      'SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1',
+      [workspaceId],
+    ),
+    memberDataOf(sql, workspaceId, claimed),
+    usableAccounts(sql, workspaceId, channel.channel),
+    stepsBefore(sql, workspaceId, claimed, messages),
+    suppressionsOf(sql, workspaceId, channel.channel, addresses),
+    consentsOf(sql, workspaceId, channel.channel, {
+      addresses,
+      profileIds,
+      topics: claimed.map((d) => d.topic),
+    }),
+  ]);
+  const { now, settings } = workspaces[0] ?? { now: new Date(), settings: {} };
+  const retry = { ...channel.retry, ...settings.retry?.[channel.channel] };
 
   const ready: Ready[] = [];
   const stopped: Stopped[] = [];
@@ -193,13 +195,15 @@ async function messagesOf(
 ): Promise<Map<string, MessageFacts>> {
   const found = new Map(known);
   const missing = claimed.filter((d) => !found.has(d.messageId));
-  for (const [day, some] of groupBy(missing, (d) => d.day)) {
-    const rows = await sql.query<MessageFacts & { id: string }>(
-      `SELECT id, content, data, options, route, delivery_ids AS "deliveryIds", send_at AS "sendAt" FROM messages WHERE day = $1::date AND workspace_id = $2 AND id = ANY($3::uuid[])`,
-      [day, workspaceId, [...new Set(some.map((d) => d.messageId))]],
-    );
-    for (const row of rows) found.set(row.id, row);
-  }
+  const byDay = await Promise.all(
+    [...groupBy(missing, (d) => d.day)].map(([day, some]) =>
+      sql.query<MessageFacts & { id: string }>(
+        `SELECT id, content, data, options, route, delivery_ids AS "deliveryIds", send_at AS "sendAt" FROM messages WHERE day = $1::date AND workspace_id = $2 AND id = ANY($3::uuid[])`,
+        [day, workspaceId, [...new Set(some.map((d) => d.messageId))]],
+      ),
+    ),
+  );
+  for (const row of byDay.flat()) found.set(row.id, row);
   return found;
 }
 
@@ -217,14 +221,16 @@ async function stepsBefore(
     const ids = message?.route ? message.deliveryIds.slice(0, delivery.routeStep) : [];
     if (ids.length > 0) earlier.set(delivery.id, { day: delivery.day, ids });
   }
-  const rows = new Map<string, { status: Status; read: boolean }>();
-  for (const [day, steps] of groupBy(earlier.values(), (e) => e.day))
-    for (const row of await sql.query<{ id: string; status: Status; read: boolean }>(
-      `SELECT d.id, d.status, EXISTS (SELECT 1 FROM delivery_events e WHERE e.day = $1::date AND e.delivery_id = d.id AND e.type IN ('opened', 'read', 'clicked')) AS read
-         FROM deliveries d WHERE d.day = $1::date AND d.id = ANY($2::uuid[]) AND d.workspace_id = $3`,
-      [day, steps.flatMap((e) => e.ids), workspaceId],
-    ))
-      rows.set(row.id, row);
+  const byDay = await Promise.all(
+    [...groupBy(earlier.values(), (e) => e.day)].map(([day, steps]) =>
+      sql.query<{ id: string; status: Status; read: boolean }>(
+        `SELECT d.id, d.status, EXISTS (SELECT 1 FROM delivery_events e WHERE e.day = $1::date AND e.delivery_id = d.id AND e.type IN ('opened', 'read', 'clicked')) AS read
+           FROM deliveries d WHERE d.day = $1::date AND d.id = ANY($2::uuid[]) AND d.workspace_id = $3`,
+        [day, steps.flatMap((e) => e.ids), workspaceId],
+      ),
+    ),
+  );
+  const rows = new Map(byDay.flat().map((row) => [row.id, row]));
   const found = new Map<string, { status: Status; read: boolean }>();
   for (const [id, { ids }] of earlier) {
     const steps = ids.flatMap((step) => rows.get(step) ?? []);

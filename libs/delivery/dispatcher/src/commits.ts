@@ -4,8 +4,9 @@
  */
 import { GroupCommit, type Database, type Sql } from '@carillon/database';
 import { groupBy } from '@carillon/delivery-service';
+import { Logger } from '@nestjs/common';
 import type { Rendered } from './deliver.js';
-import { markHandedOver } from './hand-over.js';
+import { markHandedOver, unclaim } from './hand-over.js';
 import { recordAttempts, type Attempted, type Recorded } from './record.js';
 
 /** Sub-batches per commit, and commits of a kind under way in a workspace. */
@@ -16,6 +17,7 @@ type Groups<Item, Result> = Map<string, GroupCommit<readonly Item[], PromiseSett
 export class Commits {
   private readonly marks: Groups<Rendered, ReadonlySet<string>> = new Map();
   private readonly records: Groups<Attempted, void> = new Map();
+  private readonly log = new Logger('Commits');
 
   /** @param tell called after each commit of records */
   constructor(
@@ -23,15 +25,32 @@ export class Commits {
     private readonly tell: (recorded: Recorded) => void,
   ) {}
 
-  /** The hand-over mark of a sub-batch. @returns the ids that may be sent, perhaps among others */
-  mark(workspaceId: string, batch: readonly Rendered[]): Promise<ReadonlySet<string>> {
+  /** The hand-over mark of a sub-batch; what does not get it goes back to the queue. @returns the ids that may be sent, perhaps among others */
+  async mark(workspaceId: string, batch: readonly Rendered[]): Promise<ReadonlySet<string>> {
     const write = async (sql: Sql, all: readonly Rendered[]) => {
-      const marked = new Set<string>();
-      for (const some of groupBy(all, (r) => `${r.delivery.day} ${r.account.id}`).values())
-        for (const id of await markHandedOver(sql, some, some[0]?.account)) marked.add(id);
-      return marked;
+      const groups = groupBy(all, (r) => `${r.delivery.day} ${r.account.id}`).values();
+      const marked = await Promise.all(
+        [...groups].map((some) => markHandedOver(sql, some, some[0]?.account)),
+      );
+      return new Set(marked.flatMap((ids) => [...ids]));
     };
-    return this.add(this.marks, workspaceId, batch, write, (marked) => marked);
+    const marked = await this.add(this.marks, workspaceId, batch, write, (ids) => ids);
+    const refused = batch.filter((r) => !marked.has(r.delivery.id));
+    if (refused.length > 0) await this.unclaim(workspaceId, refused);
+    return marked;
+  }
+
+  private async unclaim(workspaceId: string, refused: readonly Rendered[]): Promise<void> {
+    try {
+      await this.database.inWorkspace(workspaceId, ({ last }) =>
+        Promise.all([...groupBy(refused, (r) => r.delivery.day).values()].map((some) => unclaim(last, some))),
+      );
+    } catch (error) {
+      // Those that have their mark must go on.
+      this.log.warn(
+        `${refused.length} deliveries wait for their leases to end: ${error instanceof Error ? error.message : 'unknown error'}`,
+      );
+    }
   }
 
   /** Writes what the provider said about a sub-batch. Told with `tell`, once per commit. */
@@ -51,7 +70,7 @@ export class Commits {
     if (!group) {
       const alone = (own: readonly Item[]): Promise<PromiseSettledResult<Result>> =>
         this.database
-          .inWorkspace(workspaceId, (sql) => write(sql, own))
+          .inWorkspace(workspaceId, ({ last }) => write(last, own))
           .then(
             (written) => ({ status: 'fulfilled', value: committed(written) }),
             (reason: unknown) => ({ status: 'rejected', reason }),

@@ -27,6 +27,7 @@ import { AccountFlow } from './account-flow.js';
 import { claim, judge } from './claim.js';
 import { Deliverer } from './deliver.js';
 import { DirectLane, directLimits } from './direct-lane.js';
+import { Commits } from './commits.js';
 import { markHandedOver } from './hand-over.js';
 import { Leases } from './leases.js';
 import { recordAttempts } from './record.js';
@@ -448,7 +449,9 @@ describe('between claim and hand-over', () => {
     const { ready } = await claimOnly(id);
     expect(ready).toHaveLength(1);
     await change(id, messageId);
-    expect(await database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, ready))).toEqual(new Set());
+    const commits = new Commits(database, () => undefined);
+    const rendered = ready.map((r) => ({ ...r, rendered: null, account: r.accounts[0]! }));
+    expect(await commits.mark(workspaceId, rendered)).toEqual(new Set());
     await deliverer.deliver([id], signal);
     expect(sent).toEqual([]);
     expect(await row(id)).toMatchObject(expected);

@@ -1,11 +1,11 @@
 /**
- * One list of deliveries on one channel, from claim to record: claim and gate · render · hand-over mark · send · record.
+ * One list of deliveries on one channel, from claim to record: claim · gate · render · hand-over mark · send · record.
  * The same code serves a login code (a list of one) and a page of a campaign. The runtime of every dispatcher; knows no
  * channel and no provider.
  */
 import { bug, failpoint } from '@carillon/config';
 import { deliverQueue, type Channel as ChannelName } from '@carillon/contracts';
-import { Database, type Sql } from '@carillon/database';
+import type { Database } from '@carillon/database';
 import { afterAttempt, chooseAccount, combineDevices, SLICE_MS } from '@carillon/delivery-rules';
 import type { Channel, Outcome, Outgoing, RenderInput, RenderResult } from '@carillon/delivery-rules';
 import {
@@ -32,14 +32,7 @@ import type { Leases } from './leases.js';
 import { reconcile } from './reconcile.js';
 import { recordStopped, recordUnrenderable, type Attempted, type Recorded } from './record.js';
 
-/** What one workspace has in a claim. */
-interface Taken {
-  workspaceId: string;
-  ready: Ready[];
-  stopped: Stopped[];
-  recorded: Recorded;
-  templates: (delivery: Claimed) => TemplateContent | undefined;
-}
+type Templates = (delivery: Claimed) => TemplateContent | undefined;
 /** Ready to be handed over by an account. */
 export interface Rendered extends Ready {
   rendered: unknown;
@@ -84,10 +77,7 @@ export class Deliverer {
     const known = new Map(handed.flatMap((h) => (h.message ? [[h.delivery.messageId, h.message]] : [])));
     failpoint('after-claim');
     try {
-      const taken = await this.database.inWorkspace(workspaceId, (sql) =>
-        this.judge(sql, workspaceId, claimed, known),
-      );
-      await this.finish(taken, signal);
+      await this.work(workspaceId, claimed, known, signal);
     } catch (error) {
       this.trouble.error('handing over failed', error);
     } finally {
@@ -98,14 +88,14 @@ export class Deliverer {
   /** Takes what is still due of these ids as far as it goes. Throws only when the database or the renderer is away: the rows fall due again. */
   async deliver(ids: readonly string[], signal: AbortSignal): Promise<void> {
     failpoint('before-claim');
-    const work = await this.take(ids);
+    const claimed = await this.database.acrossWorkspaces(({ last }) => claim(last, ids));
     failpoint('after-claim');
-    const claimed = work.flatMap((w) => [...w.ready, ...w.stopped].map((x) => x.delivery));
     this.leases.hold(claimed);
-    // What is left is someone else's, or unknown: its provider is asked.
-    if (claimed.length < ids.length) await this.reconcile(ids, claimed, signal);
     try {
-      for (const taken of work) await this.finish(taken, signal);
+      // What is left is someone else's, or unknown: its provider is asked.
+      if (claimed.length < ids.length) await this.reconcile(ids, claimed, signal);
+      for (const [workspaceId, own] of groupBy(claimed, (d) => d.workspaceId))
+        await this.work(workspaceId, own, new Map(), signal);
     } finally {
       this.leases.release(claimed);
     }
@@ -126,60 +116,41 @@ export class Deliverer {
     }
   }
 
-  /** Claims, and lets the gate judge, in one transaction over all workspaces; each is read by its own id. */
-  private async take(ids: readonly string[]): Promise<Taken[]> {
-    try {
-      return await this.database.acrossWorkspaces(async (sql) => {
-        const taken: Taken[] = [];
-        for (const [workspaceId, own] of groupBy(await claim(sql, ids), (d) => d.workspaceId))
-          taken.push(await this.judge(sql, workspaceId, own));
-        return taken;
-      });
-    } catch (error) {
-      // What cannot even be judged must not come back for ever: claimed alone, it counts as a crash when its lease ends.
-      await this.database.acrossWorkspaces((sql) => claim(sql, ids));
-      throw error;
-    }
-  }
-
-  /** Lets the gate judge, and ends or puts off what it stops. */
-  private async judge(
-    sql: Sql,
+  /** From the gate to the record. What cannot even be judged counts as a crash when its lease ends: it does not come back for ever. */
+  private async work(
     workspaceId: string,
     claimed: readonly Claimed[],
-    known?: ReadonlyMap<string, MessageFacts>,
-  ): Promise<Taken> {
-    const judged = await judge(sql, this.channel, workspaceId, claimed, this.random, known);
-    const recorded = await recordStopped(sql, workspaceId, judged.stopped);
-    const deliveries = judged.ready.map((r) => r.delivery);
-    return {
-      workspaceId,
-      ...judged,
-      recorded,
-      templates: await templateContent(sql, workspaceId, deliveries),
-    };
-  }
-
-  /** From the gate to the record. */
-  private async finish(
-    { workspaceId, ready, stopped, recorded, templates }: Taken,
+    known: ReadonlyMap<string, MessageFacts>,
     signal: AbortSignal,
   ): Promise<void> {
-    this.tell(recorded);
-    this.hints.changed(
-      workspaceId,
-      stopped.map((s) => s.delivery.id),
+    const [{ ready, stopped }, templates] = await this.database.reading(workspaceId, (sql) =>
+      Promise.all([
+        judge(sql, this.channel, workspaceId, claimed, this.random, known),
+        templateContent(sql, workspaceId, claimed),
+      ]),
     );
+    if (stopped.length > 0) await this.stop(workspaceId, stopped);
     const rendered = await this.render(workspaceId, ready, templates);
     // One sub-batch per account and day; each ends in a commit of its own.
     for (const batch of groupBy(rendered, (r) => `${r.account.id} ${r.delivery.day}`).values())
       await this.sendAll(workspaceId, batch, signal);
   }
 
+  /** Ends or puts off. */
+  private async stop(workspaceId: string, stopped: readonly Stopped[]): Promise<void> {
+    this.tell(
+      await this.database.inWorkspace(workspaceId, ({ last }) => recordStopped(last, workspaceId, stopped)),
+    );
+    this.hints.changed(
+      workspaceId,
+      stopped.map((s) => s.delivery.id),
+    );
+  }
+
   private async render(
     workspaceId: string,
     ready: readonly Ready[],
-    templates: Taken['templates'],
+    templates: Templates,
   ): Promise<Rendered[]> {
     const rendered: Rendered[] = [];
     const failures: Parameters<typeof recordUnrenderable>[2][number][] = [];
@@ -196,7 +167,9 @@ export class Deliverer {
     }
     if (failures.length > 0) {
       this.tell(
-        await this.database.inWorkspace(workspaceId, (sql) => recordUnrenderable(sql, workspaceId, failures)),
+        await this.database.inWorkspace(workspaceId, ({ last }) =>
+          recordUnrenderable(last, workspaceId, failures),
+        ),
       );
       this.hints.changed(
         workspaceId,
@@ -213,7 +186,7 @@ export class Deliverer {
   }
 
   /** @returns null when its template version is gone */
-  private inputOf(r: Ready, templates: Taken['templates']): RenderInput | null {
+  private inputOf(r: Ready, templates: Templates): RenderInput | null {
     const chosen = contentFor(r.delivery, r.message.content, templates(r.delivery), r.recipient.locale);
     return (
       chosen && {
@@ -277,15 +250,8 @@ export class Deliverer {
       trace: [`provider account ${account.name}: wait (${permit.why})`],
       nextStepId: nextStep(r.delivery, r.message),
     }));
-    this.tell(
-      await this.database.inWorkspace(workspaceId, (sql) => recordStopped(sql, workspaceId, stopped)),
-    );
-    const deliveries = waiting.map((r) => r.delivery);
-    this.leases.release(deliveries);
-    this.hints.changed(
-      workspaceId,
-      deliveries.map((d) => d.id),
-    );
+    await this.stop(workspaceId, stopped);
+    this.leases.release(waiting.map((r) => r.delivery));
   }
 
   private async sendBatch(

@@ -2,7 +2,7 @@
  * The hand-over mark: the last committed write before bytes leave, fenced by attempt. Suppression, consent, expiry and
  * cancellation are read again in it, and whether the account may be used: who opted out a moment ago is not written to,
  * and an account that was paused or told to wait a moment ago is not called. A row that does not get the mark
- * goes back to the queue, where the gate will say why.
+ * goes back to the queue, where the gate will say why; if that is not written, its lease ends and the clock sweeps it.
  */
 import { bug } from '@carillon/config';
 import type { Sql } from '@carillon/database';
@@ -50,15 +50,23 @@ export async function markHandedOver(
       account?.provider ?? null,
     ],
   );
-  const marked = new Set(rows.map((r) => r.id));
-  const refused = batch.filter((r) => !marked.has(r.delivery.id));
-  if (refused.length > 0)
-    await sql.execute(
-      `UPDATE deliveries d SET status = 'queued', due_at = now() FROM unnest($3::uuid[], $4::int[]) AS u(id, attempt)
-        WHERE d.day = $1::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL`,
-      [day, workspaceId, refused.map((r) => r.delivery.id), refused.map((r) => r.delivery.attempt)],
-    );
-  return marked;
+  return new Set(rows.map((r) => r.id));
+}
+
+/** Gives what got no mark back to the queue, where the gate will say why (one day, one workspace). */
+export async function unclaim(sql: Sql, refused: readonly Ready[]): Promise<void> {
+  const [first] = refused;
+  if (!first) return;
+  await sql.execute(
+    `UPDATE deliveries d SET status = 'queued', due_at = now() FROM unnest($3::uuid[], $4::int[]) AS u(id, attempt)
+      WHERE d.day = $1::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $2 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL`,
+    [
+      first.delivery.day,
+      first.delivery.workspaceId,
+      refused.map((r) => r.delivery.id),
+      refused.map((r) => r.delivery.attempt),
+    ],
+  );
 }
 
 /** As the gate reads it: the first topic is the channel's and beaten by none; of the others the nearest decides. */

@@ -1,6 +1,6 @@
 /**
- * Recording: outcome, timeline, paused accounts and dead devices in one transaction per sub-batch, fenced by attempt,
- * so that a stale worker cannot write. A receipt that overtook us keeps its higher status.
+ * Recording: outcome, timeline, paused accounts and dead devices in one transaction per sub-batch and one trip,
+ * fenced by attempt, so that a stale worker cannot write. A receipt that overtook us keeps its higher status.
  */
 import { removeDevices } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
@@ -74,8 +74,11 @@ export async function recordStopped(
     detail: { gate: trace.join('; ') },
   }));
   const over = stopped.filter(({ verdict }) => verdict.kind !== 'wait' && verdict.reason !== 'not_needed');
-  await bringForward(sql, workspaceId, over);
-  return write(sql, workspaceId, changes, lines);
+  const [recorded] = await Promise.all([
+    write(sql, workspaceId, changes, lines),
+    bringForward(sql, workspaceId, over),
+  ]);
+  return recorded;
 }
 
 /** The next step of a route need not wait for its time when the step before has failed. */
@@ -87,11 +90,14 @@ async function bringForward(
   const next = over.flatMap(({ delivery, nextStepId }) =>
     nextStepId ? [{ day: delivery.day, id: nextStepId }] : [],
   );
-  for (const [day, steps] of groupBy(next, (n) => n.day))
-    await sql.execute(
-      `UPDATE deliveries SET due_at = now() WHERE day = $2::date AND id = ANY($3::uuid[]) AND workspace_id = $1 AND status = 'scheduled' AND reason = 'fallback'`,
-      [workspaceId, day, steps.map((n) => n.id)],
-    );
+  await Promise.all(
+    [...groupBy(next, (n) => n.day)].map(([day, steps]) =>
+      sql.execute(
+        `UPDATE deliveries SET due_at = now() WHERE day = $2::date AND id = ANY($3::uuid[]) AND workspace_id = $1 AND status = 'scheduled' AND reason = 'fallback'`,
+        [workspaceId, day, steps.map((n) => n.id)],
+      ),
+    ),
+  );
 }
 
 /** Ends what could not be rendered. One workspace. */
@@ -118,35 +124,35 @@ export async function recordAttempts(
   workspaceId: string,
   attempted: readonly Attempted[],
 ): Promise<Recorded> {
-  const changes = attempted.map(changeOf);
-  const recorded = await write(sql, workspaceId, changes, attempted.flatMap(linesOf));
-
   const refusing = new Map(
     attempted.flatMap(({ account, next }) =>
       next.kind === 'pauseAccount' ? [[account.id, { account, answer: next.answer }]] : [],
     ),
   );
-  for (const { account, answer } of refusing.values())
-    await sql.execute(
-      `UPDATE provider_accounts SET paused_at = now(), paused_reason = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2 AND revision = $4 AND paused_at IS NULL`,
-      [
-        workspaceId,
-        account.id,
-        `The provider refused the credentials or settings${said(answer)}. Correct them, then resume.`,
-        // What was tried with settings that were corrected meanwhile says nothing about the new ones.
-        account.revision,
-      ],
-    );
-
+  const pauses = [...refusing.values()].map(({ account, answer }) =>
+    // What was tried with settings that were corrected meanwhile says nothing about the new ones.
+    ({
+      ...account,
+      why: `The provider refused the credentials or settings${said(answer)}. Correct them, then resume.`,
+    }),
+  );
   const dead = attempted.flatMap((a) =>
     a.attempts
       .filter((t) => t.outcome.kind === 'rejected' && t.outcome.reason === 'device_unregistered')
       .map((t) => t.address),
   );
-  if (dead.length > 0) await removeDevices(sql, workspaceId, dead);
-
   const failed = attempted.filter((a) => a.next.kind === 'giveUp' || a.next.kind === 'unknown');
-  await bringForward(sql, workspaceId, failed);
+  const [recorded] = await Promise.all([
+    write(sql, workspaceId, attempted.map(changeOf), attempted.flatMap(linesOf)),
+    ...pauses.map(({ id, revision, why }) =>
+      sql.execute(
+        `UPDATE provider_accounts SET paused_at = now(), paused_reason = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2 AND revision = $4 AND paused_at IS NULL`,
+        [workspaceId, id, why, revision],
+      ),
+    ),
+    dead.length > 0 ? removeDevices(sql, workspaceId, dead) : 0,
+    bringForward(sql, workspaceId, failed),
+  ]);
   return recorded;
 }
 
@@ -253,19 +259,19 @@ async function write(
   changes: readonly Change[],
   lines: readonly Line[],
 ): Promise<Recorded> {
-  const eventIds: string[] = [];
-  for (const [day, ofDay] of groupBy(changes, (c) => c.delivery.day)) {
-    const own = new Set(ofDay.map((c) => c.delivery.id));
-    const told = await writeDay(
-      sql,
-      workspaceId,
-      day,
-      ofDay,
-      lines.filter((l) => own.has(l.delivery.id)),
-    );
-    for (const { deliveryId, id } of told) eventIds.push(`${deliveryId}:${id}`);
-  }
-  return { eventIds };
+  const told = await Promise.all(
+    [...groupBy(changes, (c) => c.delivery.day)].map(([day, ofDay]) => {
+      const own = new Set(ofDay.map((c) => c.delivery.id));
+      return writeDay(
+        sql,
+        workspaceId,
+        day,
+        ofDay,
+        lines.filter((l) => own.has(l.delivery.id)),
+      );
+    }),
+  );
+  return { eventIds: told.flat().map(({ deliveryId, id }) => `${deliveryId}:${id}`) };
 }
 
 /**

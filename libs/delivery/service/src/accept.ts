@@ -97,7 +97,7 @@ export class Acceptance {
     if (!bug('answer-before-commit')) return this.database.inWorkspace(workspaceId, work);
     return new Promise((resolve, reject) => {
       const late = async (sql: Sql) => {
-        resolve(await work(sql));
+        resolve(await work({ ...sql, last: sql }));
         await sql.query('SELECT pg_sleep(0.3)');
       };
       this.database.inWorkspace(workspaceId, late).catch(reject);
@@ -148,11 +148,18 @@ async function acceptIn(
   const fields = requests.map((r) => (r.idempotencyKey === null ? null : hashFields(r.message)));
 
   // A repeat is answered before anything else is looked at: even when the message would be refused today.
-  const known = await storedAnswers(
-    sql,
-    workspaceId,
-    requests.flatMap((r) => r.idempotencyKey ?? []),
-  );
+  const [known, templates] = await Promise.all([
+    storedAnswers(
+      sql,
+      workspaceId,
+      requests.flatMap((r) => r.idempotencyKey ?? []),
+    ),
+    loadTemplates(
+      sql,
+      workspaceId,
+      requests.flatMap((r) => templateRef(r.message) ?? []),
+    ),
+  ]);
   requests.forEach((request, i) => {
     const stored = request.idempotencyKey === null ? undefined : known.get(request.idempotencyKey);
     if (stored) results[i] = replay(stored, fields[i]!);
@@ -160,11 +167,6 @@ async function acceptIn(
 
   const open = requests.map((_, i) => i).filter((i) => !results[i]);
   const profiles = await resolveProfiles(sql, workspaceId, requests, open);
-  const templates = await loadTemplates(
-    sql,
-    workspaceId,
-    open.flatMap((i) => templateRef(requests[i]!.message) ?? []),
-  );
   const plans = new Map<number, Plan>();
   for (const i of open) {
     const planned = await plan(requests[i]!, now, profiles.get(i), templates);
@@ -192,8 +194,8 @@ async function acceptIn(
       else offers.set(queue, [d.id]);
     }
   }
-  await insert(sql, workspaceId, day, [...plans.values()], now, handed);
   failpoint('accept-before-commit');
+  await insert(sql.last, workspaceId, day, [...plans.values()], now, handed);
   return { results: results as AcceptResult[], offers, direct };
 }
 
@@ -237,7 +239,10 @@ const factsOf = (p: Plan): MessageFacts => ({
   sendAt: p.request.message.sendAt ? new Date(p.request.message.sendAt) : null,
 });
 
-/** @param handed ids of deliveries that are claimed by a dispatcher of this process */
+/**
+ * Everything in one breath, for the commit to travel along.
+ * @param handed ids of deliveries that are claimed by a dispatcher of this process
+ */
 async function insert(
   sql: Sql,
   workspaceId: string,
@@ -249,7 +254,7 @@ async function insert(
   if (plans.length === 0) return;
   const json = (value: unknown) => (value === null || value === undefined ? null : JSON.stringify(value));
   const rows = plans.flatMap((p) => p.deliveries.map((d) => ({ p, d })));
-  await sql.execute(
+  const messages = sql.execute(
     `INSERT INTO messages (day, id, workspace_id, class, lane, source, source_id, profile_id, topic, template_id, template_version, content, data, options, delivery_ids, route, send_at, expires_at, created_at)
      SELECT $1::date, u.id, $2::uuid, u.class, u.lane, u.source, u.source_id, u.profile_id, u.topic, u.template_id, u.template_version, u.content::jsonb, u.data::jsonb, u.options::jsonb, u.delivery_ids::uuid[], u.route::jsonb, u.send_at, u.expires_at, $3::timestamptz
        FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[], $10::text[], $11::uuid[], $12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[])
@@ -276,7 +281,7 @@ async function insert(
       plans.map((p) => p.request.message.expiresAt ?? null),
     ],
   );
-  await sql.execute(
+  const deliveries = sql.execute(
     `WITH d AS (
      INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, status, reason, attempt, due_at, route_step, expires_at, created_at)
      SELECT $1::date, u.id, $2::uuid, u.message_id, u.profile_id, u.channel, u.class, u.lane, u.source, u.source_id, u.topic, u.template_id, u.template_version, u.address,
@@ -313,6 +318,7 @@ async function insert(
       rows.map((r) => handed.has(r.d.id)),
     ],
   );
+  await Promise.all([messages, deliveries]);
 }
 
 const optionsOf = (m: SendMessage) => ({
