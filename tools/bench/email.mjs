@@ -19,7 +19,12 @@ export default async function email({ profile }) {
   try {
     const { port } = sink.ready;
     const { emailChannel } = await import('../../libs/channels/email/dist/index.js');
-    const messages = Array.from({ length: 1000 }, (_, n) => ({ input: input(n), ...outgoing(n) }));
+    // As in a run: everybody has data of his own, and the content is one.
+    const { content } = input(0);
+    const messages = Array.from({ length: 1000 }, (_, n) => ({
+      input: { ...input(n), content },
+      ...outgoing(n),
+    }));
     const ours = provider(emailChannel, port);
     const runs = {
       'floor: the same bytes, pipelined, 5 connections': (count) => floor(port, count),
@@ -85,7 +90,6 @@ function provider(channel, port) {
     account: { id: 'bench', revision: '1', workspaceId: 'bench', name: 'bench' },
     settings: { endpoint: `smtp://127.0.0.1:${port}`, from: 'News <news@example.com>' },
     net: { connect: () => connected(port) },
-    unsubscribeUrl: (id) => `https://mail.example.com/u/${id}`,
     signal: new AbortController().signal,
     keep(key, make, close) {
       if (!kept.has(key)) {

@@ -103,7 +103,7 @@ export function compileProgram(
           // Not lost: liquidjs meets the same, and what it says is thrown to whoever asked.
           return undefined;
         }
-        return new Segments(run.parts);
+        return new Segments(run.parts, run.most);
       },
     };
   } catch (error) {
@@ -121,6 +121,8 @@ class Run {
   assigned: Record<string, unknown> | undefined;
   /** What values that the template prints more than once look like, by their number. */
   readonly known: (string | Escaped | undefined)[];
+  /** Bytes that all of it takes at most. */
+  most = 0;
   private left = BUDGET;
   private length = 0;
   private memory = 0;
@@ -142,13 +144,15 @@ class Run {
   literal(literal: Literal): void {
     this.pay(1);
     this.grow(literal.text.length);
+    this.most += literal.bytes.length;
     this.parts.push(literal);
   }
 
   /** What fixed texts will cost together that stand in a row with values between them. */
-  literals(count: number, length: number): void {
+  literals(count: number, length: number, bytes: number): void {
     this.pay(count);
     this.grow(length);
+    this.most += bytes;
   }
 
   /** @param text as it is to be written */
@@ -156,6 +160,7 @@ class Run {
     this.use(counted);
     if (text === '') return;
     this.grow(text.length);
+    this.most += text.length * 3;
     this.parts.push(text);
   }
 
@@ -164,6 +169,7 @@ class Run {
     const most = value.text.length * LONGEST_ENTITY;
     this.use(most);
     this.grow(most);
+    this.most += most;
     this.parts.push(value);
   }
 
@@ -247,9 +253,10 @@ function textRow(steps: readonly CompiledStep[], from: number): (Literal | Slot)
 function inARow(row: readonly (Literal | Slot)[], html: boolean): Op {
   const literals = row.filter((step) => step instanceof Literal);
   const length = literals.reduce((sum, { text }) => sum + text.length, 0);
+  const bytes = literals.reduce((sum, literal) => sum + literal.bytes.length, 0);
   const last = literals.at(-1)?.place;
   return (run) => {
-    run.literals(literals.length, length);
+    run.literals(literals.length, length, bytes);
     const { parts } = run;
     let begins = false;
     for (let i = 0; i < row.length; i++) {

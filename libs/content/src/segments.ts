@@ -45,8 +45,14 @@ export class Escaped {
 export type Segment = Literal | Escaped | string;
 
 export class Segments {
-  /** @param parts values among them are well-formed UTF-16, so that each can be encoded by itself */
-  constructor(readonly parts: readonly Segment[]) {}
+  /**
+   * @param parts values among them are well-formed UTF-16, so that each can be encoded by itself
+   * @param most bytes that they take at most, if the caller has counted
+   */
+  constructor(
+    readonly parts: readonly Segment[],
+    private readonly most?: number,
+  ) {}
 
   toString(): string {
     let text = '';
@@ -59,6 +65,7 @@ export class Segments {
 
   /** No more than this in UTF-8, without looking at the values. */
   mostBytes(): number {
+    if (this.most !== undefined) return this.most;
     let bytes = 0;
     for (const part of this.parts) bytes += part instanceof Literal ? part.bytes.length : mostOf(part);
     return bytes;

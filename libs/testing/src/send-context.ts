@@ -40,7 +40,6 @@ export function sendContext<Settings>(
         ),
     },
     callbackUrl: parts.callbackUrl ?? (() => null),
-    unsubscribeUrl: (deliveryId) => `https://carillon.test/u/${deliveryId}`,
     signal: parts.signal ?? new AbortController().signal,
     keep<T>(key: string, make: () => T, close: (value: T) => void | Promise<void>): T {
       const known = kept.get(key);

@@ -28,6 +28,8 @@ export interface RenderedEmail {
   subject: string;
   html: Text | null;
   text: Text;
+  /** For headers: the link that `{{ unsubscribe_url }}` prints. */
+  unsubscribeUrl: string;
   /** `content` is base64. */
   attachments: readonly { filename: string; contentType: string; content: string }[];
 }
@@ -71,7 +73,8 @@ export function render(input: RenderInput, here = false): RenderResult<RenderedE
       if (input.messageClass === 'marketing' && !offersOptOut(html ?? text, input.unsubscribeUrl)) {
         fields.warn('It offers no way to unsubscribe: put {{ unsubscribe_url }} behind a link.');
       }
-      return { from, replyTo: input.replyTo, subject, html, text, attachments: input.attachments };
+      const { replyTo, attachments, unsubscribeUrl } = input;
+      return { from, replyTo, subject, html, text, unsubscribeUrl, attachments };
     },
     here,
   );

@@ -131,8 +131,9 @@ export class PageDeliverer implements OnModuleDestroy {
       };
     });
     let done: Done = { ...nothing(), lost };
+    let accounts: Window['accounts'] = [];
     for (let at = 0; ;) {
-      const next = await this.permitted(page, members.slice(at, at + SUB_BATCH), signal);
+      const next = await this.permitted(page, members.slice(at, at + SUB_BATCH), accounts, signal);
       const window = await this.commit(page, done, next);
       failpoint('after-mark');
       const asked = next.members?.length ?? 0;
@@ -141,6 +142,7 @@ export class PageDeliverer implements OnModuleDestroy {
         return;
       }
       at += asked;
+      accounts = window.accounts;
       done = await this.send(page, window, content, signal);
       // What a shutdown cut off tells nothing of the account.
       if (window.account)
@@ -153,17 +155,29 @@ export class PageDeliverer implements OnModuleDestroy {
     }
   }
 
-  /** As many of these as an account takes now. A wait of a moment is spent here. */
-  private async permitted(page: PageInHand, members: readonly Member[], signal: AbortSignal): Promise<Next> {
+  /**
+   * As many of these as an account takes now. A wait of a moment is spent here.
+   * @param known accounts as the last commit saw them: the next one will look again anyway
+   */
+  private async permitted(
+    page: PageInHand,
+    members: readonly Member[],
+    known: readonly SendingAccount[],
+    signal: AbortSignal,
+  ): Promise<Next> {
     if (members.length === 0) return { members, account: null };
     const full = new Set<string>();
-    for (let patienceMs = PATIENCE_MS; ;) {
-      const all = await this.database.inWorkspace(page.workspaceId, (sql) =>
-        usableAccounts(sql, page.workspaceId, page.channel),
-      );
+    for (let patienceMs = PATIENCE_MS; ; known = []) {
+      const all =
+        known.length > 0
+          ? known
+          : await this.database.inWorkspace(page.workspaceId, (sql) =>
+              usableAccounts(sql, page.workspaceId, page.channel),
+            );
       if (all.length === 0) return { members, account: null };
       const open = all.filter((a) => mayBeUsed(a) && !full.has(a.id));
       const account = chooseAccount(open, { tries: 0, lastAccountId: null }, this.random());
+      if (!account && known.length > 0) continue;
       if (!account) return { members: null, restMs: PAUSED_MS };
       const { granted, waitMs } = await this.flow.take(account, 'bulk', members.length);
       if (granted > 0) return { members: members.slice(0, granted), account };
@@ -207,8 +221,9 @@ export class PageDeliverer implements OnModuleDestroy {
       await savePage(sql, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS });
       page.cursor = cursor;
       page.mark = mark;
-      const { going } = judged;
-      const window: Window = { openedAt: head.now, account: next.account, going, settings: head.settings };
+      const { going, accounts } = judged;
+      const { now: openedAt, settings } = head;
+      const window: Window = { openedAt, account: next.account, going, settings, accounts };
       return { window, eventIds, ids: [...idsOf(done), ...judged.stopped.map((r) => r.member.id)] };
     });
     void this.queues.offer('route-event', eventIds);
@@ -326,7 +341,8 @@ export class PageDeliverer implements OnModuleDestroy {
     const chosen = content(member.recipient.locale);
     return (
       chosen && {
-        ...chosen,
+        content: chosen.content,
+        cacheKey: chosen.cacheKey,
         data: member.data ? { ...page.data, ...member.data } : page.data,
         recipient: member.recipient,
         messageClass: page.messageClass,

@@ -35,6 +35,8 @@ export interface Window {
   account: SendingAccount | null;
   going: Going[];
   settings: WorkspaceSettings;
+  /** As they stood in that commit. */
+  accounts: readonly SendingAccount[];
 }
 
 /** The page as its owner may see it, locked; null when it is someone else's by now. */
@@ -70,7 +72,7 @@ export async function judgeMembers(
   head: { now: Date; settings: WorkspaceSettings },
   account: SendingAccount | null,
   members: readonly Member[],
-): Promise<{ going: Going[]; stopped: Logged[] } | null> {
+): Promise<{ going: Going[]; stopped: Logged[]; accounts: SendingAccount[] } | null> {
   const accounts = await usableAccounts(sql, page.workspaceId, page.channel);
   const still = accounts.find((a) => a.id === account?.id);
   if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
@@ -113,7 +115,7 @@ export async function judgeMembers(
     if (verdict.kind !== 'send') stopped.push(rowOf(member, address, verdict));
     else if (isThere(member)) going.push({ member, targets });
   }
-  return { going, stopped };
+  return { going, stopped, accounts };
 }
 
 export const mayBeUsed = (a: SendingAccount): boolean => !a.paused && a.blockedMs === 0;

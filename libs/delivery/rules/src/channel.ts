@@ -90,8 +90,6 @@ export interface SendContext<Settings> {
   net: NetPort;
   /** Signed address for status callbacks of this delivery, or null when this installation has no public address. */
   callbackUrl(deliveryId: string): string | null;
-  /** Signed address of the one-click unsubscribe (RFC 8058) of this delivery, and of the page a person opens. */
-  unsubscribeUrl(deliveryId: string): string;
   /** Aborted when nobody waits any longer: what has no answer by then is reported at once, as `unknown` if it may have left. */
   signal: AbortSignal;
   /**

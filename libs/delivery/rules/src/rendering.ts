@@ -8,6 +8,7 @@ import {
   TemplateError,
   unsafeTextCharacters,
   type Compiled,
+  type RenderContext,
   type Text,
 } from '@carillon/content';
 import type { RenderInput, RenderResult } from './channel.js';
@@ -61,7 +62,9 @@ export function rendering<Rendered>(
   const warnings: string[] = [];
   const variables = variablesFor(input);
   const { locale, timezone } = input.recipient;
-  const context = { ...(locale && { locale }), ...(timezone && { timeZone: timezone }) };
+  const context: RenderContext = {};
+  if (locale) context.locale = locale;
+  if (timezone) context.timeZone = timezone;
   const run = (source: string, pointer: string, html: boolean): Text => {
     try {
       // Most subjects and many bodies are fixed text.
@@ -118,16 +121,20 @@ function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<
   const profile: Record<string, unknown> = hasEmpty(attributes)
     ? withoutEmpty(attributes)
     : { ...attributes };
+  // One by one, by names that are written here: by a variable name, an object becomes a slow one.
+  const { email, phone, locale, timezone } = recipient;
   profile['externalId'] = recipient.externalId;
-  for (const name of OWN_FIELDS) {
-    const value = recipient[name];
-    if (value !== null) profile[name] = value;
-    else if (name in attributes) delete profile[name];
-  }
+  if (email !== null) profile['email'] = email;
+  else if ('email' in profile) delete profile['email'];
+  if (phone !== null) profile['phone'] = phone;
+  else if ('phone' in profile) delete profile['phone'];
+  if (locale !== null) profile['locale'] = locale;
+  else if ('locale' in profile) delete profile['locale'];
+  if (timezone !== null) profile['timezone'] = timezone;
+  else if ('timezone' in profile) delete profile['timezone'];
   profile['attributes'] = attributes;
   return { ...data, profile, unsubscribe_url: unsubscribeUrl };
 }
-const OWN_FIELDS = ['email', 'phone', 'locale', 'timezone'] as const;
 
 function hasEmpty(attributes: Readonly<Record<string, unknown>>): boolean {
   for (const name in attributes) if (attributes[name] === null) return true;
@@ -149,8 +156,9 @@ function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {
   };
 }
 
-/** The content that was rendered last, and its templates by field: those of a campaign are found without reading them. */
-let latest: { content: unknown; fields: Map<string, Field> } = { content: undefined, fields: new Map() };
+/** The contents rendered last, and their templates by field: those of a campaign are found without reading them. */
+const latest = new Map<unknown, Map<string, Field>>();
+const KEPT_CONTENTS = 16;
 interface Field {
   source: string;
   html: boolean;
@@ -158,11 +166,15 @@ interface Field {
 }
 
 function compiledField(input: RenderInput, pointer: string, source: string, html: boolean): Compiled {
-  if (latest.content !== input.content) latest = { content: input.content, fields: new Map() };
-  const known = latest.fields.get(pointer);
+  let fields = latest.get(input.content);
+  if (!fields) {
+    if (latest.size >= KEPT_CONTENTS) latest.clear();
+    latest.set(input.content, (fields = new Map()));
+  }
+  const known = fields.get(pointer);
   if (known?.source === source && known.html === html) return known.template;
   const template = compiled(`${input.cacheKey} ${pointer} ${html}`, source, html);
-  latest.fields.set(pointer, { source, html, template });
+  fields.set(pointer, { source, html, template });
   return template;
 }
 

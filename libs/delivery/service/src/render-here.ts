@@ -12,18 +12,17 @@ const REMEMBERED = 10_000;
 
 export class RenderHere {
   /** Template versions that a process has rendered, and whether they can be rendered here. */
-  private readonly tried = new Map<string, boolean>();
+  private readonly tried = new Map<ChannelName, Map<string, boolean>>();
 
   /** Undefined until a process has rendered the template; afterwards whether it is worth trying here. */
   knows(channel: ChannelName, { cacheKey }: RenderInput): boolean | undefined {
-    return this.tried.get(`${channel} ${cacheKey}`);
+    return this.tried.get(channel)?.get(cacheKey);
   }
 
   /** A process has given an answer, so that the template is harmless to read. */
   learn(channel: ChannelName, input: RenderInput): void {
     if (this.knows(channel, input) !== undefined) return;
-    if (this.tried.size >= REMEMBERED) this.tried.clear();
-    this.tried.set(`${channel} ${input.cacheKey}`, true);
+    this.remember(channel, input, true);
   }
 
   /** @returns undefined when this message needs a process */
@@ -32,8 +31,14 @@ export class RenderHere {
       return channelShapes[channel].render(input, true);
     } catch (error) {
       if (!(error instanceof NotHere)) throw error;
-      if (error.always) this.tried.set(`${channel} ${input.cacheKey}`, false);
+      if (error.always) this.remember(channel, input, false);
       return undefined;
     }
+  }
+
+  private remember(channel: ChannelName, { cacheKey }: RenderInput, here: boolean): void {
+    const tried = this.tried.get(channel) ?? new Map<string, boolean>();
+    if (tried.size >= REMEMBERED) tried.clear();
+    this.tried.set(channel, tried.set(cacheKey, here));
   }
 }

@@ -1,7 +1,7 @@
 /** What the runtime hands to a provider: its settings, the guarded ways out, signed links, and a place for its clients. */
 import type { HttpPort, InboxPort, NetPort, SendContext } from '@carillon/delivery-rules';
 import { createHttpOut, type HttpOut } from '@carillon/http-out';
-import { callbackLink, unsubscribeLink, type Links } from './links.js';
+import { callbackLink, type Links } from './links.js';
 import type { SendingAccount } from './sending-accounts.js';
 
 export interface SendContextsOptions {
@@ -48,15 +48,6 @@ export class SendContexts {
       net: way.net,
       inbox: this.options.inboxFor(account.workspaceId),
       callbackUrl: (deliveryId) => callbackLink(this.links, account, deliveryId),
-      unsubscribeUrl: (deliveryId) =>
-        unsubscribeLink(this.links, {
-          id: deliveryId,
-          workspaceId: account.workspaceId,
-          channel: account.channel,
-          profileId: null,
-          address: null,
-          topic: null,
-        }),
       signal,
       keep: (key, make, close) => this.keep(key, make, close),
     };

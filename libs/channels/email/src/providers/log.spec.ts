@@ -4,6 +4,7 @@ import type { RenderedEmail } from '../render.js';
 import { log } from './log.js';
 
 const rendered: RenderedEmail = {
+  unsubscribeUrl: '',
   from: null,
   replyTo: 'desk@acme.test',
   subject: 'Your parcel has left Rotterdam',

@@ -11,6 +11,7 @@ import { render, type RenderedEmail } from '../render.js';
 import { smtp } from './smtp.js';
 
 const rendered: RenderedEmail = {
+  unsubscribeUrl: 'https://carillon.test/u/ada',
   from: null,
   replyTo: null,
   subject: 'Your parcel has left Rotterdam',
@@ -116,9 +117,7 @@ describe('the mail that arrives', () => {
   it('offers one-click opt-out in marketing (RFC 2369, RFC 8058), and only there', async () => {
     const message = outgoing('ada@example.test', { messageClass: 'marketing' });
     const mail = await send(message, { unsubscribeMailbox: 'stop@acme.test' });
-    expect(mail.header['list-unsubscribe']).toBe(
-      `<https://carillon.test/u/${message.deliveryId}>, <mailto:stop@acme.test>`,
-    );
+    expect(mail.header['list-unsubscribe']).toBe(`<${rendered.unsubscribeUrl}>, <mailto:stop@acme.test>`);
     expect(mail.header['list-unsubscribe-post']).toBe('List-Unsubscribe=One-Click');
     const receipt = await send(outgoing('ada@example.test'), { unsubscribeMailbox: 'stop@acme.test' });
     expect(receipt.header).not.toHaveProperty('list-unsubscribe');

@@ -234,7 +234,7 @@ const pipelineOf = (context: Context): SmtpPipeline =>
 function unsubscribeHeaders(message: Outgoing<RenderedEmail>, context: Context): Record<string, string> {
   if (message.messageClass !== 'marketing') return {};
   const mailTo = context.settings.unsubscribeMailbox;
-  const ways = [context.unsubscribeUrl(message.deliveryId), ...(mailTo ? [`mailto:${mailTo}`] : [])];
+  const ways = [message.rendered.unsubscribeUrl, ...(mailTo ? [`mailto:${mailTo}`] : [])];
   return {
     'List-Unsubscribe': ways.map((way) => `<${way}>`).join(', '),
     'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
