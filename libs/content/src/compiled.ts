@@ -65,7 +65,10 @@ export interface CompiledContext {
 }
 
 export interface Program {
-  /** The text in pieces, or undefined when liquidjs has to decide. Never throws, never changes `data`. */
+  /**
+   * The text in pieces, or undefined when liquidjs has to decide. Never throws, never changes `data`. What is undefined
+   * in it is missing.
+   */
   run(data: Readonly<Record<string, unknown>>, limits: CompiledContext): Segments | undefined;
 }
 
@@ -528,6 +531,7 @@ class Compiler {
       if (!isPlainObject(value)) throw undecided;
       const entries = Object.entries(value);
       run.pay(entries.length);
+      if (entries.some(([, inner]) => inner === undefined)) throw undecided;
       return entries;
     };
   }
@@ -783,9 +787,10 @@ function readKey(value: unknown, key: string | number, run: Run): unknown {
   if (Object.hasOwn(value, key)) return plainValue((value as Record<string | number, unknown>)[key]);
   if (key !== 'size') return undefined;
   if (!isPlainObject(value)) throw undecided;
-  const { length } = Object.keys(value);
-  run.pay(length);
-  return length;
+  const values = Object.values(value);
+  run.pay(values.length);
+  if (values.includes(undefined)) throw undecided;
+  return values.length;
 }
 
 /** Data has no behaviour. What has some is not for us to call. */

@@ -95,20 +95,24 @@ export async function membersOf(sql: Sql, page: PageInHand): Promise<Member[]> {
       WHERE m.day = $2::date AND m.run_id = $3 AND m.seq >= $4 AND m.seq < $5 AND m.workspace_id = $1 ORDER BY m.seq`,
     [page.workspaceId, page.day, page.runId, page.cursor, page.hi, page.channel === 'push'],
   );
-  return rows.map(({ seq, profileId, data, externalId, ...person }) => ({
-    id: idInSeries(page.messageId, seq),
-    seq,
-    profileId,
-    data,
+  // Field by field: copying the rest of an object takes longer than all that is read here.
+  return rows.map((row) => ({
+    id: idInSeries(page.messageId, row.seq),
+    seq: row.seq,
+    profileId: row.profileId,
+    data: row.data,
     recipient:
-      externalId === null
+      row.externalId === null
         ? null
         : {
-            profileId,
-            externalId,
-            ...person,
-            attributes: person.attributes ?? {},
-            devices: person.devices ?? [],
+            profileId: row.profileId,
+            externalId: row.externalId,
+            email: row.email,
+            phone: row.phone,
+            locale: row.locale,
+            timezone: row.timezone,
+            attributes: row.attributes ?? {},
+            devices: row.devices ?? [],
           },
   }));
 }

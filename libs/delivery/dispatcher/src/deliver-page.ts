@@ -34,6 +34,7 @@ import { callProvider } from './call-provider.js';
 import { claimPage, loggedOf, membersOf, renewPage, type Member, type PageInHand } from './claim-page.js';
 import { LEASE_SECONDS, type Claimed } from './claim.js';
 import {
+  factsOf,
   insertRows,
   judgeMembers,
   lockPage,
@@ -120,10 +121,13 @@ export class PageDeliverer implements OnModuleDestroy {
 
   private async work(page: PageInHand, signal: AbortSignal): Promise<void> {
     const { members, lost, content } = await this.database.inWorkspace(page.workspaceId, async (sql) => {
-      const logged = await loggedOf(sql, page);
+      const [logged, all, template] = await Promise.all([
+        loggedOf(sql, page),
+        membersOf(sql, page),
+        templateContent(sql, page.workspaceId, [refOf(page)]).then((of) => of(refOf(page))),
+      ]);
       page.counts = logged.counts;
-      const missing = (await membersOf(sql, page)).filter((m) => !logged.ids.has(m.id));
-      const template = (await templateContent(sql, page.workspaceId, [refOf(page)]))(refOf(page));
+      const missing = logged.ids.size === 0 ? all : all.filter((m) => !logged.ids.has(m.id));
       return {
         members: missing.filter((m) => m.seq >= page.mark),
         lost: missing.filter((m) => m.seq < page.mark).map((m) => this.lostRow(m)),
@@ -197,33 +201,40 @@ export class PageDeliverer implements OnModuleDestroy {
     const { workspaceId } = page;
     const counts = { ...page.counts };
     const { window, eventIds, ids } = await this.database.inWorkspace(workspaceId, async (sql) => {
-      const head = await lockPage(sql, page);
-      if (!head) throw new Error(`page ${page.id} was taken by another worker`);
       page.counts = { ...counts };
-      const eventIds = await this.write(sql, page, done);
+      // In one breath. Should the page not be ours any more, nothing of it stays.
+      const [head, eventIds, facts] = await Promise.all([
+        lockPage(sql, page),
+        this.write(sql, page, done),
+        next.members?.length ? factsOf(sql, this.channel, page, next.members) : null,
+      ]);
       const cursor = page.mark;
       if (next.members?.length === 0) {
         await savePage(sql, page, { state: 'done', cursor: page.hi, mark: page.hi, leaseSeconds: 0 });
         return { window: null, eventIds, ids: idsOf(done) };
       }
-      const may = head.running && !this.stopping && next.members !== null;
-      const judged = may
-        ? await judgeMembers(sql, this.channel, page, head, next.account, next.members)
-        : null;
-      if (!judged || !next.members) {
+      const may = head.running && !this.stopping;
+      const judged = may && facts && next.members ? judgeMembers(page, head, next.account, facts) : null;
+      if (!judged || !facts || !next.members) {
         if (next.members === null) await restRun(sql, page, next.restMs);
         await savePage(sql, page, { state: 'open', cursor, mark: cursor, leaseSeconds: 0 });
         return { window: null, eventIds, ids: idsOf(done) };
       }
-      await insertRows(sql, page, judged.stopped, null);
       for (const row of judged.stopped) count(page, row.status);
       const mark = (next.members.at(-1)?.seq ?? 0) + 1;
-      await savePage(sql, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS });
+      await Promise.all([
+        insertRows(sql, page, judged.stopped, null),
+        savePage(sql, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS }),
+      ]);
       page.cursor = cursor;
       page.mark = mark;
-      const { going, accounts } = judged;
-      const { now: openedAt, settings } = head;
-      const window: Window = { openedAt, account: next.account, going, settings, accounts };
+      const window: Window = {
+        openedAt: head.now,
+        account: next.account,
+        going: judged.going,
+        settings: head.settings,
+        accounts: facts.accounts,
+      };
       return { window, eventIds, ids: [...idsOf(done), ...judged.stopped.map((r) => r.member.id)] };
     });
     void this.queues.offer('route-event', eventIds);

@@ -39,18 +39,19 @@ export interface Window {
   accounts: readonly SendingAccount[];
 }
 
-/** The page as its owner may see it, locked; null when it is someone else's by now. */
+/** The page as its owner may see it, locked. @throws when it is someone else's by now */
 export async function lockPage(
   sql: Sql,
   page: PageInHand,
-): Promise<{ now: Date; running: boolean; settings: WorkspaceSettings } | null> {
+): Promise<{ now: Date; running: boolean; settings: WorkspaceSettings }> {
   const [head] = await sql.query<{ now: Date; running: boolean; settings: WorkspaceSettings }>(
     `SELECT clock_timestamp() AS now, r.state = 'running' AS running, w.settings
        FROM pages p JOIN runs r ON r.workspace_id = $2 AND r.id = p.run_id JOIN workspaces w ON w.id = $2
       WHERE p.id = $1 AND p.workspace_id = $2 AND p.attempt = $3 AND p.state = 'working' FOR UPDATE OF p`,
     [page.id, page.workspaceId, page.attempt],
   );
-  return head ?? null;
+  if (!head) throw new Error(`page ${page.id} was taken by another worker`);
+  return head;
 }
 export interface WorkspaceSettings {
   allowList?: string[] | null;
@@ -60,22 +61,21 @@ export interface WorkspaceSettings {
   retry?: Partial<Record<ChannelName, Partial<RetryPolicy>>>;
 }
 
-/**
- * Who of these may go, and rows for those who may not.
- * @param account that they would go through; null when the workspace has none
- * @returns null when none may, because the account may not be used any more
- */
-export async function judgeMembers(
+/** What the gate needs to know of a sub-batch. */
+export interface Facts {
+  accounts: SendingAccount[];
+  addressed: { member: Member; targets: Going['targets'] }[];
+  suppressions: Awaited<ReturnType<typeof suppressionsOf>>;
+  consents: Awaited<ReturnType<typeof consentsOf>>;
+}
+
+/** Asked in one breath, and in the breath of whoever asks. */
+export async function factsOf(
   sql: Sql,
   channel: Channel,
   page: PageInHand,
-  head: { now: Date; settings: WorkspaceSettings },
-  account: SendingAccount | null,
   members: readonly Member[],
-): Promise<{ going: Going[]; stopped: Logged[]; accounts: SendingAccount[] } | null> {
-  const accounts = await usableAccounts(sql, page.workspaceId, page.channel);
-  const still = accounts.find((a) => a.id === account?.id);
-  if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
+): Promise<Facts> {
   const addressed = members.map((member) => ({
     member,
     targets: member.recipient
@@ -85,12 +85,28 @@ export async function judgeMembers(
       : [],
   }));
   const addresses = addressed.flatMap(({ targets }) => targets.map((t) => t.address));
-  const suppressions = await suppressionsOf(sql, page.workspaceId, page.channel, addresses);
-  const consents = await consentsOf(sql, page.workspaceId, page.channel, {
-    addresses,
-    profileIds: members.map((m) => m.profileId),
-    topics: [page.topic],
-  });
+  const profileIds = members.map((m) => m.profileId);
+  const [accounts, suppressions, consents] = await Promise.all([
+    usableAccounts(sql, page.workspaceId, page.channel),
+    suppressionsOf(sql, page.workspaceId, page.channel, addresses),
+    consentsOf(sql, page.workspaceId, page.channel, { addresses, profileIds, topics: [page.topic] }),
+  ]);
+  return { accounts, addressed, suppressions, consents };
+}
+
+/**
+ * Who of a sub-batch may go, and rows for those who may not.
+ * @param account that they would go through; null when the workspace has none
+ * @returns null when none may, because the account may not be used any more
+ */
+export function judgeMembers(
+  page: PageInHand,
+  head: { now: Date; settings: WorkspaceSettings },
+  account: SendingAccount | null,
+  { accounts, addressed, suppressions, consents }: Facts,
+): { going: Going[]; stopped: Logged[] } | null {
+  const still = accounts.find((a) => a.id === account?.id);
+  if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
   const going: Going[] = [];
   const stopped: Logged[] = [];
   for (const { member, targets } of addressed) {
@@ -107,15 +123,15 @@ export async function judgeMembers(
       route: null,
       allowList: head.settings.allowList ?? null,
       suppression: address === null ? null : (suppressions.get(address) ?? null),
-      ...consents(member.profileId, address, page.topic),
       transactionalIgnoresComplaints: head.settings.transactionalIgnoresComplaints === true,
       noConsentMeans: head.settings.noConsentMeans ?? 'in',
       accounts: account ? 'ready' : 'none',
+      ...consents(member.profileId, address, page.topic),
     });
     if (verdict.kind !== 'send') stopped.push(rowOf(member, address, verdict));
     else if (isThere(member)) going.push({ member, targets });
   }
-  return { going, stopped, accounts };
+  return { going, stopped };
 }
 
 export const mayBeUsed = (a: SendingAccount): boolean => !a.paused && a.blockedMs === 0;

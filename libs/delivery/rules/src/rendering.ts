@@ -60,7 +60,7 @@ export function rendering<Rendered>(
   here = false,
 ): RenderResult<Rendered> {
   const warnings: string[] = [];
-  const variables = variablesFor(input);
+  const variables = (here && variablesHere(input)) || variablesFor(input);
   const { locale, timezone } = input.recipient;
   const context: RenderContext = {};
   if (locale) context.locale = locale;
@@ -116,32 +116,34 @@ export function rendering<Rendered>(
  * are left out, so that printing one without a default is a missing variable and not a hole in a sentence.
  */
 function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> {
-  const { attributes } = recipient;
-  // A copy in one go, with nothing taken out of it afterwards, is several times as fast to make and to read.
-  const profile: Record<string, unknown> = hasEmpty(attributes)
-    ? withoutEmpty(attributes)
-    : { ...attributes };
-  // One by one, by names that are written here: by a variable name, an object becomes a slow one.
-  const { email, phone, locale, timezone } = recipient;
-  profile['externalId'] = recipient.externalId;
-  if (email !== null) profile['email'] = email;
-  else if ('email' in profile) delete profile['email'];
-  if (phone !== null) profile['phone'] = phone;
-  else if ('phone' in profile) delete profile['phone'];
-  if (locale !== null) profile['locale'] = locale;
-  else if ('locale' in profile) delete profile['locale'];
-  if (timezone !== null) profile['timezone'] = timezone;
-  else if ('timezone' in profile) delete profile['timezone'];
-  profile['attributes'] = attributes;
+  const { attributes, externalId, email, phone, locale, timezone } = recipient;
+  const own = { externalId, email, phone, locale, timezone, attributes };
+  const rest = Object.entries(attributes).filter(([name]) => !Object.hasOwn(own, name));
+  const profile = Object.fromEntries([...Object.entries(own), ...rest].filter(([, value]) => value !== null));
   return { ...data, profile, unsubscribe_url: unsubscribeUrl };
 }
 
-function hasEmpty(attributes: Readonly<Record<string, unknown>>): boolean {
-  for (const name in attributes) if (attributes[name] === null) return true;
-  return false;
+/**
+ * The same for a compiled template, a tenth as long in the making: objects in one go, with what is copied at their end.
+ * An empty field is there and undefined, which a compiled template takes for missing, and lists or counts to nobody.
+ * @returns null when a name stands twice, or an attribute is empty
+ */
+function variablesHere({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> | null {
+  const { attributes: a } = recipient;
+  if ('externalId' in a || 'email' in a || 'phone' in a || 'locale' in a || 'timezone' in a) return null;
+  if ('attributes' in a || 'profile' in data || 'unsubscribe_url' in data) return null;
+  for (const name in a) if (a[name] === null) return null;
+  const profile = {
+    externalId: recipient.externalId,
+    email: recipient.email ?? undefined,
+    phone: recipient.phone ?? undefined,
+    locale: recipient.locale ?? undefined,
+    timezone: recipient.timezone ?? undefined,
+    attributes: a,
+    ...a,
+  };
+  return { profile, unsubscribe_url: unsubscribeUrl, ...data };
 }
-const withoutEmpty = (attributes: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null));
 
 function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {
   if (error.code !== 'missing_variable' || error.pointer === undefined) {

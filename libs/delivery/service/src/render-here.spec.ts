@@ -81,6 +81,40 @@ describe('a compiled template', () => {
     expect(hereThen).toMatchObject({ ok: true, warnings: [] });
   });
 
+  it.each([
+    ['{{ profile.name }} {{ profile.externalId }} {{ profile.locale }} {{ profile.attributes.name }}', true],
+    ['{{ profile.phone }}', false],
+    ['{{ profile.phone | default: "none" }}{% if profile.phone %}!{% endif %}', true],
+    ['{% for field in profile %}{{ field[0] }} {% endfor %}{{ profile.size }}', true],
+    ['{% for field in profile.attributes %}{{ field[0] }} {% endfor %}{{ profile.attributes.size }}', true],
+    [
+      '{{ profile.email | default: "none" }} {{ unsubscribe_url }} {{ profile.gone | default: "gone" }}',
+      true,
+    ],
+  ])('knows of a person what a process knows: %s', (text, here) => {
+    const { recipient } = input();
+    const attributes = [
+      { name: 'Ada' },
+      { name: 'Ada', gone: null },
+      { name: 'Ada', email: 'x', phone: null },
+    ];
+    const data = [{}, { profile: { name: 'Eve' }, unsubscribe_url: 'https://evil.test' }];
+    let rendered = 0;
+    for (const own of attributes)
+      for (const given of data) {
+        const asked = input({
+          content: { email: { subject: 'x', text } },
+          recipient: { ...recipient, attributes: own },
+          data: given,
+        });
+        const expected = plain(channelShapes.email.render(asked));
+        const result = new RenderHere().render('email', asked);
+        if (result) expect(plain(result)).toEqual(expected);
+        if (result) rendered++;
+      }
+    expect(rendered > 0).toBe(here);
+  });
+
   it('of a page sends one message ahead and keeps the rest, in order', async () => {
     const { pool: p, here, apart } = start();
     const cacheKey = 'page';
