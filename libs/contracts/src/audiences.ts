@@ -4,7 +4,8 @@
  * the evaluator explains it. Nothing here is text of a query, and there are no regular expressions.
  */
 import { z } from 'zod';
-import { Time } from './page.js';
+import { Id, PageQuery, Time } from './page.js';
+import { ExternalId } from './profiles.js';
 import { Channel, MessageClass } from './words.js';
 
 /** How deep clauses may stand in each other, and how many one definition may have. */
@@ -445,3 +446,211 @@ export const clauseKinds = [
   'share',
 ] as const;
 export type ClauseKind = (typeof clauseKinds)[number];
+
+// ── over HTTP ──
+
+export const AudienceSave = z
+  .strictObject({
+    name: z.string().min(1).max(200),
+    description: z.string().max(2000).default(''),
+    kind: z.enum(['rule', 'list']).optional().describe('rule: with a definition; list: filled by you.'),
+    definition: AudienceDefinition.optional(),
+    live: z
+      .boolean()
+      .default(false)
+      .describe('A rule that keeps its members up to date, and tells who enters and leaves.'),
+    version: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('The version you read; 0 for one that must not be there yet. Left out: whichever it is.'),
+  })
+  .check(({ value, issues }) => {
+    const kind = value.kind ?? (value.definition ? 'rule' : 'list');
+    const issue = (path: string, message: string) =>
+      issues.push({ code: 'custom', input: value, path: [path], message });
+    if (kind === 'rule' && !value.definition)
+      issue('definition', 'a rule needs one, such as {"where": {"attribute": "plan", "is": "pro"}}');
+    if (kind === 'list' && value.definition)
+      issue('definition', 'a list has none: leave it out, or make it a rule');
+    if (kind === 'list' && value.live)
+      issue('live', 'a list always tells who enters and leaves: leave it out');
+  })
+  .meta({ id: 'AudienceSave' });
+export type AudienceSave = z.infer<typeof AudienceSave>;
+
+export const Audience = z
+  .object({
+    id: Id,
+    key: z.string(),
+    name: z.string(),
+    description: z.string(),
+    kind: z.enum(['rule', 'list']),
+    definition: z.json().nullable().describe('An AudienceDefinition; null for a list.'),
+    sentence: z.string().describe('What the rule asks, in words.'),
+    version: z.number(),
+    live: z.boolean(),
+    state: z
+      .enum(['counting', 'ready', 'failed'])
+      .describe('counting: it is being evaluated as a whole; failed: see problem.'),
+    size: z
+      .number()
+      .nullable()
+      .describe('How many it held when it was last evaluated; null before the first time.'),
+    lastSeq: z.number().describe('The seq of its newest change.'),
+    evaluatedAt: Time.nullable(),
+    evaluationMs: z.number().nullable(),
+    problem: z.string().nullable(),
+    usedBy: z.array(z.string()).describe('Keys of audiences whose rules name it.'),
+    createdAt: Time,
+    updatedAt: Time,
+    archivedAt: Time.nullable(),
+  })
+  .meta({ id: 'Audience' });
+export type Audience = z.infer<typeof Audience>;
+export const AudienceList = PageQuery.extend({
+  search: z.string().max(200).optional().describe('Part of its key or name.'),
+  archived: z.enum(['true', 'false']).optional(),
+});
+
+export const AudiencePreviewRequest = z
+  .strictObject({ definition: AudienceDefinition })
+  .meta({ id: 'AudiencePreviewRequest' });
+const Reach = z.object({
+  channel: Channel,
+  reachable: z.number().describe('Have an address, and neither opted out nor are on the suppression list.'),
+  noAddress: z.number(),
+  optedOut: z
+    .number()
+    .describe('Opted out of the channel or of marketing, or, where your policy asks for consent, gave none.'),
+  suppressed: z.number(),
+});
+const MemberProfile = z.object({
+  id: Id,
+  externalId: z.string(),
+  email: z.string().nullable(),
+  phone: z.string().nullable(),
+});
+export const AudiencePreview = z
+  .object({
+    total: z.number(),
+    sample: z.array(MemberProfile).describe('Up to ten of them.'),
+    reach: z
+      .array(Reach)
+      .describe('Per channel; reachable, noAddress, optedOut and suppressed add up to the total.'),
+    ms: z.number().describe('How long counting took.'),
+  })
+  .meta({ id: 'AudiencePreview' });
+export type AudiencePreview = z.infer<typeof AudiencePreview>;
+
+export interface ClauseExplanation {
+  holds: boolean;
+  asks: string;
+  seen: string | null;
+  clauses: ClauseExplanation[];
+}
+export const ClauseExplanation: z.ZodType<ClauseExplanation> = z
+  .lazy(() =>
+    z.object({
+      holds: z.boolean(),
+      asks: z.string().describe('What the clause asks.'),
+      seen: z.string().nullable().describe('What there was; null where clauses are only joined.'),
+      clauses: z.array(ClauseExplanation),
+    }),
+  )
+  .meta({ id: 'ClauseExplanation' });
+export const AudienceExplanation = z
+  .object({
+    profile: MemberProfile,
+    holds: z.boolean().describe('Whether the rule holds for the person now.'),
+    member: z
+      .boolean()
+      .describe('Whether the person is in: the rule holds, and what comes after it chose them.'),
+    since: Time.nullable().describe('Since when, where members are kept.'),
+    sentence: z.string(),
+    rule: ClauseExplanation.nullable(),
+  })
+  .meta({ id: 'AudienceExplanation' });
+export type AudienceExplanation = z.infer<typeof AudienceExplanation>;
+export const AudienceExplainQuery = z.object({ profile: ExternalId.describe('External id of the person.') });
+
+export const AudienceMember = MemberProfile.extend({
+  seq: z.number().nullable().describe('The change by which they entered; null where members are not kept.'),
+  since: Time.nullable(),
+}).meta({ id: 'AudienceMember' });
+export type AudienceMember = z.infer<typeof AudienceMember>;
+export const AudienceMemberList = PageQuery.extend({
+  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  after: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('Only who entered by a later change than this seq, in the order of entering.'),
+});
+export const AudienceChange = z
+  .object({
+    seq: z.number(),
+    change: z.enum(['enter', 'leave']),
+    cause: z.string(),
+    at: Time,
+    profile: z.object({ id: Id, externalId: z.string() }),
+  })
+  .meta({ id: 'AudienceChange' });
+export type AudienceChange = z.infer<typeof AudienceChange>;
+export const AudienceChangeList = z.object({
+  after: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('`lastSeq` of your last answer; 0 from the beginning.'),
+  limit: z.coerce.number().int().min(1).max(1000).default(500),
+});
+export const AudienceChanges = z
+  .object({
+    items: z.array(AudienceChange),
+    lastSeq: z.number().describe('Ask after this next.'),
+    more: z.boolean(),
+  })
+  .meta({ id: 'AudienceChanges' });
+export type AudienceChanges = z.infer<typeof AudienceChanges>;
+
+const People = z.array(ExternalId).max(10_000);
+export const MemberChange = z
+  .strictObject({
+    add: People.default([]).describe('External ids.'),
+    remove: People.default([]),
+  })
+  .meta({ id: 'MemberChange' });
+export const MemberReplace = z
+  .strictObject({ profiles: People.describe('External ids of everybody that is to be in it.') })
+  .meta({ id: 'MemberReplace' });
+export const MembersChanged = z
+  .object({
+    entered: z.number(),
+    left: z.number(),
+    unknown: z.array(z.string()).describe('External ids of nobody: left out.'),
+    size: z.number(),
+    lastSeq: z.number(),
+  })
+  .meta({ id: 'MembersChanged' });
+export type MembersChanged = z.infer<typeof MembersChanged>;
+
+/** What there is to make rules of: suggested, never required. */
+export const AudienceVocabulary = z
+  .object({
+    attributes: z.array(
+      z.object({
+        name: z.string(),
+        types: z.array(z.string()).describe('string, number, boolean, array, object.'),
+        values: z.array(Scalar).describe('A few that occur.'),
+      }),
+    ),
+    events: z.array(z.object({ name: z.string(), properties: z.array(z.string()) })),
+    topics: z.array(z.string()),
+    templates: z.array(z.string()),
+    audiences: z.array(z.object({ key: z.string(), name: z.string() })),
+  })
+  .meta({ id: 'AudienceVocabulary' });
+export type AudienceVocabulary = z.infer<typeof AudienceVocabulary>;

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import * as accounts from './accounts.js';
+import * as audiences from './audiences.js';
 import * as consent from './consent.js';
 import * as deliveries from './deliveries.js';
 import * as desk from './desk.js';
@@ -33,7 +34,7 @@ export interface Operation {
   /** Success status and its body; `null` for none. `text/event-stream` and CSV are described by `produces`. */
   status: 200 | 201 | 202 | 204;
   response: z.ZodType | null;
-  produces?: 'text/event-stream' | 'text/csv';
+  produces?: 'text/event-stream' | 'text/csv' | 'application/x-ndjson';
   idempotencyKey?: true;
 }
 const op = <const O extends Operation>(o: O): O => o;
@@ -585,6 +586,145 @@ export const operations = {
     body: consent.SuppressionRelease,
     status: 200,
     response: consent.SuppressionReleased,
+  }),
+
+  listAudiences: op({
+    method: 'GET',
+    path: '/v1/audiences',
+    tag: 'Audiences',
+    summary: 'List audiences with their counts',
+    auth: { scope: 'profiles:read' },
+    query: audiences.AudienceList,
+    status: 200,
+    response: pageOf(audiences.Audience),
+  }),
+  getAudienceVocabulary: op({
+    method: 'GET',
+    path: '/v1/audience-vocabulary',
+    tag: 'Audiences',
+    summary: 'Attributes, events and topics that occur: what rules can be made of',
+    auth: { scope: 'profiles:read' },
+    status: 200,
+    response: audiences.AudienceVocabulary,
+  }),
+  previewAudience: op({
+    method: 'POST',
+    path: '/v1/audiences/preview',
+    tag: 'Audiences',
+    summary: 'How many a rule holds for, ten of them, and how they can be reached',
+    description: 'A rule that takes too long is stopped: 422 `rule_too_costly`.',
+    auth: { scope: 'profiles:read' },
+    body: audiences.AudiencePreviewRequest,
+    status: 200,
+    response: audiences.AudiencePreview,
+  }),
+  saveAudience: op({
+    method: 'PUT',
+    path: '/v1/audiences/:key',
+    tag: 'Audiences',
+    summary: 'Create or change an audience',
+    auth: { scope: 'profiles:write' },
+    params: z.object({ key: audiences.AudienceKey }),
+    body: audiences.AudienceSave,
+    status: 200,
+    response: audiences.Audience,
+  }),
+  getAudience: op({
+    method: 'GET',
+    path: '/v1/audiences/:key',
+    tag: 'Audiences',
+    summary: 'Read an audience',
+    auth: { scope: 'profiles:read' },
+    params: key,
+    status: 200,
+    response: audiences.Audience,
+  }),
+  archiveAudience: op({
+    method: 'DELETE',
+    path: '/v1/audiences/:key',
+    tag: 'Audiences',
+    summary: 'Archive an audience; it keeps no members from then on',
+    auth: { scope: 'profiles:write' },
+    params: key,
+    status: 204,
+    response: null,
+  }),
+  explainAudience: op({
+    method: 'GET',
+    path: '/v1/audiences/:key/explain',
+    tag: 'Audiences',
+    summary: 'Why a person is or is not in it: clause by clause, with what was seen',
+    auth: { scope: 'profiles:read' },
+    params: key,
+    query: audiences.AudienceExplainQuery,
+    status: 200,
+    response: audiences.AudienceExplanation,
+  }),
+  listMembers: op({
+    method: 'GET',
+    path: '/v1/audiences/:key/members',
+    tag: 'Audiences',
+    summary: 'Who is in it; of a rule that is not live: now',
+    auth: { scope: 'profiles:read' },
+    params: key,
+    query: audiences.AudienceMemberList,
+    status: 200,
+    response: pageOf(audiences.AudienceMember),
+  }),
+  changeMembers: op({
+    method: 'POST',
+    path: '/v1/audiences/:key/members',
+    tag: 'Audiences',
+    summary: 'Add people to a list and remove others, up to 10,000 of each',
+    auth: { scope: 'profiles:write' },
+    params: key,
+    body: audiences.MemberChange,
+    status: 200,
+    response: audiences.MembersChanged,
+  }),
+  replaceMembers: op({
+    method: 'PUT',
+    path: '/v1/audiences/:key/members',
+    tag: 'Audiences',
+    summary: 'Make a list hold these people and no others',
+    auth: { scope: 'profiles:write' },
+    params: key,
+    body: audiences.MemberReplace,
+    status: 200,
+    response: audiences.MembersChanged,
+  }),
+  listAudienceChanges: op({
+    method: 'GET',
+    path: '/v1/audiences/:key/changes',
+    tag: 'Audiences',
+    summary: 'Who entered and left after a seq: nothing is missed, nothing comes twice',
+    auth: { scope: 'profiles:read' },
+    params: key,
+    query: audiences.AudienceChangeList,
+    status: 200,
+    response: audiences.AudienceChanges,
+  }),
+  exportMembers: op({
+    method: 'GET',
+    path: '/v1/audiences/:key/members.csv',
+    tag: 'Audiences',
+    summary: 'Everybody in it as CSV; cells are made safe for spreadsheets',
+    auth: { scope: 'profiles:read' },
+    params: key,
+    status: 200,
+    response: null,
+    produces: 'text/csv',
+  }),
+  exportMembersJson: op({
+    method: 'GET',
+    path: '/v1/audiences/:key/members.jsonl',
+    tag: 'Audiences',
+    summary: 'The same as JSON, a profile a line',
+    auth: { scope: 'profiles:read' },
+    params: key,
+    status: 200,
+    response: null,
+    produces: 'application/x-ndjson',
   }),
 
   listTemplates: op({

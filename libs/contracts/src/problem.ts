@@ -17,6 +17,7 @@ export const problems = {
   already_left: { status: 409, title: 'It has already left or ended' },
   idempotency_in_flight: { status: 409, title: 'The same request is being handled right now' },
   idempotency_mismatch: { status: 422, title: 'This idempotency key was used with another body' },
+  rule_too_costly: { status: 422, title: 'The rule takes too long to evaluate' },
   backlog_full: { status: 429, title: 'Too much of this workspace waits to be sent' },
   rate_limited: { status: 429, title: 'Too many requests' },
   webhook_refused: { status: 401, title: 'The webhook is not authentic' },

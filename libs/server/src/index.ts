@@ -4,6 +4,7 @@ export type { Call, Result, StreamEvent } from './operation.js';
 export type { Caller, CallerOf, InboxCaller, KeyCaller, UserCaller } from './caller.js';
 export { notFound, ProblemException } from './problem.js';
 export type { ProblemOptions } from './problem.js';
+export { csvLine } from './csv.js';
 export { faultIn, parseJson } from './json.js';
 export { errorsOf } from './sentences.js';
 export { mintInboxToken, verifyInboxToken } from './inbox-token.js';

@@ -53,10 +53,10 @@ export interface StreamEvent {
   data: unknown;
 }
 
-/** What a handler returns: the contract's body, lines of a CSV, or events of a stream. */
+/** What a handler returns: the contract's body, lines of a file, or events of a stream. */
 export type Result<N extends OperationName> = (typeof operations)[N] extends { produces: 'text/event-stream' }
   ? AsyncIterable<StreamEvent>
-  : (typeof operations)[N] extends { produces: 'text/csv' }
+  : (typeof operations)[N] extends { produces: 'text/csv' | 'application/x-ndjson' }
     ? AsyncIterable<string>
     : ResponseOf<N>;
 

@@ -42,10 +42,17 @@ export interface Compiled {
   params: unknown[];
 }
 
-/** @returns a statement whose one column is `profile_id`, each person once */
-export function compileAudience(definition: AudienceDefinition, scope: Scope): Compiled {
+/**
+ * @param also columns of profiles that are wanted beside it
+ * @returns a statement whose first column is `profile_id`, each person once
+ */
+export function compileAudience(
+  definition: AudienceDefinition,
+  scope: Scope,
+  also: readonly ('email' | 'phone')[] = [],
+): Compiled {
   const params = new Params();
-  return { text: new Statement(scope, params).select(definition), params: params.values };
+  return { text: new Statement(scope, params).select(definition, also), params: params.values };
 }
 
 /**
@@ -89,9 +96,10 @@ class Statement {
     this.only = profileIds && ((column) => `${column} = ANY(${params.add(profileIds, 'uuid[]')})`);
   }
 
-  select({ where, dedupe, order, sample, limit }: AudienceDefinition): string {
+  select({ where, dedupe, order, sample, limit }: AudienceDefinition, also: readonly string[] = []): string {
     const holds = this.clause(where);
-    const columns = ['p.id AS profile_id'];
+    const wanted = ['profile_id', ...also];
+    const columns = ['p.id AS profile_id', ...also.map((column) => `p.${column}`)];
     if (dedupe) columns.push(`${this.keyOf(dedupe)} AS key`);
     const orderBy: string[] = [];
     for (const { by, direction } of order ?? [])
@@ -111,7 +119,7 @@ class Statement {
       text = `SELECT * FROM (${text}) AS one ORDER BY ${this.hash(sample.salt, 'profile_id')}, profile_id LIMIT ${this.params.add(sample.count, 'bigint')}`;
     if (limit !== undefined)
       text = `SELECT * FROM (${text}) AS part ORDER BY ${orderBy.join(', ')} LIMIT ${this.params.add(limit, 'bigint')}`;
-    return columns.length > 1 ? `SELECT profile_id FROM (${text}) AS chosen` : text;
+    return columns.length > wanted.length ? `SELECT ${wanted.join(', ')} FROM (${text}) AS chosen` : text;
   }
 
   /** People, with everything that the clauses so far look at. */

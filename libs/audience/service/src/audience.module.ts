@@ -1,9 +1,11 @@
 import { Module } from '@nestjs/common';
 import { AttributeTypesController } from './attribute-types.controller.js';
+import { AudiencesController } from './audiences.controller.js';
 import { ConsentController } from './consent.controller.js';
 import { EventsController } from './events.controller.js';
 import { Intake } from './intake.js';
 import { Outcomes } from './outcomes.js';
+import { AudienceRefresher } from './refresh-audiences.js';
 import { ProfilesController } from './profiles.controller.js';
 import { RouteEventController } from './route-event.js';
 import { SuppressionController } from './suppression.controller.js';
@@ -13,6 +15,7 @@ import { UnsubscribeController } from './unsubscribe.controller.js';
 @Module({
   controllers: [
     AttributeTypesController,
+    AudiencesController,
     ConsentController,
     EventsController,
     ProfilesController,
@@ -24,5 +27,5 @@ import { UnsubscribeController } from './unsubscribe.controller.js';
 export class AudienceHttpModule {}
 
 /** Its worker side: run by apps/audience. */
-@Module({ controllers: [RouteEventController], providers: [Outcomes] })
+@Module({ controllers: [RouteEventController], providers: [AudienceRefresher, Outcomes] })
 export class AudienceWorkerModule {}

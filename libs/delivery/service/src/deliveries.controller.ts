@@ -3,6 +3,7 @@ import { DeliveryFilter, type Delivery } from '@carillon/contracts';
 import { Database } from '@carillon/database';
 import { explain, sentenceOf } from '@carillon/delivery-rules';
 import {
+  csvLine,
   notFound,
   Operation,
   ProblemException,
@@ -11,7 +12,7 @@ import {
   type StreamEvent,
 } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
-import { csvLine } from './csv.js';
+
 import { countDeliveries, deliveriesById, listDeliveries, timelineOf } from './list.js';
 import { RenderPool } from './render-pool.js';
 import { showContent } from './show-content.js';

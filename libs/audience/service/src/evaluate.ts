@@ -1,0 +1,162 @@
+/** Rules evaluated over everybody: counting, previews, snapshots. Each in a transaction that is bounded in time. */
+import { compileAudience } from '@carillon/audience-rules';
+import { channels, type AudienceDefinition, type AudiencePreview } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import { ProblemException } from '@carillon/server';
+import { audiencesOf, scopeOf, type AudienceRow } from './audience-rows.js';
+import { refuseUnknown } from './save-audience.js';
+
+/** What somebody who waits for the answer may cost. */
+export const PREVIEW_MS = 15_000;
+/** What the audience service gives an evaluation. */
+export const EVALUATION_MS = 55_000;
+
+/**
+ * For the rest of the transaction: joins by hash, whatever the planner believes about JSON, of which it knows nothing; room
+ * for the tables; an end.
+ */
+export const asAWhole = (sql: Sql, mostMs: number): Promise<unknown> =>
+  sql.query(
+    `SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true), set_config('jit', 'off', true),
+            set_config('statement_timeout', $1, true)`,
+    [String(mostMs)],
+  );
+
+/** Runs an evaluation; one that is stopped for its cost is refused with a sentence. */
+export async function capped<T>(mostMs: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== '57014') throw error;
+    throw new ProblemException(
+      'rule_too_costly',
+      `It was stopped after ${mostMs / 1000} seconds: give its events a shorter span (within), or split it into audiences of their own.`,
+      { cause: error },
+    );
+  }
+}
+
+/** How many, ten of them, and how they can be reached by marketing. */
+export async function previewAudience(
+  sql: Sql,
+  workspaceId: string,
+  definition: AudienceDefinition,
+): Promise<AudiencePreview> {
+  const audiences = await audiencesOf(sql, workspaceId);
+  refuseUnknown(definition, audiences);
+  const [policy] = await sql.query<{ out: boolean }>(
+    `SELECT coalesce(settings->>'noConsentMeans', 'in') = 'out' AS out FROM workspaces WHERE id = $1`,
+    [workspaceId],
+  );
+  await asAWhole(sql, PREVIEW_MS);
+  const scope = await scopeOf(sql, workspaceId, audiences);
+  const { text, params } = compileAudience(definition, scope, ['email', 'phone']);
+  const [w, byDefault] = [`$${params.length + 1}::uuid`, `$${params.length + 2}::boolean`];
+  const has: Record<(typeof channels)[number], string> = {
+    email: 'c.email IS NOT NULL',
+    sms: 'c.phone IS NOT NULL',
+    push: 'device.profile_id IS NOT NULL',
+    'in-app': 'TRUE',
+  };
+  const counts = channels.flatMap((channel, i) => [
+    `count(*) FILTER (WHERE NOT ${has[channel]}) AS a${i}`,
+    `count(*) FILTER (WHERE ${has[channel]} AND s${i}.address IS NOT NULL) AS s${i}`,
+    `count(*) FILTER (WHERE ${has[channel]} AND s${i}.address IS NULL AND coalesce(w${i}.said_out, ${byDefault})) AS o${i}`,
+  ]);
+  const joins = channels.map((channel, i) => {
+    const address = { email: 'c.email', sms: 'c.phone' }[channel as string] ?? 'NULL::text';
+    return (
+      `LEFT JOIN suppressions s${i} ON s${i}.workspace_id = ${w} AND s${i}.channel = '${channel}' AND s${i}.address = ${address} ` +
+      `LEFT JOIN words w${i} ON w${i}.channel = '${channel}' AND w${i}.profile_id = c.profile_id`
+    );
+  });
+  const begun = performance.now();
+  const [row] = await sql.query<Record<string, number> & { sample: string[] | null }>(
+    `WITH chosen AS MATERIALIZED (${text}),
+     words AS MATERIALIZED (
+       SELECT channel, profile_id, bool_or(word = 'out') AS said_out FROM (
+         SELECT k.channel, k.profile_id, k.word FROM consents k
+          WHERE k.workspace_id = ${w} AND k.address = '' AND k.topic IN ('', 'marketing')
+         UNION ALL
+         SELECT k.channel, p.id, k.word FROM consents k
+           JOIN profiles p ON p.workspace_id = ${w} AND k.address = CASE k.channel WHEN 'email' THEN p.email WHEN 'sms' THEN p.phone END
+          WHERE k.workspace_id = ${w} AND k.address <> '' AND k.topic IN ('', 'marketing')
+       ) said GROUP BY channel, profile_id)
+     SELECT count(*) AS total, ${counts.join(', ')},
+       (SELECT array_agg(profile_id) FROM (SELECT profile_id FROM chosen ORDER BY uuid_hash(profile_id) LIMIT 10) AS ten) AS sample
+     FROM chosen c
+     LEFT JOIN (SELECT DISTINCT profile_id FROM devices WHERE workspace_id = ${w}) device ON device.profile_id = c.profile_id
+     ${joins.join('\n')}`,
+    [...params, workspaceId, policy?.out ?? false],
+  );
+  const ms = Math.round(performance.now() - begun);
+  const of = (column: string): number => row?.[column] ?? 0;
+  const total = of('total');
+  return {
+    total,
+    sample: await profilesByIds(sql, workspaceId, row?.sample ?? []),
+    reach: channels.map((channel, i) => ({
+      channel,
+      reachable: total - of(`a${i}`) - of(`s${i}`) - of(`o${i}`),
+      noAddress: of(`a${i}`),
+      optedOut: of(`o${i}`),
+      suppressed: of(`s${i}`),
+    })),
+    ms,
+  };
+}
+
+/** How many a rule holds for. */
+export async function countAudience(
+  sql: Sql,
+  workspaceId: string,
+  audience: AudienceRow & { definition: AudienceDefinition },
+): Promise<number> {
+  const audiences = await audiencesOf(sql, workspaceId);
+  await asAWhole(sql, EVALUATION_MS);
+  const { text, params } = compileAudience(audience.definition, await scopeOf(sql, workspaceId, audiences));
+  const [row] = await sql.query<{ count: number }>(
+    `SELECT count(*) AS count FROM (${text}) AS chosen`,
+    params,
+  );
+  return row?.count ?? 0;
+}
+
+/**
+ * Who is in an audience, as a statement: its column is `profile_id`. For whoever freezes them: campaigns put it into a run
+ * (delivery/service/plan-run.ts). Call `asAWhole` in the transaction first.
+ */
+export async function membersQuery(
+  sql: Sql,
+  workspaceId: string,
+  audience: AudienceRow,
+): Promise<{ text: string; params: readonly unknown[] }> {
+  const { definition } = audience;
+  if (!definition || audience.live)
+    return {
+      text: `SELECT m.profile_id FROM audience_members m WHERE m.workspace_id = $1::uuid AND m.audience_id = $2::uuid`,
+      params: [workspaceId, audience.id],
+    };
+  return compileAudience(definition, await scopeOf(sql, workspaceId, await audiencesOf(sql, workspaceId)));
+}
+
+export interface ShownProfile {
+  id: string;
+  externalId: string;
+  email: string | null;
+  phone: string | null;
+}
+
+/** In the order asked for. */
+export async function profilesByIds(
+  sql: Sql,
+  workspaceId: string,
+  ids: readonly string[],
+): Promise<ShownProfile[]> {
+  if (ids.length === 0) return [];
+  return sql.query<ShownProfile>(
+    `SELECT p.id, p.external_id AS "externalId", p.email, p.phone
+     FROM unnest($2::uuid[]) WITH ORDINALITY AS u(id, place) JOIN profiles p ON p.workspace_id = $1 AND p.id = u.id ORDER BY u.place`,
+    [workspaceId, ids],
+  );
+}
