@@ -88,7 +88,7 @@ export async function apiFixture(env: Readonly<Record<string, string>> = {}): Pr
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const text = await answer.text();
-      const isJson = /json/.test(answer.headers.get('content-type') ?? '');
+      const isJson = /[/+]json\b/.test(answer.headers.get('content-type') ?? '');
       return {
         status: answer.status,
         headers: answer.headers,

@@ -19,6 +19,7 @@ import { doctor } from './commands/doctor.js';
 import { explain } from './commands/explain.js';
 import { failures, redrive } from './commands/failures.js';
 import { accounts } from './commands/accounts.js';
+import { audience } from './commands/audience.js';
 import { keys } from './commands/keys.js';
 import { outbox } from './commands/outbox.js';
 import { policies } from './commands/policies.js';
@@ -110,6 +111,7 @@ function program(context: Context): Command {
     failures,
     redrive,
     profiles,
+    audience,
     templates,
     types,
     accounts,

@@ -176,6 +176,15 @@ export const webhookTypes = [
   'delivery.unsubscribed',
 ] as const;
 
+/**
+ * Told only to endpoints that name them: who entered or left a live audience or a list. A mailing to a million people must
+ * not become a million calls because somebody wants to hear of everything else.
+ */
+export const audienceWebhookTypes = ['audience.entered', 'audience.left'] as const;
+
+/** Everything that an endpoint may ask for. */
+export const allWebhookTypes = [...webhookTypes, ...audienceWebhookTypes] as const;
+
 /** Where the telling of one event to one endpoint stands. */
 export const webhookStatuses = ['pending', 'sent', 'failed'] as const;
 

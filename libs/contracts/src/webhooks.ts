@@ -1,15 +1,17 @@
 /** Webhooks out: endpoints of the workspace's own systems, what they are told, and the body they are sent. */
 import { z } from 'zod';
 import { Id, PageQuery, Time } from './page.js';
-import { Channel, MessageClass, Reason, Source, Status, webhookStatuses, webhookTypes } from './words.js';
+import { Channel, MessageClass, Reason, Source, Status, webhookStatuses, allWebhookTypes } from './words.js';
 
-export const WebhookType = z.enum(webhookTypes).meta({ id: 'WebhookType', description: 'What happened.' });
+export const WebhookType = z.enum(allWebhookTypes).meta({ id: 'WebhookType', description: 'What happened.' });
 export type WebhookType = z.infer<typeof WebhookType>;
 
 const types = z
   .array(WebhookType)
   .max(100)
-  .describe('Events to be told of; none (an empty list) means all, also those added later.');
+  .describe(
+    'Events to be told of; none (an empty list) means all `delivery.…`, also those added later. `audience.…` come only when they are named.',
+  );
 const url = z.string().min(1).max(2000).describe('An https address on the public internet.');
 
 export const WebhookEndpointCreate = z
@@ -108,6 +110,29 @@ export const WebhookMessage = z
 export type WebhookMessage = z.infer<typeof WebhookMessage>;
 export const WebhookMessageList = PageQuery.extend({ status: z.enum(webhookStatuses).optional() });
 
+const DeliveryWebhookData = z.object({
+  deliveryId: Id,
+  messageId: Id,
+  profile: z.object({ id: Id, externalId: z.string() }).nullable(),
+  channel: Channel,
+  class: MessageClass,
+  source: Source,
+  sourceId: z.string().nullable(),
+  topic: z.string().nullable(),
+  status: Status.nullable().describe('Where the event left the delivery; null when it moves no status.'),
+  reason: Reason.nullable(),
+  attempt: z.number().nullable(),
+  provider: z.string().nullable(),
+  metadata: z.record(z.string(), z.string()),
+});
+export type DeliveryWebhookData = z.infer<typeof DeliveryWebhookData>;
+const AudienceWebhookData = z.object({
+  audience: z.object({ id: Id, key: z.string(), name: z.string() }),
+  seq: z.number().describe('Of the change: later ones are larger, within one audience.'),
+  cause: z.string(),
+  profile: z.object({ id: Id, externalId: z.string() }),
+});
+
 /** What is posted. Grows by fields; a change of meaning raises `version`. No content, no address of a person. */
 export const WebhookBody = z
   .object({
@@ -115,26 +140,7 @@ export const WebhookBody = z
     type: z.string().describe('A WebhookType, or `webhook.test`.'),
     version: z.literal(1),
     timestamp: Time.describe('When it happened.'),
-    data: z
-      .object({
-        deliveryId: Id,
-        messageId: Id,
-        profile: z.object({ id: Id, externalId: z.string() }).nullable(),
-        channel: Channel,
-        class: MessageClass,
-        source: Source,
-        sourceId: z.string().nullable(),
-        topic: z.string().nullable(),
-        status: Status.nullable().describe(
-          'Where the event left the delivery; null when it moves no status.',
-        ),
-        reason: Reason.nullable(),
-        attempt: z.number().nullable(),
-        provider: z.string().nullable(),
-        metadata: z.record(z.string(), z.string()),
-      })
-      .nullable()
-      .describe('Null in a test.'),
+    data: z.union([DeliveryWebhookData, AudienceWebhookData]).nullable().describe('Null in a test.'),
   })
   .meta({ id: 'WebhookBody' });
 export type WebhookBody = z.infer<typeof WebhookBody>;

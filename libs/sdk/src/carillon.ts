@@ -2,6 +2,7 @@
 import type { Me } from '@carillon/contracts';
 import { Consents, Suppressions, Topics } from './consent.js';
 import type { CallOptions, CarillonOptions } from './requests.js';
+import { Audiences } from './audiences.js';
 import { Requests } from './requests.js';
 import { outbox, type Outbox, type OutboxTransaction } from './outbox.js';
 import {
@@ -53,6 +54,7 @@ export class Carillon<Known = AnyTemplates> {
   readonly suppressions: Suppressions;
   readonly attributeTypes: AttributeTypes;
   readonly events: Events;
+  readonly audiences: Audiences;
   readonly templates: Templates;
   readonly accounts: Accounts;
   readonly lanes: Lanes;
@@ -76,6 +78,7 @@ export class Carillon<Known = AnyTemplates> {
     this.suppressions = new Suppressions(requests);
     this.attributeTypes = new AttributeTypes(requests);
     this.events = new Events(requests);
+    this.audiences = new Audiences(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
     this.lanes = new Lanes(requests);

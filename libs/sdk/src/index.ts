@@ -4,6 +4,8 @@ export type { CallOptions, CarillonOptions } from './requests.js';
 export * from './problems.js';
 export { verifyWebhook, WebhookVerificationError } from './verify-webhook.js';
 export type { Outbox, OutboxTransaction } from './outbox.js';
+export * from './audience.js';
+export type { Audiences } from './audiences.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
 export type { Consents, Suppressions, Topics } from './consent.js';
@@ -38,6 +40,19 @@ export type {
   Activity,
   ApiKey,
   ApiKeyCreated,
+  Audience,
+  AudienceChange,
+  AudienceChanges,
+  AudienceDefinition,
+  AudienceDefinitionInput,
+  AudienceExplanation,
+  AudienceMember,
+  AudiencePreview,
+  AudienceVocabulary,
+  Clause,
+  ClauseExplanation,
+  ClauseInput,
+  MembersChanged,
   AttributeType,
   BatchResult,
   Channel,

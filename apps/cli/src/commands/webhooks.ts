@@ -1,5 +1,5 @@
 /** `carillon webhooks listen|list|create|attempts|test|replay|rotate|enable|disable|delete`. A secret is printed once. */
-import { webhookTypes, type WebhookType } from '@carillon/contracts';
+import { allWebhookTypes, type WebhookType } from '@carillon/contracts';
 import type { WebhookEndpointCreated, WebhookMessage } from '@carillon/sdk';
 import type { Command } from 'commander';
 import { type Context, examples, list, oneOf, seconds, time, wholeNumber } from '../command.js';
@@ -44,10 +44,10 @@ export function webhooks(root: Command, context: Context): void {
       .command('create')
       .summary('make an endpoint')
       .description(
-        `Make an endpoint. Its secret is shown once.\n\nTypes:\n${webhookTypes.map((type) => `  ${type}`).join('\n')}`,
+        `Make an endpoint. Its secret is shown once.\n\nTypes:\n${allWebhookTypes.map((type) => `  ${type}`).join('\n')}`,
       )
       .argument('<url>', 'where events are posted')
-      .option('--type <names>', 'only these events', oneOf(webhookTypes))
+      .option('--type <names>', 'only these events', oneOf(allWebhookTypes))
       .option('--description <text>', 'what it is for', '')
       .action(async (url: string, { type, description }: { type?: WebhookType[]; description: string }) => {
         showSecret(
@@ -123,7 +123,7 @@ export function webhooks(root: Command, context: Context): void {
       .argument('<id>', 'see webhooks list')
       .option('--from <time>', 'since when: a time, or 2h', time)
       .option('--to <time>', 'until when', time)
-      .option('--type <names>', 'only these events', oneOf(webhookTypes))
+      .option('--type <names>', 'only these events', oneOf(allWebhookTypes))
       .option('--only-failed', 'leave out what the endpoint has taken')
       .option('--event <ids>', 'these events, instead of a time range', list)
       .action(async (id: string, given: ReplayOptions) => {

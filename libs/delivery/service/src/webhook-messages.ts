@@ -7,6 +7,7 @@ import type {
   Page,
   Status,
   WebhookAttempt,
+  DeliveryWebhookData,
   WebhookBody,
   WebhookMessage,
   WebhookReplay,
@@ -84,7 +85,7 @@ export function claimWebhooks(
   );
 }
 
-interface EventRow extends NonNullable<WebhookBody['data']> {
+interface EventRow extends DeliveryWebhookData {
   eventId: string;
   type: string;
   profileId: string | null;

@@ -546,7 +546,9 @@ describe('replay', () => {
     expect(first.status).toBe(202);
     start();
     await passes(async () => expect(await messagesOf(id, '?status=pending')).toEqual([]));
-    expect(received.map((r) => r.body.data?.deliveryId)).toContain(mine);
+    expect(
+      received.map((r) => r.body.data && 'deliveryId' in r.body.data && r.body.data.deliveryId),
+    ).toContain(mine);
     expect((await replay(id, { from, onlyFailed: true })).replayed).toBe(0);
     expect((await replay(id, { from })).replayed).toBe(first.replayed);
     await passes(async () => expect(await messagesOf(id, '?status=pending')).toEqual([]));

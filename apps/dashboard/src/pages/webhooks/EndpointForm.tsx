@@ -1,6 +1,6 @@
 /** The form of an endpoint: where, what for, and which events. */
 import { MultiSelect, TextInput } from '@mantine/core';
-import { webhookTypes, type WebhookType } from '@carillon/contracts';
+import { allWebhookTypes, type WebhookType } from '@carillon/contracts';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { DialogForm, faultAt } from '../../parts/DialogForm.js';
@@ -59,7 +59,7 @@ export const EndpointForm = ({
       <MultiSelect
         label="Events"
         description="None chosen: all of them, also those added later."
-        data={webhookTypes}
+        data={allWebhookTypes}
         value={values.types}
         onChange={(types) => set({ types: types as WebhookType[] })}
         searchable
