@@ -184,19 +184,21 @@ function show(
   if (json) return terminal.say(JSON.stringify(event));
   const { data } = event;
   const about = data
-    ? [
-        channelTitles[data.channel].padEnd(6),
-        data.deliveryId,
-        data.profile ? printable(data.profile.externalId) : '',
-        data.reason ?? '',
-      ]
-        .filter(Boolean)
-        .join('  ')
+    ? 'audience' in data
+      ? `${data.audience.key}  ${printable(data.profile.externalId)}`
+      : [
+          channelTitles[data.channel].padEnd(6),
+          data.deliveryId,
+          data.profile ? printable(data.profile.externalId) : '',
+          data.reason ?? '',
+        ]
+          .filter(Boolean)
+          .join('  ')
     : 'a test of the endpoint';
   const head = `${clock(event.timestamp).replace(/\.\d+$/, '')}  `;
   const what = event.type.padEnd(22);
   const tail = forwarded ? `  → ${forwarded}` : '';
-  const style = data?.status ? statusCell(data.status).style : 'bold';
+  const style = data && 'status' in data && data.status ? statusCell(data.status).style : 'bold';
   const room = Math.max(46, terminal.width - head.length - what.length - tail.length - 2);
   terminal.say(
     `${terminal.style('dim', head)}${terminal.style(style, what)}  ${fit(about, room)}${terminal.style(
