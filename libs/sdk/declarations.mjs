@@ -66,6 +66,8 @@ export function contractDeclarations(names) {
 class Writer {
   #declared = new Map();
   #texts = new Map();
+  /** Ids whose text is being written: a schema that refers to itself has one name for input and output. */
+  #open = new Set();
 
   /** A type expression for a schema; whatever has an id becomes a declaration of its own. */
   type(schema, io, indent = '    ') {
@@ -101,8 +103,11 @@ class Writer {
   /** The name of a schema with an id, declaring it on first sight. */
   #reference(id, schema, io, defs) {
     if (id.startsWith('__schema')) return 'JsonValue';
+    if (this.#open.has(id)) return id;
     const { description } = schema;
+    this.#open.add(id);
     const text = this.#print({ ...schema, id: undefined }, io, defs, '');
+    this.#open.delete(id);
     const known = this.#texts.get(id);
     // The output keeps the plain name. When the input was seen first and differs, it takes the longer one.
     const name =
@@ -117,7 +122,9 @@ class Writer {
     const options = { io: 'output', unrepresentable: 'any', reused: 'inline' };
     const { $defs = {}, ...root } = z.toJSONSchema(contracts[id], options);
     const schema = root.$ref ? $defs[id] : root;
-    return new Writer().#print({ ...schema, id: undefined }, 'output', $defs, '') === text;
+    const writer = new Writer();
+    writer.#open.add(id);
+    return writer.#print({ ...schema, id: undefined }, 'output', $defs, '') === text;
   }
 
   #print(schema, io, defs, indent) {
@@ -143,6 +150,8 @@ class Writer {
       case 'number':
         return 'number';
       case 'array': {
+        if (schema.prefixItems)
+          return `[${schema.prefixItems.map((one) => this.#print(one, io, defs, indent)).join(', ')}]`;
         const items = schema.items ?? {};
         const item = this.#print(items, io, defs, indent);
         const several = items.anyOf ?? items.oneOf ?? items.allOf ?? items.enum ?? Array.isArray(items.type);

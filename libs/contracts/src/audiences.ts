@@ -15,11 +15,11 @@ const MOST_VALUES = 1000;
 
 const text = z.string().min(1).max(1000);
 const number = z.number().min(-1e15).max(1e15);
-const Scalar = z.union([z.string().max(1000), number, z.boolean()]);
+export const Scalar = z.union([z.string().max(1000), number, z.boolean()]);
 export type Scalar = z.infer<typeof Scalar>;
 const Scalars = z.array(Scalar).min(1).max(MOST_VALUES);
 const name = z.string().min(1).max(100);
-const Path = z.union([name, z.array(name).min(1).max(5)]);
+export const Path = z.union([name, z.array(name).min(1).max(5)]);
 export type Path = z.infer<typeof Path>;
 
 /** A length of time: 30m, 12h, 30d, 6w. A day is 24 hours. */
@@ -96,7 +96,8 @@ const timeTests = { ...existence, ...times };
 /** Every comparison, whichever value it is about. */
 export const comparisons = Object.keys(jsonTests) as (keyof typeof jsonTests)[];
 export type Comparison = (typeof comparisons)[number];
-export type Test = z.infer<z.ZodObject<typeof jsonTests>>;
+export const Test = z.object(jsonTests);
+export type Test = z.infer<typeof Test>;
 
 type Ctx = z.core.ParsePayload<object>;
 const present = (value: object, keys: readonly string[]): string[] =>
@@ -128,7 +129,7 @@ const ordered = ({ value, issues }: Ctx): void => {
     });
 };
 
-const AttributeClause = z
+export const AttributeClause = z
   .strictObject({ attribute: Path.describe('Its name; a list of names leads into an object.'), ...jsonTests })
   .check(one(jsonTests), ordered);
 export const textFields = ['email', 'phone', 'locale', 'timezone', 'externalId'] as const;
@@ -167,11 +168,11 @@ const fitting =
       issues.push({ code: 'custom', input: value, path: ['is'], message: 'write a number' });
   };
 const { hasAny: _any, hasAll: _all, hasNone: _none, ...fieldTests } = jsonTests;
-const FieldClause = z
+export const FieldClause = z
   .strictObject({ field: z.enum([...textFields, ...timeFields]), ...fieldTests })
   .check(one(fieldTests), fitting('field'));
 const activityTests = { ...countTests, ...timeTests, is: Scalar.optional() };
-const ActivityClause = z
+export const ActivityClause = z
   .strictObject({ activity: z.enum([...activityCounts, ...activityTimes]), ...activityTests })
   .check(one(activityTests), ordered, fitting('activity'));
 
@@ -189,7 +190,7 @@ const countable = ({ value, issues }: Ctx): void => {
       message: 'must not be less than atLeast',
     });
 };
-const PropertyTest = z
+export const PropertyTest = z
   .strictObject({ property: Path, ...jsonTests })
   .check(one(jsonTests), ordered)
   .meta({ id: 'PropertyTest' });
@@ -203,7 +204,7 @@ const eventName = z
     'outcomes of messages stand in clauses of their own: {"message": "opened"}',
   );
 const properties = z.array(PropertyTest).max(10).optional().describe('Each must hold for the same event.');
-const EventClause = z
+export const EventClause = z
   .strictObject({
     event: eventName.describe('What the person did. How often: once or more unless said.'),
     ...how,
@@ -260,7 +261,7 @@ export const messageOutcomes = [
   'complained',
   'unsubscribed',
 ] as const;
-const MessageClause = z
+export const MessageClause = z
   .strictObject({
     message: z
       .enum(messageOutcomes)
@@ -275,21 +276,21 @@ const MessageClause = z
     within: Span.optional(),
   })
   .check(countable);
-const ConsentClause = z.strictObject({
+export const ConsentClause = z.strictObject({
   consent: Channel.describe('What the person said about this channel, at their present address too.'),
   topic: z.string().min(1).max(100).optional(),
   is: z
     .enum(['in', 'out', 'unknown'])
     .describe('out: opted out of the channel, of marketing or of the topic; unknown: no word on record.'),
 });
-const SuppressedClause = z.strictObject({
+export const SuppressedClause = z.strictObject({
   suppressed: z.enum(['email', 'sms']).describe('The present address is on the suppression list.'),
   reason: z
     .array(z.enum(['hard_bounced', 'complained', 'suppressed_manually']))
     .min(1)
     .optional(),
 });
-const DeviceClause = z
+export const DeviceClause = z
   .strictObject({
     device: z.enum(['any', 'ios', 'android', 'web']),
     app: z.string().min(1).max(200).optional(),
@@ -300,13 +301,15 @@ const DeviceClause = z
 export const AudienceKey = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, 'write lower-case letters, digits, dots, dashes and underscores');
-const MemberClause = z.strictObject({ audience: AudienceKey.describe('Members of this other audience.') });
-const ShareClause = z.strictObject({
+export const MemberClause = z.strictObject({
+  audience: AudienceKey.describe('Members of this other audience.'),
+});
+export const ShareClause = z.strictObject({
   share: z
     .strictObject({
       from: z.number().min(0).max(100),
       to: z.number().min(0).max(100),
-      salt: z.string().max(100).default('').describe('Another salt gives another division.'),
+      salt: z.string().max(100).optional().describe('Another salt gives another division.'),
     })
     .check(({ value, issues }) => {
       if (value.from >= value.to)
@@ -341,11 +344,10 @@ export type MemberClause = z.infer<typeof MemberClause>;
 export type ShareClause = z.infer<typeof ShareClause>;
 export type Leaf = z.infer<(typeof leaves)[number]>;
 export type Clause = { and: Clause[] } | { or: Clause[] } | { not: Clause } | Leaf;
-/** As people write it: what has a default may be left out. */
-export type ClauseInput =
-  { and: ClauseInput[] } | { or: ClauseInput[] } | { not: ClauseInput } | z.input<(typeof leaves)[number]>;
+/** Nothing in a clause has a default: what is written and what is kept are one. */
+export type ClauseInput = Clause;
 
-export const Clause: z.ZodType<Clause, ClauseInput> = z
+export const Clause: z.ZodType<Clause, Clause> = z
   .lazy(() =>
     z.union([
       z.strictObject({ and: z.array(Clause).max(MOST_CLAUSES).describe('Empty: everybody.') }),
@@ -427,7 +429,7 @@ export const AudienceDefinition = z
   .preprocess(withinLimits, Definition)
   .meta({ id: 'AudienceDefinition', description: 'Who belongs, and what is done with them then.' });
 export type AudienceDefinition = z.infer<typeof Definition>;
-export type AudienceDefinitionInput = Omit<z.input<typeof Definition>, 'where'> & { where: ClauseInput };
+export type AudienceDefinitionInput = z.input<typeof Definition>;
 
 /** What a clause is about: its telling key. */
 export const clauseKinds = [

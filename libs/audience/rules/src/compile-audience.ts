@@ -437,9 +437,9 @@ class Statement {
     return `(${alias}.profile_id IS NOT NULL)`;
   }
 
-  private share(share: { from: number; to: number; salt: string }, id: string): string {
+  private share(share: { from: number; to: number; salt?: string | undefined }, id: string): string {
     const [from, to] = shareBounds(share).map((bound) => this.params.add(String(bound), 'bigint'));
-    const place = `('x' || left(${this.hash(share.salt, id)}, 8))::bit(32)::bigint`;
+    const place = `('x' || left(${this.hash(share.salt ?? '', id)}, 8))::bit(32)::bigint`;
     return `(${place} >= ${from} AND ${place} < ${to})`;
   }
 

@@ -176,7 +176,7 @@ function leaf(clause: Leaf, person: Person, world: World): { holds: boolean; see
     else if (named) seen = person.memberOf.has(named.id);
     return { holds: seen, seen };
   }
-  const seen = Number.parseInt(hash(clause.share.salt, person.id).slice(0, 8), 16);
+  const seen = Number.parseInt(hash(clause.share.salt ?? '', person.id).slice(0, 8), 16);
   return { holds: inShare(clause.share, person.id), seen: (seen / 2 ** 32) * 100 };
 }
 
@@ -306,8 +306,8 @@ function compareBy(a: unknown, b: unknown, direction: 'ascending' | 'descending'
 
 const hash = (salt: string, id: string): string => createHash('md5').update(`${salt}:${id}`).digest('hex');
 
-function inShare(share: { from: number; to: number; salt: string }, id: string): boolean {
-  const place = Number.parseInt(hash(share.salt, id).slice(0, 8), 16);
+function inShare(share: { from: number; to: number; salt?: string | undefined }, id: string): boolean {
+  const place = Number.parseInt(hash(share.salt ?? '', id).slice(0, 8), 16);
   const [from, to] = shareBounds(share);
   return place >= from && place < to;
 }
