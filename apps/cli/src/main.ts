@@ -27,6 +27,7 @@ import { queue } from './commands/queue.js';
 import { profiles } from './commands/profiles.js';
 import { send } from './commands/send.js';
 import { tail } from './commands/tail.js';
+import { track } from './commands/track.js';
 import { templates } from './commands/templates.js';
 import { types } from './commands/types.js';
 import { webhooks } from './commands/webhooks.js';
@@ -112,6 +113,7 @@ function program(context: Context): Command {
     redrive,
     profiles,
     audience,
+    track,
     templates,
     types,
     accounts,

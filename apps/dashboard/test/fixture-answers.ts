@@ -388,6 +388,22 @@ export const makeAnswers = (
         query,
       ),
     getProfile: ({ params }) => find(profiles, (each) => each.externalId === params.externalId),
+    getTimeline: ({ params, query }) =>
+      paged(
+        params.externalId === 'no-address'
+          ? []
+          : fixtures.timeline.filter(({ kind }) => !query.kind || (query.kind as string[]).includes(kind)),
+        query,
+      ),
+    mergeProfiles: ({ params, body }) => ({
+      profile: find(profiles, (each) => each.externalId === params.externalId),
+      outcome: body.from === 'ada-from-the-shop' ? ('already' as const) : ('merged' as const),
+      rule: 'kept-wins',
+      from: {},
+      moved: { devices: 1, identities: 0, events: 12, consents: 1, inboxItems: 0, lists: 0 },
+    }),
+    addIdentity: ({ params }) => find(profiles, (each) => each.externalId === params.externalId),
+    removeIdentity: () => undefined,
     deleteProfile: () => undefined,
     removeDevice: () => undefined,
     listTemplates: ({ query }) =>

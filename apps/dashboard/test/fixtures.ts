@@ -14,6 +14,7 @@ import type {
   ProviderInfo,
   Redrive,
   TemplateDetail,
+  TimelineEntry,
   WebhookAttempt,
   WebhookEndpoint,
   WebhookMessage,
@@ -54,7 +55,26 @@ export const profiles: Profile[] = people.map(
     email: email || null,
     phone: phone || null,
     locale,
-    timezone,
+    timezone: index === 5 ? null : timezone,
+    phoneZone: index === 5 ? timezone : null,
+    activity: {
+      events: email ? 41 * (index + 1) : 0,
+      sent: email ? 12 + index : 0,
+      opened: email ? 7 + index : 0,
+      clicked: email ? index : 0,
+      firstSeenAt: email ? ago(86400 * 59) : null,
+      lastSeenAt: email ? ago(700 * (index + 1)) : null,
+      lastSentAt: email ? ago(86400) : null,
+      lastOpenedAt: email ? ago(80_000) : null,
+      lastClickedAt: email && index ? ago(79_000) : null,
+    },
+    identities:
+      index === 0
+        ? [
+            { namespace: 'crm', value: '00420017', createdAt: ago(86400 * 40) },
+            { namespace: 'external_id', value: 'ada-from-the-shop', createdAt: ago(86400 * 3) },
+          ]
+        : [],
     attributes: (email
       ? {
           name,
@@ -77,6 +97,85 @@ export const profiles: Profile[] = people.map(
     updatedAt: ago(3000 * (index + 1)),
   }),
 );
+
+/** Of everybody who has an address. */
+export const timeline: TimelineEntry[] = [
+  {
+    kind: 'event',
+    id: newId(),
+    at: ago(700),
+    name: 'order.placed',
+    properties: { total: 49.9, currency: 'EUR', items: 2 },
+  },
+  { kind: 'event', id: newId(), at: ago(760), name: 'cart.added', properties: { path: '/p/brass-bell' } },
+  {
+    kind: 'message',
+    id: newId(),
+    at: ago(86_400),
+    messageId: newId(),
+    channel: 'email',
+    class: 'marketing',
+    topic: 'news',
+    template: 'autumn-news',
+    status: 'delivered',
+    reason: null,
+    outcomes: [
+      { type: 'sent', at: ago(86_399) },
+      { type: 'delivered', at: ago(86_390) },
+      { type: 'opened', at: ago(80_000) },
+      { type: 'clicked', at: ago(79_000) },
+    ],
+  },
+  {
+    kind: 'membership',
+    id: `${newId()}:1`,
+    at: ago(86_500),
+    audience: { id: newId(), key: 'loyal', name: 'Loyal customers' },
+    change: 'enter',
+    cause: 'event',
+  },
+  {
+    kind: 'message',
+    id: newId(),
+    at: ago(2 * 86_400),
+    messageId: newId(),
+    channel: 'sms',
+    class: 'transactional',
+    topic: null,
+    template: null,
+    status: 'failed',
+    reason: 'recipient_unreachable',
+    outcomes: [{ type: 'failed', at: ago(2 * 86_400 - 4) }],
+  },
+  {
+    kind: 'consent',
+    id: newId(),
+    at: ago(2 * 86_400 + 60),
+    channel: 'email',
+    topic: 'offers',
+    word: 'out',
+    about: 'address',
+    source: 'one-click',
+  },
+  {
+    kind: 'consent',
+    id: newId(),
+    at: ago(20 * 86_400),
+    channel: 'email',
+    topic: 'news',
+    word: 'in',
+    about: 'profile',
+    source: 'page',
+  },
+  {
+    kind: 'profile',
+    id: newId(),
+    at: ago(3 * 86_400),
+    change: 'merged',
+    mergedExternalId: 'ada-from-the-shop',
+  },
+  { kind: 'profile', id: newId(), at: ago(60 * 86_400), change: 'created', mergedExternalId: null },
+].sort((a, b) => Date.parse(b.at) - Date.parse(a.at)) as TimelineEntry[];
 
 const secret = (schema: z.ZodType) => schema.meta({ ...schema.meta(), 'x-secret': true });
 const asSettings = (schema: z.ZodType) => z.toJSONSchema(schema, { io: 'input' }) as ProviderInfo['settings'];

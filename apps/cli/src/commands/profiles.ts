@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Context, examples, pairs, repeated, wholeNumber } from '../command.js';
 import { importProfiles, type Imported } from '../import-profiles.js';
+import { person } from './person.js';
 import { type BadRow, csvLine, type Mapping, openProfiles } from '../profiles-csv.js';
 import { UsageError } from '../settings.js';
 import { clock, number, plural, type Terminal } from '../terminal.js';
@@ -20,7 +21,7 @@ export function profiles(root: Command, context: Context): void {
   const group = root
     .command('profiles')
     .summary('import, read and change profiles')
-    .description('Import, read and change profiles.');
+    .description('Import, read, change and merge profiles.');
 
   examples(
     group
@@ -104,6 +105,7 @@ export function profiles(root: Command, context: Context): void {
       'carillon profiles upsert ada --device android:token-of-the-app',
     ],
   );
+  person(group, context);
 }
 
 interface UpsertOptions {
@@ -129,10 +131,15 @@ function showProfile(
       name,
       typeof value === 'string' ? value : JSON.stringify(value),
     ]),
+    ...profile.identities.map(({ namespace, value }): [string, string] => [namespace, value]),
     ...profile.devices.map((device): [string, string] => [
       `${device.platform} device`,
       `${device.token}, seen ${clock(device.lastSeenAt)}`,
     ]),
+    [
+      'activity',
+      `${plural(profile.activity.events, 'event')}, ${plural(profile.activity.sent, 'message')} sent`,
+    ],
     ['changed', clock(profile.updatedAt)],
   ]);
 }

@@ -1,21 +1,21 @@
-/** One person: addresses, attributes, devices, and what was sent to them. */
+/** One person: addresses, attributes, activity, other names, devices, and their history. */
 import { ActionIcon, Button, Menu, Stack, Table, Text, Tooltip } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import type { Device, Profile } from '@carillon/contracts';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { IconDots, IconSend2, IconTrash } from '@tabler/icons-react';
-import { useMemo, useState } from 'react';
+import { IconArrowMerge, IconDots, IconTrash } from '@tabler/icons-react';
+import { useState, type ReactNode } from 'react';
 import { api } from '../../api.js';
 import { Confirm } from '../../parts/Confirm.js';
 import { Copyable, Facts, JsonFacts } from '../../parts/Facts.js';
-import { TextLink } from '../../parts/links.js';
 import { PageHeader, Section } from '../../parts/PageHeader.js';
-import { Empty, Failure, PagePending, RowsPending } from '../../parts/PageStates.js';
+import { Failure, PagePending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
-import { useLive } from '../../parts/useLive.js';
 import { useCan } from '../../session.js';
-import { DeliveryTable } from '../deliveries/Deliveries.js';
+import { whole } from '../home/tally.js';
+import { History } from './History.js';
+import { Identities, MergeDialog } from './Identities.js';
 import classes from './ProfilePage.module.css';
 
 const route = getRouteApi('/app/profiles/$externalId');
@@ -55,7 +55,14 @@ export const ProfilePage = () => {
                 ['Email', it.email && <Copyable key="e" value={it.email} label="Copy the email address" />],
                 ['Phone', it.phone && <Copyable key="p" value={it.phone} label="Copy the phone number" />],
                 ['Locale', it.locale],
-                ['Time zone', it.timezone && <LocalTime key="z" zone={it.timezone} />],
+                [
+                  'Time zone',
+                  it.timezone ? (
+                    <LocalTime key="z" zone={it.timezone} />
+                  ) : (
+                    it.phoneZone && <LocalTime key="z" zone={it.phoneZone} from="by the phone number" />
+                  ),
+                ],
                 ['Created', <When key="c" at={it.createdAt} show="both" />],
                 ['Changed', <When key="u" at={it.updatedAt} show="both" />],
               ]}
@@ -71,14 +78,43 @@ export const ProfilePage = () => {
             )}
           </Section>
         </div>
+        <div className={classes.columns}>
+          <Section title="Activity">
+            <Facts items={activityFacts(it)} />
+          </Section>
+          <Identities profile={it} />
+        </div>
         <Devices profile={it} />
-        <ProfileDeliveries externalId={it.externalId} />
+        <History externalId={it.externalId} />
       </Stack>
     </>
   );
 };
 
-const LocalTime = ({ zone }: { zone: string }) => {
+/** Counts with the last time, as Carillon computes them. */
+const activityFacts = ({ activity }: Profile): [string, ReactNode][] => {
+  const counted = (count: number, last: string | null) => (
+    <>
+      {whole(count)}
+      {last && (
+        <Text span c="dimmed" inherit>
+          {' · last '}
+          <When at={last} />
+        </Text>
+      )}
+    </>
+  );
+  return [
+    ['Events', counted(activity.events, null)],
+    ['Messages sent', counted(activity.sent, activity.lastSentAt)],
+    ['Opened', counted(activity.opened, activity.lastOpenedAt)],
+    ['Clicked', counted(activity.clicked, activity.lastClickedAt)],
+    ['First seen', <When key="f" at={activity.firstSeenAt} />],
+    ['Last seen', <When key="l" at={activity.lastSeenAt} />],
+  ];
+};
+
+const LocalTime = ({ zone, from }: { zone: string; from?: string }) => {
   let there = '';
   try {
     there = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' }).format(
@@ -89,7 +125,12 @@ const LocalTime = ({ zone }: { zone: string }) => {
   }
   return (
     <>
-      {zone} {there && <Text span c="dimmed" inherit>{`(${there} there)`}</Text>}
+      {zone}{' '}
+      {there && (
+        <Text span c="dimmed" inherit>
+          ({[`${there} there`, from].filter(Boolean).join(', ')})
+        </Text>
+      )}
     </>
   );
 };
@@ -174,50 +215,10 @@ const Devices = ({ profile }: { profile: Profile }) => {
   );
 };
 
-const ProfileDeliveries = ({ externalId }: { externalId: string }) => {
-  const allowed = useCan('deliveries:read');
-  const key = ['deliveries', 'of', externalId];
-  const page = useQuery({
-    queryKey: key,
-    queryFn: () => api.deliveries.list({ profile: externalId, limit: 15 }).page(),
-    enabled: allowed,
-  });
-  useLive(
-    useMemo(() => ({ profile: externalId }), [externalId]),
-    key,
-    allowed,
-  );
-  if (!allowed) return null;
-  return (
-    <Section
-      title="Deliveries"
-      pad={false}
-      actions={
-        page.data?.nextCursor && (
-          <TextLink to="/deliveries" search={{ profile: externalId }} size="sm">
-            See all
-          </TextLink>
-        )
-      }
-    >
-      {page.data ? (
-        page.data.items.length ? (
-          <DeliveryTable rows={page.data.items} label="Deliveries of this profile" />
-        ) : (
-          <Empty icon={IconSend2} title="Nothing was sent to this profile yet" />
-        )
-      ) : page.isError ? (
-        <Failure small error={page.error} retry={() => void page.refetch()} />
-      ) : (
-        <RowsPending rows={4} />
-      )}
-    </Section>
-  );
-};
-
 const ProfileActions = ({ profile }: { profile: Profile }) => {
   const mayWrite = useCan('profiles:write');
   const [opened, remove] = useDisclosure(false);
+  const [merging, merge] = useDisclosure(false);
   const navigate = route.useNavigate();
   const queryClient = useQueryClient();
   if (!mayWrite) return null;
@@ -230,11 +231,15 @@ const ProfileActions = ({ profile }: { profile: Profile }) => {
           </Button>
         </Menu.Target>
         <Menu.Dropdown>
+          <Menu.Item leftSection={<IconArrowMerge size={15} />} onClick={merge.open}>
+            Merge another profile into it
+          </Menu.Item>
           <Menu.Item color="red" leftSection={<IconTrash size={15} />} onClick={remove.open}>
             Delete profile
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
+      {merging && <MergeDialog profile={profile} onClose={merge.close} />}
       <Confirm
         opened={opened}
         onClose={remove.close}
@@ -247,7 +252,7 @@ const ProfileActions = ({ profile }: { profile: Profile }) => {
           await navigate({ to: '/profiles' });
         }}
       >
-        The profile and its devices are deleted for good. What was sent stays in the delivery log.
+        The profile, its devices and its events are deleted for good. What was sent stays in the delivery log.
       </Confirm>
     </>
   );

@@ -1,0 +1,79 @@
+/**
+ * What asks about people and tells what they do, in a process of its own. Options: `{ url, apiKey }`. Asked
+ *   `{ batches, size, clients, people }`   batches of events, the next when the last is answered;
+ *   `{ rate, seconds, people }`            states of profiles at a fixed rate, whatever the answers take,
+ * it answers `{ done, failed, firstFailure, latencyMs }` (rising).
+ */
+import { Pool } from 'undici';
+
+const { url, apiKey } = JSON.parse(process.argv[2]);
+const pool = new Pool(url, { connections: 32, pipelining: 1, headersTimeout: 60_000 });
+const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+
+async function call(method, path, body) {
+  const from = performance.now();
+  const answer = await pool.request({
+    method,
+    path,
+    headers,
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  const text = await answer.body.text();
+  return { ok: answer.statusCode < 300, text, ms: performance.now() - from };
+}
+
+let n = 0;
+/** Low numbers do most of it, as where the people come from. */
+const somebody = (people) => `person-${1 + Math.floor(people * Math.random() ** 3)}`;
+const event = (people) => ({
+  profile: somebody(people),
+  name: ['page.viewed', 'product.viewed', 'cart.added', 'order.placed'][n % 4],
+  key: `${process.pid}-${n++}`,
+  at: new Date().toISOString(),
+  properties: { path: `/p/${n % 5000}`, total: n % 97, currency: 'EUR' },
+});
+
+async function run({ batches, size = 500, clients = 4, rate, seconds, people }) {
+  const latencyMs = [];
+  let done = 0;
+  let failed = 0;
+  let firstFailure;
+  const one = async (count, ...request) => {
+    const answer = await call(...request);
+    latencyMs.push(answer.ms);
+    const good = !answer.ok ? 0 : count === 1 ? 1 : JSON.parse(answer.text).accepted;
+    done += good;
+    failed += count - good;
+    if (good < count) firstFailure ??= answer.text.slice(0, 300);
+  };
+  if (rate) {
+    const started = performance.now();
+    const answers = [];
+    for (let i = 0; i < rate * seconds; i++) {
+      const wait = started + (i / rate) * 1000 - performance.now();
+      if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+      answers.push(one(1, 'GET', `/v1/profiles/${somebody(people)}/state`));
+    }
+    await Promise.all(answers);
+  } else {
+    let left = batches;
+    await Promise.all(
+      Array.from({ length: clients }, async () => {
+        while (left-- > 0)
+          await one(size, 'POST', '/v1/events/batch', {
+            events: Array.from({ length: size }, () => event(people)),
+          });
+      }),
+    );
+  }
+  return { done, failed, firstFailure, latencyMs: latencyMs.sort((a, b) => a - b) };
+}
+
+process.on('message', (question) => {
+  run(question).then(
+    (answer) => process.send({ answer }),
+    (error) => process.send({ error: error.stack }),
+  );
+});
+process.on('disconnect', () => process.exit());
+process.send({ ready: true });
