@@ -256,6 +256,34 @@ describe('trips', () => {
   });
 });
 
+describe('prepared reads', () => {
+  it('are planned once, inside the wall, whoever asks, and go on after a failure', async () => {
+    const alone = new Database({ url: fresh.appUrl, max: 1 });
+    const people = {
+      name: 'people',
+      text: `SELECT id, 1 / $2::int AS share FROM profiles WHERE workspace_id = $1 AND external_id = 'ada'`,
+    };
+    await expect(alone.readPrepared(a, people, [a, 0])).rejects.toThrow('division by zero');
+    for (let i = 0; i < 8; i++)
+      for (const [workspace, profile] of [
+        [a, profileOfA],
+        [b, profileOfB],
+      ] as const)
+        expect(await alone.readPrepared(workspace, people, [workspace, 1])).toEqual([
+          { id: profile, share: 1 },
+        ]);
+    // The wall holds for a plan that another workspace made.
+    expect(await alone.readPrepared(b, people, [a, 1])).toEqual([]);
+    const [kept] = await alone.acrossWorkspaces((sql) =>
+      sql.query('SELECT name, custom_plans AS custom, generic_plans > 8 AS once FROM pg_prepared_statements'),
+    );
+    expect(kept).toEqual({ name: 'people', custom: 0, once: true });
+    const write = { name: 'write', text: `UPDATE profiles SET version = 9 WHERE workspace_id = $1` };
+    await expect(alone.readPrepared(a, write, [a])).rejects.toThrow('read-only');
+    await alone.close();
+  });
+});
+
 describe('ids', () => {
   it('tell their time and rise', () => {
     const ids = Array.from({ length: 10_000 }, () => newId());

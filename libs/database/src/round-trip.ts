@@ -7,6 +7,8 @@ import pg from 'pg';
 
 export interface Statement {
   text: string;
+  /** Kept by the connection under this name, so that it is read, and may be planned, once. */
+  name?: string;
   params?: readonly unknown[];
 }
 
@@ -28,10 +30,11 @@ export function roundTrip(
 /** The parts of pg's connection and of its queries' life that a query of one's own may use, as pg-cursor does. */
 interface Wire {
   stream: { cork(): void; uncork(): void };
-  parse(message: { text: string }): void;
-  bind(message: { values: readonly unknown[] }): void;
+  parse(message: { text: string; name?: string }): void;
+  bind(message: { values: readonly unknown[]; statement?: string }): void;
   describe(message: { type: 'P'; name: string }): void;
   execute(message: { portal: string; rows: number }): void;
+  close(message: { type: 'S'; name: string }): void;
   sync(): void;
 }
 /** What pg's own queries fill in. */
@@ -43,11 +46,20 @@ interface Filling extends pg.Result {
 }
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
 
+/** Names of statements that a connection has. */
+const names = new WeakMap<Wire, Set<string>>();
+function kept(wire: Wire): Set<string> {
+  let own = names.get(wire);
+  if (!own) names.set(wire, (own = new Set()));
+  return own;
+}
+
 class RoundTrip implements pg.Submittable {
-  private readonly bound: { text: string; values: unknown[] }[];
+  private readonly bound: { text: string; name: string; values: unknown[] }[];
   private readonly results: Filling[];
   private at = 0;
   private broken: Error | undefined;
+  private wire: Wire | undefined;
 
   constructor(
     statements: readonly Statement[],
@@ -56,17 +68,26 @@ class RoundTrip implements pg.Submittable {
     private readonly reject: (error: Error) => void,
   ) {
     // A value that cannot be written is found here, before anything has left.
-    this.bound = statements.map(({ text, params = [] }) => ({ text, values: params.map(prepareValue) }));
+    this.bound = statements.map(({ text, name = '', params = [] }) => ({
+      text,
+      name,
+      values: params.map(prepareValue),
+    }));
     this.results = statements.map(() => new pg.Result('', types as typeof pg.types) as Filling);
   }
 
   submit(connection: unknown): void {
     const wire = connection as Wire;
+    this.wire = wire;
     wire.stream.cork();
     try {
-      for (const { text, values } of this.bound) {
-        wire.parse({ text });
-        wire.bind({ values });
+      for (const { text, name, values } of this.bound) {
+        if (!kept(wire).has(name)) {
+          // One of that name may be there from a trip that failed after it was read.
+          if (name) wire.close({ type: 'S', name });
+          wire.parse({ text, name });
+        }
+        wire.bind({ values, statement: name });
         wire.describe({ type: 'P', name: '' });
         wire.execute({ portal: '', rows: 0 });
       }
@@ -98,6 +119,10 @@ class RoundTrip implements pg.Submittable {
     this.reject(error);
   }
   handleReadyForQuery(): void {
+    // Only now: where a statement before it fails, nobody has looked at it.
+    const { wire } = this;
+    if (wire && this.at === this.bound.length)
+      for (const { name } of this.bound) if (name) kept(wire).add(name);
     if (this.broken) this.reject(this.broken);
     else this.resolve(this.results);
   }

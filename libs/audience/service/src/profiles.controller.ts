@@ -128,9 +128,7 @@ export class ProfilesController {
 
   @Operation('getProfileState')
   async state({ params, caller }: Call<'getProfileState'>): Promise<Result<'getProfileState'>> {
-    const state = await this.database.inWorkspace(caller.workspaceId, (sql) =>
-      readState(sql, caller.workspaceId, params.externalId),
-    );
+    const state = await readState(this.database, caller.workspaceId, params.externalId);
     if (!state) throw noSuchProfile();
     return state;
   }

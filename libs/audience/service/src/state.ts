@@ -1,7 +1,7 @@
-/** All that an inbound surface (a shop, a call centre) asks about a person, in one statement of fixed text. */
+/** All that an inbound surface (a shop, a call centre) asks about a person, in one prepared statement: it waits for the answer. */
 import type { ProfileState } from '@carillon/contracts';
 import { OWN_NAMESPACE } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import type { Database, Prepared } from '@carillon/database';
 import { activityJson, jsonTime, noActivity } from './show-profiles.js';
 
 type Row = Omit<ProfileState, 'zone' | 'activity'> & {
@@ -11,7 +11,9 @@ type Row = Omit<ProfileState, 'zone' | 'activity'> & {
   activity: ProfileState['activity'] | null;
 };
 
-const TEXT = `WITH person AS (
+const STATE: Prepared = {
+  name: 'profile-state',
+  text: `WITH person AS (
     SELECT * FROM profiles WHERE workspace_id = $1 AND external_id = $2
     UNION ALL
     SELECT p.* FROM identities i JOIN profiles p ON p.workspace_id = $1 AND p.id = i.profile_id
@@ -33,15 +35,16 @@ const TEXT = `WITH person AS (
       FROM audience_members m JOIN audiences a ON a.workspace_id = $1 AND a.id = m.audience_id AND a.archived_at IS NULL
       WHERE m.workspace_id = $1 AND m.profile_id = p.id), '[]') AS audiences,
     (SELECT count(*)::int FROM devices WHERE workspace_id = $1 AND profile_id = p.id) AS devices
-  FROM person p`;
+  FROM person p`,
+};
 
 /** @returns null when nobody is known by this external id, nor was */
 export async function readState(
-  sql: Sql,
+  database: Database,
   workspaceId: string,
   externalId: string,
 ): Promise<ProfileState | null> {
-  const [row] = await sql.query<Row>(TEXT, [workspaceId, externalId]);
+  const [row] = await database.readPrepared<Row>(workspaceId, STATE, [workspaceId, externalId]);
   if (!row) return null;
   const { timezone, phoneZone, workspaceZone, activity, ...state } = row;
   return {
