@@ -706,6 +706,61 @@ describe('profiles import', () => {
   });
 });
 
+describe('people', () => {
+  it('track tells what somebody did, under any of their names', async () => {
+    handlers['trackEvent'] = answer({ id: ID, outcome: 'accepted', profileId: ID, at });
+    const { code, out } = await carillon([
+      'track',
+      'crm=0042',
+      'order.placed',
+      '-p',
+      'total=49.9',
+      '-p',
+      'currency=EUR',
+      '--event-key',
+      'o-1',
+      '--known-only',
+    ]);
+    expect(code).toBe(0);
+    expect(out).toContain('Kept');
+    expect(seen[0]?.body).toMatchObject({
+      profile: { namespace: 'crm', value: '0042' },
+      name: 'order.placed',
+      key: 'o-1',
+      properties: { total: 49.9, currency: 'EUR' },
+      unknownProfile: 'refuse',
+    });
+    handlers['trackEvent'] = answer({ id: ID, outcome: 'duplicate', profileId: ID, at });
+    expect((await carillon(['track', 'ada', 'order.placed'])).out).toContain('told before');
+  });
+
+  it('profiles timeline says in a line what happened', async () => {
+    const outcome = { type: 'opened', at };
+    const message = { class: 'marketing', topic: null, template: 'news', status: 'delivered', reason: null };
+    handlers['getTimeline'] = answer({
+      items: [
+        { kind: 'event', id: ID, at, name: 'order.placed', properties: { total: 3, evil: '\u001b[31m' } },
+        { kind: 'message', id: ID, at, messageId: ID, channel: 'email', ...message, outcomes: [outcome] },
+        { kind: 'profile', id: ID, at, change: 'merged', mergedExternalId: 'old-ada' },
+      ],
+      nextCursor: null,
+    });
+    const { out } = await carillon(['profiles', 'timeline', 'ada', '--kind', 'event,message,profile']);
+    expect(out).toContain('order.placed  total=3');
+    expect(out).not.toContain('\u001b[31m');
+    expect(out).toContain('email news: delivered, opened');
+    expect(out).toContain('old-ada became part of this profile');
+    expect(decodeURIComponent(seen[0]?.url ?? '')).toContain('kind=event,message,profile');
+  });
+
+  it('profiles identify wants a namespace', async () => {
+    const { code, err } = await carillon(['profiles', 'identify', 'ada', '0042']);
+    expect(code).toBe(2);
+    expect(err).toContain('write it as namespace=value');
+    expect(seen).toHaveLength(0);
+  });
+});
+
 describe('what goes wrong', () => {
   it.each<[string, Handler, RegExp]>([
     [

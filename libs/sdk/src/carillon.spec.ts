@@ -475,3 +475,33 @@ describe('refusals before anything is sent', () => {
     expect(seen[0]?.url).toBe('/v1/profiles/a%2Fb%3Fc%23d%25%C3%A9');
   });
 });
+
+describe('events', () => {
+  const lost: Answer = (response) => response.destroy();
+  const kept: Answer = (response) =>
+    response.writeHead(202, { 'content-type': 'application/json' }).end('{"outcome":"accepted"}');
+
+  it('have a time and a key before the first try, and the same ones after it', async () => {
+    const { carillon, seen } = await answering([lost, kept]);
+    const before = Date.now();
+    await carillon.events.track({ profile: 'ada', name: 'order.placed' });
+    expect(seen).toHaveLength(2);
+    expect(seen[1]?.body).toEqual(seen[0]?.body);
+    const { at, key } = seen[0]?.body as { at: string; key: string };
+    expect(Date.parse(at)).toBeGreaterThanOrEqual(before);
+    expect(key).toMatch(/^[0-9a-f-]{32,36}$/);
+  });
+
+  it('of a batch have each their own, unless they were given', async () => {
+    const { carillon, seen } = await answering([kept]);
+    const at = new Date('2026-01-02T03:04:05Z');
+    await carillon.events.trackBatch([
+      { profile: 'ada', name: 'a', at, key: 'mine' },
+      { profile: 'ada', name: 'a' },
+      { profile: 'ada', name: 'a' },
+    ]);
+    const { events } = seen[0]?.body as { events: { at: string; key: string }[] };
+    expect(events[0]).toMatchObject({ at: at.toISOString(), key: 'mine' });
+    expect(new Set(events.map(({ key }) => key)).size).toBe(3);
+  });
+});

@@ -11,7 +11,7 @@ export function person(group: Command, context: Context): void {
   examples(
     group
       .command('timeline')
-      .summary('what a person did and was sent')
+      .summary('show what a person did and was sent')
       .description('Show events, messages with what became of them, memberships and consents, newest first.')
       .argument('<externalId>', 'your id of the person')
       .option('-k, --kind <names>', 'only these kinds', oneOf(timelineKinds))
@@ -39,7 +39,7 @@ export function person(group: Command, context: Context): void {
   examples(
     group
       .command('state')
-      .summary('what is known of a person now')
+      .summary('show what is known of a person now')
       .description('Show activity, consents and memberships.')
       .argument('<externalId>', 'your id of the person')
       .action(async (externalId: string) => {
@@ -99,7 +99,7 @@ export function person(group: Command, context: Context): void {
   examples(
     group
       .command('identify')
-      .summary('give a person another name')
+      .summary('set another name for a person')
       .description(
         'Give a profile another name, e.g. its id in another system. Events may name it from then on.',
       )
