@@ -38,7 +38,10 @@ export function normalizePhone(
       value,
       original: text,
       country: countries.length === 1 ? countries[0] : undefined,
-      assigned: number.isValid(),
+      // Asked by few, and half of the work.
+      get assigned() {
+        return number.isValid();
+      },
     };
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;

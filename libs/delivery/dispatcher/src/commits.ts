@@ -9,8 +9,8 @@ import type { Rendered } from './deliver.js';
 import { markHandedOver, unclaim } from './hand-over.js';
 import { recordAttempts, type Attempted, type Recorded } from './record.js';
 
-/** Sub-batches per commit, and commits of a kind under way in a workspace. */
-const LIMITS = { size: 16, parallel: 2 };
+/** Sub-batches per commit, and commits of a kind under way in a workspace. Records are waited for by nobody's bytes. */
+const LIMITS = { marks: { size: 16, parallel: 2 }, records: { size: 16, parallel: 1 } };
 
 type Groups<Item, Result> = Map<string, GroupCommit<readonly Item[], PromiseSettledResult<Result>>>;
 
@@ -34,7 +34,7 @@ export class Commits {
       );
       return new Set(marked.flatMap((ids) => [...ids]));
     };
-    const marked = await this.add(this.marks, workspaceId, batch, write, (ids) => ids);
+    const marked = await this.add(this.marks, LIMITS.marks, workspaceId, batch, write, (ids) => ids);
     const refused = batch.filter((r) => !marked.has(r.delivery.id));
     if (refused.length > 0) await this.unclaim(workspaceId, refused);
     return marked;
@@ -56,11 +56,12 @@ export class Commits {
   /** Writes what the provider said about a sub-batch. Told with `tell`, once per commit. */
   record(workspaceId: string, attempted: readonly Attempted[]): Promise<void> {
     const write = (sql: Sql, all: readonly Attempted[]) => recordAttempts(sql, workspaceId, all);
-    return this.add(this.records, workspaceId, attempted, write, this.tell);
+    return this.add(this.records, LIMITS.records, workspaceId, attempted, write, this.tell);
   }
 
   private async add<Item, Written, Result>(
     groups: Groups<Item, Result>,
+    limits: { size: number; parallel: number },
     workspaceId: string,
     batch: readonly Item[],
     write: (sql: Sql, all: readonly Item[]) => Promise<Written>,
@@ -80,7 +81,7 @@ export class Commits {
         if (whole.status === 'fulfilled' || batches.length === 1) return batches.map(() => whole);
         // One that cannot be written must not take the others along.
         return Promise.all(batches.map(alone));
-      }, LIMITS);
+      }, limits);
       groups.set(workspaceId, group);
     }
     const result = await group.add(batch);

@@ -713,6 +713,30 @@ describe('what this process accepts and dispatches itself', () => {
     expect(await row(later)).toMatchObject({ status: 'scheduled', attempt: 0 });
   });
 
+  it('gathers while a list of its workspace is judged, and no longer', async () => {
+    const lists: { addresses: (string | null)[]; judged: () => void; end: () => void }[] = [];
+    const deliverClaimed: Deliverer['deliverClaimed'] = (_, handed, __, judged = () => undefined) =>
+      new Promise<void>((end) => {
+        lists.push({ addresses: handed.map((h) => h.delivery.address), judged, end });
+      });
+    use({ inHand: 100, subBatch: 3, parallel: 4 }, { deliverClaimed });
+    const to = (n: number) => `gather-${n}@example.com`;
+    await send(to(0));
+    await settles(() => expect(lists).toHaveLength(1));
+    await send(to(1));
+    await send(to(2));
+    expect(lists).toHaveLength(1);
+    lists[0]?.judged();
+    expect(lists[1]?.addresses).toEqual([to(1), to(2)]);
+    // A full list need not wait for more.
+    for (const n of [3, 4, 5]) await send(to(n));
+    await settles(() => expect(lists[2]?.addresses).toEqual([to(3), to(4), to(5)]));
+    // What ends without having been judged keeps nobody.
+    await send(to(6));
+    lists[1]?.end();
+    await settles(() => expect(lists[3]?.addresses).toEqual([to(6)]));
+  });
+
   it('is queued when the dispatcher is another process, or this one stops', async () => {
     lane = new DirectLane(deliverer, leases);
     const { id } = await send('elsewhere@example.com');

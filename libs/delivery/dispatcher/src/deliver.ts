@@ -67,17 +67,19 @@ export class Deliverer {
   /**
    * Takes what this process accepted and claimed in one (direct hand-over), all of one workspace, as far as it goes.
    * Never throws: what failed is said in the log, and the rows are swept when their lease ends.
+   * @param judged called when the facts have been read
    */
   async deliverClaimed(
     workspaceId: string,
     handed: readonly HandedOver[],
     signal: AbortSignal,
+    judged: () => void = () => undefined,
   ): Promise<void> {
     const claimed = handed.map((h) => h.delivery);
     const known = new Map(handed.flatMap((h) => (h.message ? [[h.delivery.messageId, h.message]] : [])));
     failpoint('after-claim');
     try {
-      await this.work(workspaceId, claimed, known, signal);
+      await this.work(workspaceId, claimed, known, signal, judged);
     } catch (error) {
       this.trouble.error('handing over failed', error);
     } finally {
@@ -122,6 +124,7 @@ export class Deliverer {
     claimed: readonly Claimed[],
     known: ReadonlyMap<string, MessageFacts>,
     signal: AbortSignal,
+    judged: () => void = () => undefined,
   ): Promise<void> {
     const [{ ready, stopped }, templates] = await this.database.reading(workspaceId, (sql) =>
       Promise.all([
@@ -129,6 +132,7 @@ export class Deliverer {
         templateContent(sql, workspaceId, claimed),
       ]),
     );
+    judged();
     if (stopped.length > 0) await this.stop(workspaceId, stopped);
     const rendered = await this.render(workspaceId, ready, templates);
     // One sub-batch per account and day; each ends in a commit of its own.

@@ -1,7 +1,8 @@
 /**
  * What this process accepted and dispatches itself, on its way from the commit to the Deliverer: lists of at most a
- * sub-batch, so many side by side, workspaces in turns. Bounded: when too many are in hand, `reserve` says no and they
- * are queued. What waits here keeps its lease; if the process dies, the lease ends and the clock sweeps it.
+ * sub-batch, so many side by side, workspaces in turns. While a list of a workspace is judged, what is accepted gathers
+ * and goes together, so that lists grow with the load and a lone message waits for nobody. Bounded: when too many are in
+ * hand, `reserve` says no and they are queued. What waits here keeps its lease; if the process dies, the lease ends and the clock sweeps it.
  */
 import type { Lane } from '@carillon/contracts';
 import type { HandedOver, LocalDispatcher } from '@carillon/delivery-service';
@@ -16,6 +17,8 @@ class Line {
   running = 0;
   /** Insertion order is the order of turns. */
   readonly waiting = new Map<string, HandedOver[]>();
+  /** Workspaces of which a list is being judged. */
+  readonly atGate = new Set<string>();
 }
 
 export class DirectLane implements LocalDispatcher {
@@ -78,20 +81,29 @@ export class DirectLane implements LocalDispatcher {
   }
 
   private start(line: Line): void {
-    while (line.running < this.limits.parallel) {
-      const [next] = line.waiting;
-      if (!next) return;
-      const [workspaceId, waiting] = next;
+    for (const [workspaceId, waiting] of line.waiting) {
+      if (line.running >= this.limits.parallel) return;
+      const gathers = line.atGate.has(workspaceId);
+      if (gathers && waiting.length < this.limits.subBatch) continue;
       line.waiting.delete(workspaceId);
       const batch = waiting.splice(0, this.limits.subBatch);
+      // Behind the others: the loop comes to it again.
       if (waiting.length > 0) line.waiting.set(workspaceId, waiting);
       line.running += 1;
+      if (!gathers) line.atGate.add(workspaceId);
+      const judged = () => void (gathers || line.atGate.delete(workspaceId));
       // Reports its own troubles: rows whose turn failed are swept when the lease ends.
-      void this.deliverer.deliverClaimed(workspaceId, batch, this.stop.signal).finally(() => {
-        line.running -= 1;
-        this.done(line, batch.length);
-        this.start(line);
-      });
+      void this.deliverer
+        .deliverClaimed(workspaceId, batch, this.stop.signal, () => {
+          judged();
+          this.start(line);
+        })
+        .finally(() => {
+          judged();
+          line.running -= 1;
+          this.done(line, batch.length);
+          this.start(line);
+        });
     }
   }
 

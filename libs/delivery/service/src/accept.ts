@@ -272,7 +272,7 @@ async function insert(
       plans.map((p) => p.request.message.topic ?? null),
       plans.map((p) => p.template?.id ?? null),
       plans.map((p) => p.template?.version ?? null),
-      plans.map((p) => json(p.content)),
+      plans.map((p) => p.contentText),
       plans.map((p) => json(p.request.message.data ?? {})),
       plans.map((p) => json(optionsOf(p.request.message))),
       plans.map((p) => `{${p.deliveries.map((d) => d.id).join(',')}}`),

@@ -12,27 +12,57 @@ import {
 /** What every template may use besides `data`. */
 export const GIVEN_VARIABLES: readonly string[] = ['profile', 'unsubscribe_url'];
 
-/** Services send the same few texts again and again. */
-const read = new Map<string, TemplateVariable[]>();
-const KEPT_SOURCES = 1000;
+/** What can be said of a content whatever the data. */
+interface Judged {
+  /** With MJML made into HTML. One object for all messages that say the same: compiled templates are kept by it. */
+  content: ContentByChannel;
+  /** As JSON. */
+  text: string;
+  errors: ProblemError[];
+  needed: { pointer: string; variables: TemplateVariable[] }[];
+}
 
-/** @returns the content with MJML made into HTML, and what is wrong with it */
+/** Services send the same few contents again and again. */
+const judged = new Map<string, Judged>();
+const KEPT = { contents: 1000, characters: 20_000_000 };
+let characters = 0;
+
+/** @returns the content with MJML made into HTML, the same as JSON, and what is wrong with it */
 export async function checkContent(
-  content: ContentByChannel,
+  given: ContentByChannel,
   data: Readonly<Record<string, unknown>>,
-): Promise<{ content: ContentByChannel; errors: ProblemError[] }> {
+): Promise<{ content: ContentByChannel; text: string; errors: ProblemError[] }> {
+  const key = JSON.stringify(given);
+  let known = judged.get(key);
+  if (!known) {
+    known = await judge(given, key);
+    if (judged.size >= KEPT.contents || characters > KEPT.characters) {
+      judged.clear();
+      characters = 0;
+    }
+    judged.set(key, known);
+    characters += key.length + known.text.length;
+  }
+  const { content, text, needed } = known;
+  const lacking = needed.flatMap(({ pointer, variables }) =>
+    missingVariables(variables, data).map(({ path, pointer: at }): ProblemError => ({
+      pointer: `/data${at}`,
+      code: 'missing_variable',
+      message: `the content at ${pointer} needs ${path}: give it in data, or write {{ ${path} | default: "…" }}`,
+    })),
+  );
+  return { content, text, errors: lacking.length > 0 ? [...known.errors, ...lacking] : known.errors };
+}
+
+async function judge(content: ContentByChannel, text: string): Promise<Judged> {
   const errors: ProblemError[] = [];
+  const needed: Judged['needed'] = [];
   for (const { pointer, text } of liquidIn(content, '/content')) {
     try {
-      const needed = variables(text, pointer === '/content/email/html').filter(
+      const variables = variablesIn(text, pointer === '/content/email/html').filter(
         ({ keys }) => !GIVEN_VARIABLES.includes(String(keys[0])),
       );
-      for (const { path, pointer: at } of missingVariables(needed, data))
-        errors.push({
-          pointer: `/data${at}`,
-          code: 'missing_variable',
-          message: `the content at ${pointer} needs ${path}: give it in data, or write {{ ${path} | default: "…" }}`,
-        });
+      if (variables.length > 0) needed.push({ pointer, variables });
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error;
       errors.push({
@@ -43,28 +73,19 @@ export async function checkContent(
     }
   }
   const html = content.email?.html;
-  if (errors.length > 0 || !content.email || !html || !isMjml(html)) return { content, errors };
+  if (errors.length > 0 || !content.email || !html || !isMjml(html)) return { content, text, errors, needed };
   try {
-    return { content: { ...content, email: { ...content.email, html: await mjmlToHtml(html) } }, errors };
+    const made = { ...content, email: { ...content.email, html: await mjmlToHtml(html) } };
+    return { content: made, text: JSON.stringify(made), errors, needed };
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
-    return {
-      content,
-      errors: [{ pointer: '/content/email/html', code: error.code, message: error.message }],
-    };
+    errors.push({ pointer: '/content/email/html', code: error.code, message: error.message });
+    return { content, text, errors, needed };
   }
 }
 
-function variables(text: string, html: boolean): TemplateVariable[] {
-  if (!html && !text.includes('{{') && !text.includes('{%')) return [];
-  const key = `${html} ${text}`;
-  const kept = read.get(key);
-  if (kept) return kept;
-  const found = variablesOf(text, { html });
-  if (read.size >= KEPT_SOURCES) read.clear();
-  read.set(key, found);
-  return found;
-}
+const variablesIn = (text: string, html: boolean): TemplateVariable[] =>
+  html || text.includes('{{') || text.includes('{%') ? variablesOf(text, { html }) : [];
 
 /** Every text of the content with its JSON pointer. */
 function liquidIn(value: unknown, pointer: string): { pointer: string; text: string }[] {

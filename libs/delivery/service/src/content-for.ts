@@ -86,5 +86,13 @@ export function contentFor(
 }
 
 /** Equal content shares compiled templates, whichever message brings it. */
-const contentKey = (content: ContentByChannel): string =>
-  `inline:${createHash('sha256').update(JSON.stringify(content)).digest('base64url')}`;
+function contentKey(content: ContentByChannel): string {
+  let key = keys.get(content);
+  if (!key) {
+    key = `inline:${createHash('sha256').update(JSON.stringify(content)).digest('base64url')}`;
+    keys.set(content, key);
+  }
+  return key;
+}
+/** Messages accepted here with equal content hold the same object. */
+const keys = new WeakMap<ContentByChannel, string>();

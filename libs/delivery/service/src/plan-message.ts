@@ -47,6 +47,8 @@ export interface Plan {
   profileId: string | null;
   template: PlannedTemplate | null;
   content: ContentByChannel | null;
+  /** The content as JSON. */
+  contentText: string | null;
   lane: Lane;
   deliveries: {
     id: string;
@@ -201,6 +203,7 @@ export async function plan(
   const ref = templateRef(m);
   let template: PlannedTemplate | null = null;
   let content: ContentByChannel | null = null;
+  let contentText: string | null = null;
   if (ref) {
     template = templates(ref.key, ref.version) ?? null;
     if (!template)
@@ -239,6 +242,7 @@ export async function plan(
     const checked = await checkContent(m.content, m.data ?? {});
     errors.push(...checked.errors);
     content = checked.content;
+    contentText = checked.text;
   }
   if (errors.length > 0) return refuse(...errors);
 
@@ -280,6 +284,7 @@ export async function plan(
     profileId: profile && 'id' in profile ? profile.id : null,
     template,
     content,
+    contentText,
     lane,
     deliveries,
   };
