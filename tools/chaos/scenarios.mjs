@@ -104,7 +104,7 @@ const stoppedDispatchers = async (stage, { sleep }) => {
 };
 
 const rows = [
-  { name: 'calm', quick: true, seconds: 8, unknownAtMost: 0 },
+  { name: 'calm', seconds: 8, unknownAtMost: 0 },
 
   {
     name: 'kill at failpoints',
@@ -228,7 +228,7 @@ const rows = [
     sms: { cutAfterBytes: 300, share: 0.5 },
     push: { cutAfterBytes: 300, share: 0.5 },
   }),
-  proxied('reset after the final dot', { email: { cutAfter: '\r\n.\r\n' } }, { quick: true }),
+  proxied('reset after the final dot', { email: { cutAfter: '\r\n.\r\n' } }),
   proxied('reset before the final dot', { email: { cutBefore: '\r\n.\r\n' } }),
   behaving('providers ask to slow down', all('refuse', 0.5), { quick: true }),
   behaving('providers vanish', all('vanish', 0.3)),
