@@ -272,7 +272,8 @@ function recoveryOf(log, faults, unknownAtMost) {
     for (const { delivery, timeline, inRun, channel, lane } of log) {
       const after = timeline.find((line) => line.at > at);
       if (!after || after.at > next) continue;
-      const before = timeline.filter((line) => line.at <= at);
+      // What a provider says later is its own work, and moves nothing of ours.
+      const before = timeline.filter((line) => line.at <= at && line.type !== 'receipt');
       // Members of a run have no line before they have left.
       if (before.length === 0 && !(inRun && after.lostAfterMark)) continue;
       if (before.some((line) => END_LINES.has(line.type))) continue;

@@ -304,6 +304,11 @@ describe('the checker', () => {
       { at: 1900, type: 'accepted', plannedAt: 60_000 },
       { at: 60_100, type: 'sent' },
     ];
+    // A member of a run who had it, and whose provider said so in two words.
+    ledgers.log[3].timeline = [
+      { at: 1900, type: 'receipt' },
+      { at: 90_000, type: 'delivered' },
+    ];
     expect(check(ledgers).figures).toMatchObject({ recoverySeconds: 10.5, unknownPerKill: 1 });
   });
 
