@@ -38,5 +38,11 @@ export const markdown = (rows) =>
 
 const cellsOf = (row) =>
   COLUMNS.map(([name], c) =>
-    row.skipped && c > 2 ? '–' : row.skipped && c === 2 ? 'left out' : String(row[name] ?? ''),
+    name === 'recoverySeconds' && row.busy
+      ? `(${row[name]})`
+      : row.skipped && c > 2
+        ? '–'
+        : row.skipped && c === 2
+          ? 'left out'
+          : String(row[name] ?? ''),
   );
