@@ -9,6 +9,7 @@ import {
   type AcceptedMessage,
   type ApiKeyCreated,
   type Device,
+  type Import,
   type Operation,
   type OperationName,
   type ProviderAccount,
@@ -36,6 +37,7 @@ let owned: {
   redrive: string;
   audience: string;
   endpoint: string;
+  import: string;
 };
 
 beforeAll(async () => {
@@ -69,6 +71,7 @@ beforeAll(async () => {
   });
   await make('saveTopic', { params: { key: template }, body: { name: { en: 'Topic of here' } } });
   await make('addSuppressions', { body: { suppressions: [{ address: 'eve@of-here.example' }] } });
+  const imported = await make<Import>('createImport', { body: { name: 'file-of-here.csv' } });
   const message = await make<AcceptedMessage>('sendMessage', {
     body: { to: { profile }, channels: ['in-app'], template, sendAt: '2099-01-01T00:00:00Z' },
   });
@@ -87,6 +90,7 @@ beforeAll(async () => {
     profile,
     template,
     endpoint: endpoint.id,
+    import: imported.id,
   };
 }, 60_000);
 afterAll(() => at.close(), 30_000);
@@ -105,9 +109,12 @@ function namesOf({ path }: Operation): Record<string, string> {
             ? owned.redrive
             : path.startsWith('/v1/webhook-endpoints')
               ? owned.endpoint
-              : owned.key;
+              : path.startsWith('/v1/imports')
+                ? owned.import
+                : owned.key;
   return {
     id,
+    no: '0',
     externalId: owned.profile,
     key: path.startsWith('/v1/audiences') ? owned.audience : owned.template,
     version: '1',
@@ -170,6 +177,8 @@ async function stateOfHere(): Promise<unknown> {
     'attribute_types',
     'events',
     'event_keys',
+    'imports',
+    'import_chunks',
     'templates',
     'template_versions',
     'provider_accounts',

@@ -23,6 +23,10 @@ const beside = [
   'POST /mail-frame', // who is signed in, from our own pages
   'GET /u/:token', // who holds a link from a mail; shows a form
   'POST /u/:token',
+  'GET /p/:token', // who holds such a link; shows what can be chosen
+  'POST /p/:token',
+  'GET /c/:token', // who holds the link of a confirmation; shows a button
+  'POST /c/:token',
   'POST /v1/webhooks/:channel/:provider/:accountId', // providers that sign
 ];
 

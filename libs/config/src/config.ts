@@ -63,6 +63,7 @@ export interface Config {
     bodyBytes: number;
     sessionHours: number;
     retentionDays: number;
+    importBytes: number;
     eventRetentionDays: number;
     shutdownGraceSeconds: number;
   };
@@ -204,6 +205,7 @@ function tree(values: Values): Config {
       bodyBytes: values.BODY_LIMIT_BYTES,
       sessionHours: values.SESSION_HOURS,
       retentionDays: values.RETENTION_DAYS,
+      importBytes: values.IMPORT_MAX_BYTES,
       eventRetentionDays: values.EVENT_RETENTION_DAYS,
       shutdownGraceSeconds: values.SHUTDOWN_GRACE_SECONDS,
     },

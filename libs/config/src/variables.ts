@@ -261,6 +261,15 @@ export const Variables = z.object({
     100_000_000,
   ),
   BODY_LIMIT_BYTES: count({ group: 'Limits', meaning: 'Largest request body.' }, 1_048_576, 1024, 20_000_000),
+  IMPORT_MAX_BYTES: count(
+    {
+      group: 'Limits',
+      meaning: 'Largest file that may be imported, as it is sent and as it is unpacked.',
+    },
+    2_000_000_000,
+    1_000_000,
+    100_000_000_000,
+  ),
   SESSION_HOURS: count(
     { group: 'Limits', meaning: 'How long a sign-in to the dashboard lasts.' },
     12,

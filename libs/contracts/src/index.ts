@@ -7,6 +7,7 @@ export * from './page.js';
 export * from './profiles.js';
 export * from './events.js';
 export * from './consent.js';
+export * from './imports.js';
 export * from './messages.js';
 export * from './deliveries.js';
 export * from './desk.js';

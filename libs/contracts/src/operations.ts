@@ -9,6 +9,7 @@ import * as consent from './consent.js';
 import * as deliveries from './deliveries.js';
 import * as desk from './desk.js';
 import * as events from './events.js';
+import * as imports from './imports.js';
 import * as inbox from './inbox.js';
 import * as lanes from './lanes.js';
 import * as messages from './messages.js';
@@ -725,6 +726,92 @@ export const operations = {
     status: 200,
     response: null,
     produces: 'application/x-ndjson',
+  }),
+
+  createImport: op({
+    method: 'POST',
+    path: '/v1/imports',
+    tag: 'Imports',
+    summary: 'Begin an import: what the file is; refused at once when it is too large',
+    description:
+      'Then send the file in parts (PUT …/parts/0, 1, …), and start it. CSV or JSON lines, plain or gzip, in UTF-8, UTF-16 or Windows-1252.',
+    auth: { scope: 'profiles:write' },
+    body: imports.ImportCreate,
+    status: 201,
+    response: imports.Import,
+  }),
+  putImportPart: op({
+    method: 'PUT',
+    path: '/v1/imports/:id/parts/:no',
+    tag: 'Imports',
+    summary: 'Send the next part of the file: its bytes as they are, up to 1,000,000',
+    description:
+      'A part that was sent before changes nothing, so that an upload can be repeated and gone on with.',
+    auth: { scope: 'profiles:write' },
+    params: id.extend({ no: z.coerce.number().int().min(0).max(100_000) }),
+    status: 200,
+    response: imports.Import,
+  }),
+  startImport: op({
+    method: 'POST',
+    path: '/v1/imports/:id/start',
+    tag: 'Imports',
+    summary: 'The file is complete: work it in the background',
+    auth: { scope: 'profiles:write' },
+    params: id,
+    status: 200,
+    response: imports.Import,
+  }),
+  previewImport: op({
+    method: 'POST',
+    path: '/v1/imports/preview',
+    tag: 'Imports',
+    summary: 'How the beginning of a file would be read: headings, mapping, ten rows, bad rows',
+    auth: { scope: 'profiles:write' },
+    body: imports.ImportPreviewRequest,
+    status: 200,
+    response: imports.ImportPreview,
+  }),
+  listImports: op({
+    method: 'GET',
+    path: '/v1/imports',
+    tag: 'Imports',
+    summary: 'List imports, newest first',
+    auth: { scope: 'profiles:read' },
+    query: imports.ImportList,
+    status: 200,
+    response: pageOf(imports.Import),
+  }),
+  getImport: op({
+    method: 'GET',
+    path: '/v1/imports/:id',
+    tag: 'Imports',
+    summary: 'An import and how far it is',
+    auth: { scope: 'profiles:read' },
+    params: id,
+    status: 200,
+    response: imports.Import,
+  }),
+  exportImportErrors: op({
+    method: 'GET',
+    path: '/v1/imports/:id/errors.csv',
+    tag: 'Imports',
+    summary: 'The rows that could not be taken, each with its line and the reason',
+    auth: { scope: 'profiles:read' },
+    params: id,
+    status: 200,
+    response: null,
+    produces: 'text/csv',
+  }),
+  cancelImport: op({
+    method: 'POST',
+    path: '/v1/imports/:id/cancel',
+    tag: 'Imports',
+    summary: 'Stop it; what is stored stays',
+    auth: { scope: 'profiles:write' },
+    params: id,
+    status: 200,
+    response: imports.Import,
   }),
 
   listTemplates: op({

@@ -17,6 +17,9 @@ export const RouteEventPayload = z.object({
   eventIds: z.array(z.string()).min(1).max(1000),
 });
 
+/** Imports that were started: their files and options are in rows. */
+export const ImportPayload = z.object({ v: z.literal(1), importIds: z.array(z.uuid()).min(1).max(1000) });
+
 type DeliverQueue = `deliver-${Channel}-${Lane}`;
 export type BulkQueue = `deliver-${Channel}-bulk`;
 export const deliverQueue = (channel: Channel, lane: Lane): DeliverQueue => `deliver-${channel}-${lane}`;
@@ -47,6 +50,9 @@ export const queues = {
   ...deliverQueues,
   'route-event': { payload: RouteEventPayload, workedBy: 'audience', concurrency: 2 } as QueueContract<
     typeof RouteEventPayload
+  >,
+  'import-profiles': { payload: ImportPayload, workedBy: 'audience', concurrency: 2 } as QueueContract<
+    typeof ImportPayload
   >,
 };
 export type QueueName = keyof typeof queues;

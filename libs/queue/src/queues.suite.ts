@@ -120,7 +120,9 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
                 ? payload.deliveryIds
                 : 'pageId' in payload
                   ? [payload.pageId]
-                  : payload.eventIds;
+                  : 'importIds' in payload
+                    ? payload.importIds
+                    : payload.eventIds;
             return to.record({ queue: context.queue, ids, context });
           },
         ),

@@ -1,6 +1,7 @@
 /** The client: options in, one property per kind of thing. */
 import type { Me } from '@carillon/contracts';
 import { Consents, Suppressions, Topics } from './consent.js';
+import { Imports } from './imports.js';
 import type { CallOptions, CarillonOptions } from './requests.js';
 import { Audiences } from './audiences.js';
 import { Requests } from './requests.js';
@@ -55,6 +56,7 @@ export class Carillon<Known = AnyTemplates> {
   readonly attributeTypes: AttributeTypes;
   readonly events: Events;
   readonly audiences: Audiences;
+  readonly imports: Imports;
   readonly templates: Templates;
   readonly accounts: Accounts;
   readonly lanes: Lanes;
@@ -79,6 +81,7 @@ export class Carillon<Known = AnyTemplates> {
     this.attributeTypes = new AttributeTypes(requests);
     this.events = new Events(requests);
     this.audiences = new Audiences(requests);
+    this.imports = new Imports(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
     this.lanes = new Lanes(requests);

@@ -8,6 +8,7 @@ export * from './audience.js';
 export type { Audiences } from './audiences.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
+export type { ImportFile, Imports } from './imports.js';
 export type { Consents, Suppressions, Topics } from './consent.js';
 export type {
   DeliveryChange,
@@ -70,6 +71,9 @@ export type {
   DeliveryEventType,
   Device,
   Explanation,
+  Import,
+  ImportMapping,
+  ImportPreview,
   Installation,
   FailureGroup,
   Identity,

@@ -57,6 +57,8 @@ interface AnyInput {
   /** For a batch: its messages carry the keys. */
   repeatable?: boolean;
   headers?: Record<string, string>;
+  /** Sent as it is, in place of a JSON body. */
+  bytes?: Uint8Array<ArrayBuffer>;
 }
 
 export class Requests {
@@ -76,7 +78,7 @@ export class Requests {
   /** Calls an operation and gives its body, typed by the contract. */
   async call<N extends OperationName>(
     name: N,
-    input: Input<N> & { repeatable?: boolean },
+    input: Input<N> & { repeatable?: boolean; bytes?: Uint8Array<ArrayBuffer> },
   ): Promise<ResponseOf<N>> {
     const body = await this.#exchange(name, input as AnyInput, async (response) => {
       if (response.status === 204) return undefined;
@@ -120,13 +122,20 @@ export class Requests {
         const headers: Record<string, string> = { accept: 'application/json', ...input.headers };
         if (this.#options.apiKey !== undefined) headers['authorization'] = `Bearer ${this.#options.apiKey}`;
         if (input.body !== undefined) headers['content-type'] = 'application/json';
+        if (input.bytes !== undefined) headers['content-type'] = 'application/octet-stream';
         if (input.idempotencyKey !== undefined) headers['idempotency-key'] = input.idempotencyKey;
         if (this.#options.session && unsafe && name !== 'signIn')
           headers['x-csrf-token'] = await this.#csrf(input.options);
-        return await this.#attempt(name, url, { method, headers, body: json(input.body) }, read, {
-          signal: input.options?.signal,
-          timeoutMs: Math.min(timeoutMs, Math.max(1, until - Date.now())),
-        });
+        return await this.#attempt(
+          name,
+          url,
+          { method, headers, body: input.bytes ?? json(input.body) },
+          read,
+          {
+            signal: input.options?.signal,
+            timeoutMs: Math.min(timeoutMs, Math.max(1, until - Date.now())),
+          },
+        );
       } catch (error) {
         if (error instanceof ForbiddenProblem && error.code === 'csrf' && !renewedCsrf) {
           // Refused before anything was done: the token belonged to a session that was renewed in another tab.
@@ -146,7 +155,11 @@ export class Requests {
   async #attempt<T>(
     name: OperationName,
     url: string,
-    init: { method: string; headers: Record<string, string>; body: string | undefined },
+    init: {
+      method: string;
+      headers: Record<string, string>;
+      body: string | Uint8Array<ArrayBuffer> | undefined;
+    },
     read: (response: Response) => Promise<T>,
     limits: { signal: AbortSignal | undefined; timeoutMs: number },
   ): Promise<T> {

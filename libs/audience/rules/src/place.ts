@@ -10,12 +10,20 @@ import { refuse, type Checked } from './checked.js';
  */
 export function validTimeZone(name: string): Checked<string> {
   const trimmed = name.trim();
+  const known = zoneNames.get(trimmed);
+  if (known !== undefined) return { ok: true, value: known, original: name };
   const resolved = /^[A-Za-z][\w+/-]{1,63}$/.test(trimmed) ? resolveZone(trimmed) : undefined;
   if (!resolved) return refuse('time_zone', 'Write a zone of the IANA database, such as Europe/Paris.');
   // Intl answers links by their old target (Asia/Kolkata by Asia/Calcutta): what people wrote is kept if well written.
   const spelled = resolved.toLowerCase() !== trimmed.toLowerCase() && /^[A-Z]/.test(trimmed);
-  return { ok: true, value: spelled ? trimmed : resolved, original: name };
+  const value = spelled ? trimmed : resolved;
+  if (zoneNames.size < MOST_NAMES) zoneNames.set(trimmed, value);
+  return { ok: true, value, original: name };
 }
+/** Asking Intl takes longer than all the rest of a row of an import, and there are some 600 zones. */
+const zoneNames = new Map<string, string>();
+const localeNames = new Map<string, string>();
+const MOST_NAMES = 2_000;
 
 function resolveZone(name: string): string | undefined {
   try {
@@ -29,9 +37,14 @@ function resolveZone(name: string): string | undefined {
 /** A language tag of BCP 47 in its usual spelling: `fr_ca` becomes `fr-CA`. */
 export function validLocale(tag: string): Checked<string> {
   const trimmed = tag.trim().replaceAll('_', '-');
+  const known = localeNames.get(trimmed);
+  if (known !== undefined) return { ok: true, value: known, original: tag };
   try {
     const [value] = trimmed.length <= 35 ? Intl.getCanonicalLocales(trimmed) : [];
-    if (value) return { ok: true, value, original: tag };
+    if (value) {
+      if (localeNames.size < MOST_NAMES) localeNames.set(trimmed, value);
+      return { ok: true, value, original: tag };
+    }
   } catch {
     // Not a tag; said below.
   }

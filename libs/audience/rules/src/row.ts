@@ -93,6 +93,91 @@ export function profileFromRow(
   };
 }
 
+/** More characters than any attribute has use for. */
+const MOST_CELL = 32_000;
+
+/**
+ * The same for a whole file, with nothing looked up by name: what is to be done with each column is found out once. Fields
+ * are given as they stand; who writes them judges them.
+ */
+export function rowReader(
+  headings: readonly string[],
+  mapping: RowMapping,
+): (cells: readonly string[]) => RowResult {
+  const places = (['email', 'phone', 'locale', 'timezone'] as const).flatMap((field) => {
+    const column = mapping[field];
+    return column === undefined ? [] : [{ field, at: headings.indexOf(column) }];
+  });
+  const attributes = Object.entries(mapping.attributes ?? {}).map(([name, source]) => {
+    const { column, type } = typeof source === 'string' ? { column: source, type: 'text' as const } : source;
+    return { name, column, at: headings.indexOf(column), check: type === 'text' ? null : ATTRIBUTE[type] };
+  });
+  const idAt = headings.indexOf(mapping.externalId);
+  const width = headings.length;
+  const bad = (column: string, field: string, code: string, sentence: string): RowResult => ({
+    ok: false,
+    errors: [{ column, field, code, sentence }],
+  });
+  return (cells) => {
+    if (cells.length !== width)
+      return bad(
+        '',
+        '',
+        'cells',
+        `It has ${cells.length} cells, the first line has ${width}: is a separator missing, or a quote?`,
+      );
+    for (let i = 0; i < width; i++) {
+      const cell = cells[i]!;
+      if (cell.length > MOST_CELL)
+        return bad(headings[i]!, '', 'too_long', `The cell is longer than ${MOST_CELL} characters.`);
+      if (cell.includes('\ufffd'))
+        return bad(
+          headings[i]!,
+          '',
+          'encoding',
+          'The cell holds bytes that are not of the encoding of the file: save the file as UTF-8.',
+        );
+      if (cell.includes('\0'))
+        return bad(headings[i]!, '', 'nul', 'The cell holds a NUL character: leave it out.');
+    }
+    const externalId = unprotected(cells[idAt]!.trim());
+    if (externalId === '' || externalId.length > 200 || /[\r\n]/.test(externalId))
+      return bad(
+        mapping.externalId,
+        'externalId',
+        externalId ? 'value' : 'empty',
+        'Give every row an id of 1 to 200 characters on one line: your own key for the person.',
+      );
+    const profile: ProfileUpsert = { externalId };
+    for (const { field, at } of places) {
+      const text = unprotected(cells[at]!.trim());
+      if (text !== '') profile[field] = text;
+    }
+    if (attributes.length > 0) {
+      const values: Record<string, string | number | boolean> = {};
+      for (const { name, column, at, check } of attributes) {
+        const text = unprotected(cells[at]!.trim());
+        if (text === '') continue;
+        if (check === null) values[name] = text;
+        else {
+          const checked = check(text);
+          if (!checked.ok) return bad(column, `attributes.${name}`, checked.code, checked.sentence);
+          values[name] = checked.value;
+        }
+      }
+      profile.attributes = values;
+    }
+    return { ok: true, profile };
+  };
+}
+
+/** Headings for a sentence: a file of one endless line must not make one of them. */
+export const headingList = (headings: readonly string[]): string =>
+  headings
+    .slice(0, 20)
+    .map((heading) => (heading.length > 40 ? `${heading.slice(0, 40)}…` : heading))
+    .join(', ') + (headings.length > 20 ? ' …' : '');
+
 /** What is wrong with a mapping for a file with these headings; empty when it can be used. */
 export function mappingErrors(headings: readonly string[], mapping: RowMapping): RowError[] {
   const { attributes = {}, defaultCountry: _, ...fields } = mapping;
@@ -109,7 +194,7 @@ export function mappingErrors(headings: readonly string[], mapping: RowMapping):
       column,
       field,
       code: 'no_such_column',
-      sentence: `The file has no column "${column}". It has: ${headings.join(', ')}.`,
+      sentence: `The file has no column "${column}". It has: ${headingList(headings)}.`,
     }));
   const unsafe = wanted.filter(([field]) => /(^|\.)(__proto__|constructor|prototype)(\.|$)/.test(field));
   return errors.concat(

@@ -3,11 +3,14 @@ import { AttributeTypesController } from './attribute-types.controller.js';
 import { AudiencesController } from './audiences.controller.js';
 import { ConsentController } from './consent.controller.js';
 import { EventsController } from './events.controller.js';
+import { ImportsController } from './imports.controller.js';
 import { Intake } from './intake.js';
 import { Outcomes } from './outcomes.js';
 import { AudienceRefresher } from './refresh-audiences.js';
+import { PreferencesController } from './preferences.controller.js';
 import { ProfilesController } from './profiles.controller.js';
 import { RouteEventController } from './route-event.js';
+import { ImportWorker } from './run-import.js';
 import { SuppressionController } from './suppression.controller.js';
 import { UnsubscribeController } from './unsubscribe.controller.js';
 
@@ -18,6 +21,8 @@ import { UnsubscribeController } from './unsubscribe.controller.js';
     AudiencesController,
     ConsentController,
     EventsController,
+    ImportsController,
+    PreferencesController,
     ProfilesController,
     SuppressionController,
     UnsubscribeController,
@@ -27,5 +32,5 @@ import { UnsubscribeController } from './unsubscribe.controller.js';
 export class AudienceHttpModule {}
 
 /** Its worker side: run by apps/audience. */
-@Module({ controllers: [RouteEventController], providers: [AudienceRefresher, Outcomes] })
+@Module({ controllers: [ImportWorker, RouteEventController], providers: [AudienceRefresher, Outcomes] })
 export class AudienceWorkerModule {}

@@ -7,6 +7,8 @@ export type { AudienceRecipient } from './recipients.js';
 export { removeDevices, upsertDevice } from './devices.js';
 export { consentsOf, recordConsents } from './consent.js';
 export type { ConsentFacts, ConsentWord, NewConsent } from './consent.js';
+export { confirmUrl, dueConfirmations, settleConfirmation } from './confirm-consent.js';
+export { forgetImports, offerImports } from './imports.js';
 export { suppressAddresses, suppressionsOf } from './suppression.js';
 export type { NewSuppression } from './suppression.js';
 export { readUnsubscribeToken, unsubscribeUrl } from './unsubscribe-token.js';

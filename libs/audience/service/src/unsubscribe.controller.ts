@@ -8,6 +8,8 @@ import { Database, dayOf, type Sql } from '@carillon/database';
 import { allowPage, Public } from '@carillon/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { recordConsents } from './consent.js';
+import { textsFor } from './page-texts.js';
+import { visitOf } from './preferences.controller.js';
 import { donePage, formPage, gonePage } from './unsubscribe-page.js';
 import { readUnsubscribeToken, type UnsubscribeSubject } from './unsubscribe-token.js';
 
@@ -20,16 +22,16 @@ export class UnsubscribeController {
   @Header('x-robots-tag', 'noindex')
   async page(
     @Param('token') token: string,
+    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const nonce = allowPage(reply);
-    const subject = subjectOf(token);
-    const sender = subject && (await this.senderOf(subject.workspaceId));
-    if (!subject || !sender) {
+    const visit = await this.visit(token, request);
+    if (!visit) {
       reply.status(404);
-      return gonePage(nonce);
+      return gonePage(textsFor(null, request.headers['accept-language']), nonce);
     }
-    return formPage(nonce, sender, subject);
+    return formPage(visit.texts, nonce, visit.sender, visit.subject, `/p/${token}`);
   }
 
   @Post(':token')
@@ -40,16 +42,16 @@ export class UnsubscribeController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const nonce = allowPage(reply);
-    const subject = subjectOf(token);
-    const sender = subject && (await this.senderOf(subject.workspaceId));
-    if (!subject || !sender) {
+    const visit = await this.visit(token, request);
+    if (!visit) {
       reply.status(404);
-      return gonePage(nonce);
+      return gonePage(textsFor(null, request.headers['accept-language']), nonce);
     }
+    const { subject, texts, sender } = visit;
     const answer = answerOf(request);
     if (answer === null) {
       reply.status(400);
-      return formPage(nonce, sender, subject);
+      return formPage(texts, nonce, sender, subject, `/p/${token}`);
     }
     const topic = answer.scope === 'all' ? 'marketing' : subject.topic;
     await this.database.inWorkspace(subject.workspaceId, async (sql) => {
@@ -59,14 +61,17 @@ export class UnsubscribeController {
       ]);
       await noteOnTimeline(sql, subject, topic, answer.source);
     });
-    return donePage(nonce, sender, { ...subject, topic });
+    return donePage(texts, nonce, sender, { ...subject, topic }, `/p/${token}`);
   }
 
-  private async senderOf(workspaceId: string): Promise<string | null> {
-    const [row] = await this.database.inWorkspace(workspaceId, (sql) =>
-      sql.query<{ name: string }>(`SELECT name FROM workspaces WHERE id = $1`, [workspaceId]),
+  private async visit(token: string, request: FastifyRequest) {
+    const subject = subjectOf(token);
+    return (
+      subject &&
+      this.database.inWorkspace(subject.workspaceId, (sql) =>
+        visitOf(sql, subject, request.headers['accept-language']),
+      )
     );
-    return row?.name ?? null;
   }
 }
 

@@ -16,11 +16,18 @@ import { amongWriters, EVERYTHING, markStale, type Change } from './stale.js';
 import { knownZones } from './zones.js';
 
 export type UpsertResult =
-  | { outcome: 'created' | 'updated'; id: string; errors?: undefined }
+  | {
+      outcome: 'created' | 'updated';
+      id: string;
+      /** False where the profile said all of it already. */
+      changed: boolean;
+      errors?: undefined;
+    }
   | { outcome: 'failed'; errors: ProblemError[]; id?: undefined };
 
 /** Between our reading and our writing somebody else may create or delete: looked at again this often. */
 const ROUNDS = 3;
+const MANY = 1_000;
 
 /**
  * @param rows of the contract's shape; the same external id may come several times and is applied in order
@@ -49,7 +56,11 @@ export async function upsertProfiles(
     if (!found) return { outcome: 'failed', errors: [contended] };
     const first = !told.has(externalId);
     told.add(externalId);
-    return { outcome: found.created && first ? 'created' : 'updated', id: found.id };
+    return {
+      outcome: found.created && first ? 'created' : 'updated',
+      id: found.id,
+      changed: found.changed && first,
+    };
   });
 }
 
@@ -103,20 +114,24 @@ async function write(
   sql: Sql,
   workspaceId: string,
   wishes: readonly JudgedProfile[],
-): Promise<Map<string, { id: string; created: boolean }>> {
-  const done = new Map<string, { id: string; created: boolean }>();
+): Promise<Map<string, { id: string; created: boolean; changed: boolean }>> {
+  const done = new Map<string, { id: string; created: boolean; changed: boolean }>();
   const changes: Change[] = [];
   let open = wishes;
-  let stored = await storedProfiles(sql, workspaceId, open);
+  let stored = new Map<string, Stored>();
   const drop = () => {
     for (const wish of open) {
       const found = stored.get(wish.externalId);
       if (found && changesTo(wish, found).length === 0)
-        done.set(wish.externalId, { id: found.id, created: false });
+        done.set(wish.externalId, { id: found.id, created: false, changed: false });
     }
     open = open.filter((wish) => !done.has(wish.externalId));
   };
-  drop();
+  // A few mostly say what is known, and need no lock then; many come from a file, and are read once.
+  if (wishes.length <= MANY) {
+    stored = await storedProfiles(sql, workspaceId, open);
+    drop();
+  }
   if (open.length > 0) await amongWriters(sql, workspaceId);
   for (let round = 0; open.length > 0 && round < ROUNDS; round++) {
     const before = open.length;
@@ -124,7 +139,7 @@ async function write(
     drop();
     const missing = open.filter((wish) => !stored.has(wish.externalId));
     for (const { id, externalId } of await insert(sql, workspaceId, missing)) {
-      done.set(externalId, { id, created: true });
+      done.set(externalId, { id, created: true, changed: true });
       changes.push({ profileId: id, mentions: [EVERYTHING] });
     }
     // Two external ids may lead to one profile: one wish of a profile at a time.
@@ -135,7 +150,7 @@ async function write(
     }
     for (const id of await update(sql, workspaceId, different)) {
       const { wish, found } = different.get(id)!;
-      done.set(wish.externalId, { id, created: false });
+      done.set(wish.externalId, { id, created: false, changed: true });
       changes.push({ profileId: id, mentions: changesTo(wish, found) });
     }
     open = open.filter((wish) => !done.has(wish.externalId));

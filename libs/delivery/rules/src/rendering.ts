@@ -112,7 +112,7 @@ export function rendering<Rendered>(
 }
 
 /**
- * `data` at the top, and beside it `profile` and `unsubscribe_url`, which data cannot replace. A profile's empty fields
+ * `data` at the top, and beside it `profile`, `unsubscribe_url` and `preferences_url`, which data cannot replace. A profile's empty fields
  * are left out, so that printing one without a default is a missing variable and not a hole in a sentence.
  */
 function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> {
@@ -120,7 +120,12 @@ function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<
   const own = { externalId, email, phone, locale, timezone, attributes };
   const rest = Object.entries(attributes).filter(([name]) => !Object.hasOwn(own, name));
   const profile = Object.fromEntries([...Object.entries(own), ...rest].filter(([, value]) => value !== null));
-  return { ...data, profile, unsubscribe_url: unsubscribeUrl };
+  return {
+    ...data,
+    profile,
+    unsubscribe_url: unsubscribeUrl,
+    preferences_url: preferencesUrl(unsubscribeUrl),
+  };
 }
 
 /**
@@ -131,7 +136,8 @@ function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<
 function variablesHere({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> | null {
   const { attributes: a } = recipient;
   if ('externalId' in a || 'email' in a || 'phone' in a || 'locale' in a || 'timezone' in a) return null;
-  if ('attributes' in a || 'profile' in data || 'unsubscribe_url' in data) return null;
+  if ('attributes' in a || 'profile' in data) return null;
+  if ('unsubscribe_url' in data || 'preferences_url' in data) return null;
   for (const name in a) if (a[name] === null) return null;
   const profile = {
     externalId: recipient.externalId,
@@ -142,15 +148,23 @@ function variablesHere({ data, recipient, unsubscribeUrl }: RenderInput): Record
     attributes: a,
     ...a,
   };
-  return { profile, unsubscribe_url: unsubscribeUrl, ...data };
+  return {
+    profile,
+    unsubscribe_url: unsubscribeUrl,
+    preferences_url: preferencesUrl(unsubscribeUrl),
+    ...data,
+  };
 }
+
+/** The same sealed link: who may leave may also choose. */
+const preferencesUrl = (unsubscribeUrl: string): string => unsubscribeUrl.replace('/u/', '/p/');
 
 function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {
   if (error.code !== 'missing_variable' || error.pointer === undefined) {
     const at = error.line ? ` (line ${error.line})` : '';
     return { reason: 'template_error', detail: error.sentence + at, pointer };
   }
-  const ours = /^\/(profile|unsubscribe_url)(\/|$)/.test(error.pointer);
+  const ours = /^\/(profile|unsubscribe_url|preferences_url)(\/|$)/.test(error.pointer);
   return {
     reason: 'missing_variable',
     detail: error.sentence,

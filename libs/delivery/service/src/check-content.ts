@@ -10,7 +10,7 @@ import {
 } from '@carillon/content';
 
 /** What every template may use besides `data`. */
-export const GIVEN_VARIABLES: readonly string[] = ['profile', 'unsubscribe_url'];
+export const GIVEN_VARIABLES: readonly string[] = ['profile', 'unsubscribe_url', 'preferences_url'];
 
 /** What can be said of a content whatever the data. */
 interface Judged {

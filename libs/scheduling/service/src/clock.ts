@@ -3,7 +3,7 @@
  * offers them to the dispatchers; makes the coming day partitions; forgets what is past its window. Several clocks may
  * run: SKIP LOCKED shares the rows between them.
  */
-import { keepEvents } from '@carillon/audience-service';
+import { forgetImports, keepEvents, offerImports } from '@carillon/audience-service';
 import { config, failpoint } from '@carillon/config';
 import { bulkQueue, deliverQueue, type Channel } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
@@ -129,6 +129,12 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
+  /** Imports whose job was lost, or whose worker is gone. */
+  private async offerImports(): Promise<void> {
+    const ids = await this.database.acrossWorkspaces((sql) => offerImports(sql));
+    if (ids.length > 0) void this.queues.offer('import-profiles', ids);
+  }
+
   /** The same for what people did. */
   private async keepEvents(): Promise<void> {
     try {
@@ -152,11 +158,13 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
       if (Date.now() - this.kept > HOUSEKEEPING_MS) {
         await ensurePartitions(this.database);
         await this.database.acrossWorkspaces((sql) => forgetExpired(sql));
+        await this.database.acrossWorkspaces((sql) => forgetImports(sql));
         await this.dropOld();
         await this.keepEvents();
         this.kept = Date.now();
       }
       await this.advanceRedrives();
+      await this.offerImports();
       await this.tick();
       if (Date.now() - this.looked > PARKED_MS) {
         await this.applyParked();

@@ -1,0 +1,287 @@
+/** Imports on a real database: what a file may be, what becomes of its rows, and that a worker may die at any moment. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadConfig, useConfig } from '@carillon/config';
+import { ImportCreate } from '@carillon/contracts';
+import { Database, type Sql } from '@carillon/database';
+import { gzipSync } from 'node:zlib';
+import { audienceFixture, type AudienceFixture } from './audience.fixture.js';
+import { cancelImport, createImport, offerImports, readImport, startImport, storePart } from './imports.js';
+import { ImportWorker } from './run-import.js';
+
+let at: AudienceFixture;
+beforeAll(async () => {
+  at = await audienceFixture();
+  useConfig(
+    loadConfig({
+      NODE_ENV: 'test',
+      DATABASE_URL: at.appUrl,
+      LOG_LEVEL: 'error',
+      IMPORT_MAX_BYTES: '50000000',
+    }),
+  );
+}, 60_000);
+afterAll(() => at.close(), 30_000);
+
+const here = <T>(work: (sql: Sql) => Promise<T>) => at.database.inWorkspace(at.here, work);
+const signal = new AbortController().signal;
+const errorsOf = async (id: string) =>
+  (
+    await at.owner.query(`SELECT line, reason FROM import_errors WHERE import_id = $1 ORDER BY line`, [id])
+  ).rows.map((row: { line: string; reason: string }) => [Number(row.line), row.reason]);
+
+/** Uploads a file. @returns its id */
+async function uploaded(bytes: Buffer, wish: Partial<ImportCreate> = {}, size = 1_000): Promise<string> {
+  const { id } = await here((sql) =>
+    createImport(sql, at.here, ImportCreate.parse({ name: 'people.csv', ...wish }), 'spec'),
+  );
+  for (let [no, from] = [0, 0]; from < bytes.length; from += size)
+    expect(
+      await here((sql) => storePart(sql, at.here, id, no++, bytes.subarray(from, from + size), 50_000_000)),
+    ).toBe('stored');
+  await here((sql) => startImport(sql, at.here, id));
+  return id;
+}
+async function imported(text: string | Buffer, wish: Partial<ImportCreate> = {}, size?: number) {
+  const id = await uploaded(Buffer.from(text as string), wish, size);
+  await new ImportWorker(at.database).run(id, signal);
+  return (await here((sql) => readImport(sql, at.here, id)))!;
+}
+const person = async (externalId: string) =>
+  (
+    await at.owner.query(
+      'SELECT email, phone, attributes FROM profiles WHERE workspace_id = $1 AND external_id = $2',
+      [at.here, externalId],
+    )
+  ).rows[0];
+
+describe('an import', () => {
+  it('makes people of rows, tells bad ones by line, and says again what changed nothing', async () => {
+    const file = [
+      'id;e-mail;phone;plan;note',
+      'i1;Ann@Example.COM;020 7183 8750;pro;"a; ""b"""',
+      'i2;not an address;;;',
+      ';x@example.com;;;',
+      'i3;i3@example.com;;;;too many',
+      'i4;i4@example.com;+447911123456;;',
+      '',
+    ].join('\r\n');
+    const done = await imported(file);
+    expect(done).toMatchObject({ state: 'done', rows: 5, created: 2, failed: 3, problem: null });
+    expect(await person('i1')).toEqual({
+      email: 'Ann@example.com',
+      phone: '+442071838750',
+      attributes: { plan: 'pro', note: 'a; "b"' },
+    });
+    expect(await errorsOf(done.id)).toEqual([
+      [3, expect.stringMatching(/^email: /)],
+      [4, expect.stringMatching(/^id: Give every row an id/)],
+      [5, expect.stringMatching(/^It has 6 cells, the first line has 5/)],
+    ]);
+    expect(await imported(file)).toMatchObject({ created: 0, updated: 0, unchanged: 2, failed: 3 });
+    expect((await at.owner.query('SELECT FROM import_chunks')).rowCount).toBe(0);
+  });
+
+  it('applies rows about one person in the order of the file', async () => {
+    const done = await imported('id,email,plan\nd1,a@example.com,free\nd1,,pro\nd1,b@example.com,\n');
+    expect(done).toMatchObject({ created: 1, failed: 0, rows: 3 });
+    expect(await person('d1')).toMatchObject({ email: 'b@example.com', attributes: { plan: 'pro' } });
+  });
+
+  it.each<[string, Buffer, string]>([
+    ['UTF-8 with its mark', Buffer.from('\ufeffid,name\ne1,Zoë\n'), 'Zoë'],
+    ['UTF-16 with its mark', Buffer.from('\ufeffid,name\ne1,Zoë\n', 'utf16le'), 'Zoë'],
+    ['UTF-16 without', Buffer.from('id,name\ne1,Zoë\n', 'utf16le'), 'Zoë'],
+    ['Windows-1252', Buffer.from('id,name\ne1,Zo\xeb \x80\n', 'latin1'), 'Zoë €'],
+    ['gzip', gzipSync('id,name\ne1,Zoë gz\n'), 'Zoë gz'],
+    ['JSON lines', Buffer.from('{"externalId":"e1","attributes":{"name":"Zoë json"}}\n'), 'Zoë json'],
+  ])('reads %s', async (_what, bytes, name) => {
+    // Cut in the middle of everything.
+    const done = await imported(bytes, {}, 5);
+    expect(done).toMatchObject({ state: 'done', rows: 1, failed: 0 });
+    expect(await person('e1')).toMatchObject({ attributes: { name } });
+  });
+
+  it('tells the lines that are in another encoding than the file, and NUL', async () => {
+    const done = await imported(
+      Buffer.concat([
+        Buffer.from('id,name\nm1,Zoë\nm2,'),
+        Buffer.from('Zo\xeb\n', 'latin1'),
+        Buffer.from('m3,a\0b\nm4,Renée\n'),
+      ]),
+    );
+    expect(done).toMatchObject({ created: 2, failed: 2 });
+    expect(await errorsOf(done.id)).toEqual([
+      [3, expect.stringMatching(/bytes that are not of the encoding/)],
+      [4, expect.stringMatching(/NUL/)],
+    ]);
+  });
+
+  it.each<[string, () => Buffer, RegExp]>([
+    ['a zip archive', () => Buffer.from('PK\x03\x04rest'), /zip archive/],
+    [
+      'a bomb',
+      () => gzipSync(`id,name\n${`b,${'x'.repeat(2_000)}\n`.repeat(10_000)}`),
+      /larger than 50 MB|unpacks to far more/,
+    ],
+    [
+      'gzip that was cut short',
+      () => gzipSync(`id\n${'x'.repeat(1000)}`).subarray(0, 30),
+      /damaged or was cut short/,
+    ],
+    [
+      'one line that never ends',
+      () => Buffer.from(`id,name\nl1,${'x'.repeat(2_100_000)}`),
+      /Line 2 begins a row of more than 1 MB/,
+    ],
+    ['a file without ids', () => Buffer.from('name,city\nA,B\n'), /No column says who/],
+    ['an empty file', () => Buffer.from('  \n'), /empty/],
+    ['two columns of one name', () => Buffer.from('id,a,a\n1,2,3\n'), /Two columns are called "a"/],
+    [
+      'a file of a thousand columns',
+      () => Buffer.from(`id,${Array.from({ length: 999 }, (_, i) => `c${i}`).join()}\n`),
+      /at most 500 columns/,
+    ],
+  ])('refuses %s with a sentence', async (_what, bytes, sentence) => {
+    const done = await imported(bytes(), {}, 500_000);
+    expect(done).toMatchObject({ state: 'failed', problem: expect.stringMatching(sentence) });
+  });
+
+  it('takes no reserved name from JSON, and judges each line', async () => {
+    const done = await imported(
+      [
+        '{"externalId":"j1","attributes":{"__proto__":{"x":1}}}',
+        'nonsense',
+        '{"externalId":"j2","nope":1}',
+        '{"externalId":"j3"}',
+        '',
+      ].join('\n'),
+      { format: 'jsonl' },
+    );
+    expect(done).toMatchObject({ created: 1, failed: 3 });
+    expect((await errorsOf(done.id)).map(([line]) => line)).toEqual([1, 2, 3]);
+  });
+
+  it('of suppressions takes addresses, numbers and domains', async () => {
+    const done = await imported(
+      'Address,Reason\nx1@example.com,complained\n+447911123456,\n@x1.example,nonsense\n@x2.example,\nnonsense,\n',
+      {
+        kind: 'suppressions',
+      },
+    );
+    expect(done).toMatchObject({ created: 3, failed: 2 });
+    const { rows } = await at.owner.query(
+      `SELECT channel, address, reason FROM suppressions WHERE source = 'import' ORDER BY address`,
+    );
+    expect(rows).toEqual([
+      { channel: 'sms', address: '+447911123456', reason: 'suppressed_manually' },
+      { channel: 'email', address: '@x2.example', reason: 'suppressed_manually' },
+      { channel: 'email', address: 'x1@example.com', reason: 'complained' },
+    ]);
+  });
+});
+
+describe('an upload', () => {
+  it('may be repeated and gone on with, has no holes, and is no larger than announced', async () => {
+    const { id } = await here((sql) =>
+      createImport(sql, at.here, ImportCreate.parse({ name: 'x', bytes: 6 }), 'spec'),
+    );
+    const put = (no: number, text: string) =>
+      here((sql) => storePart(sql, at.here, id, no, Buffer.from(text), 1_000));
+    expect(await put(1, 'b')).toBe('gap');
+    expect(await put(0, 'abc')).toBe('stored');
+    expect(await put(0, 'abc')).toBe('stored');
+    expect(await put(0, 'abd')).toBe('other_bytes');
+    expect(await put(1, 'defg')).toBe('too_large');
+    expect(await put(1, 'def')).toBe('stored');
+    expect(await here((sql) => readImport(sql, at.here, id))).toMatchObject({
+      parts: 2,
+      bytes: { received: 6 },
+    });
+    expect(
+      await at.database.inWorkspace(at.elsewhere, (sql) =>
+        storePart(sql, at.elsewhere, id, 2, Buffer.from(''), 9),
+      ),
+    ).toBe('gone');
+    await here((sql) => cancelImport(sql, at.here, id));
+    expect(await put(2, '')).toBe('not_uploading');
+  });
+});
+
+describe('a worker that dies', () => {
+  const ROWS = 10_000;
+  const file = Buffer.from(
+    `id,email\n${Array.from({ length: ROWS }, (_, i) => `k${i},k${i}@example.com`).join('\n')}\nbad,nonsense\n`,
+  );
+
+  it.each([
+    ['plain', file],
+    ['gzip', gzipSync(file)],
+  ])('in the middle of a batch leaves nothing of it, and the next one goes on: %s', async (kind, bytes) => {
+    await at.owner.query(`DELETE FROM profiles WHERE external_id LIKE 'k%'`);
+    const id = await uploaded(bytes, {}, 40_000);
+    /** Dies after some statements of its n-th transaction, as a process does: nothing is caught, nothing tidied. */
+    let written = 0;
+    const dying = Object.create(at.database) as Database;
+    dying.inWorkspace = ((workspaceId: string, work: (sql: Sql) => Promise<unknown>) =>
+      at.database.inWorkspace(workspaceId, (sql) =>
+        work({
+          ...sql,
+          query: sql.query,
+          execute: async (text: string, params?: readonly unknown[]) => {
+            if (text.includes('SET cursor') && ++written === 3) throw new Error('killed');
+            return sql.execute(text, params);
+          },
+        }),
+      )) as typeof dying.inWorkspace;
+    await expect(new ImportWorker(dying).run(id, signal)).rejects.toThrow('killed');
+    const stored = async () =>
+      (
+        await at.owner.query(`SELECT FROM profiles WHERE workspace_id = $1 AND external_id LIKE 'k%'`, [
+          at.here,
+        ])
+      ).rowCount;
+    expect(await stored()).toBe(6_000);
+    expect(await here((sql) => readImport(sql, at.here, id))).toMatchObject({
+      state: 'running',
+      rows: 6_000,
+      created: 6_000,
+    });
+
+    // Its lease is not over yet: nobody takes it from a worker that may live.
+    expect(await at.database.acrossWorkspaces((sql) => offerImports(sql))).toEqual([]);
+    await new ImportWorker(at.database).run(id, signal);
+    expect(await stored()).toBe(6_000);
+    await at.owner.query(`UPDATE imports SET due_at = now() WHERE id = $1`, [id]);
+    expect(await at.database.acrossWorkspaces((sql) => offerImports(sql))).toEqual([id]);
+    await new ImportWorker(at.database).run(id, signal);
+
+    expect(await here((sql) => readImport(sql, at.here, id))).toMatchObject({
+      state: 'done',
+      rows: ROWS + 1,
+      created: ROWS,
+      updated: 0,
+      unchanged: 0,
+      failed: 1,
+    });
+    expect(await stored()).toBe(ROWS);
+    expect(await errorsOf(id)).toEqual([[ROWS + 2, expect.stringMatching(/^email/)]]);
+    expect(kind).toBeTruthy();
+  });
+
+  it('and comes back late writes nothing more, nor does one whose import was cancelled', async () => {
+    await at.owner.query(`DELETE FROM profiles WHERE external_id LIKE 'k%'`);
+    const id = await uploaded(file, {}, 40_000);
+    let batches = 0;
+    const slow = Object.create(at.database) as Database;
+    slow.inWorkspace = (async (workspaceId: string, work: (sql: Sql) => Promise<unknown>) => {
+      const result = await at.database.inWorkspace(workspaceId, work);
+      const { rows } = (await here((sql) => readImport(sql, at.here, id)))!;
+      if (rows >= 3_000 && batches++ === 0) await here((sql) => cancelImport(sql, at.here, id));
+      return result;
+    }) as typeof slow.inWorkspace;
+    await new ImportWorker(slow).run(id, signal);
+    const shown = (await here((sql) => readImport(sql, at.here, id)))!;
+    expect(shown).toMatchObject({ state: 'cancelled', rows: 3_000 });
+    expect((await at.owner.query(`SELECT FROM profiles WHERE external_id LIKE 'k%'`)).rowCount).toBe(3_000);
+  });
+});

@@ -1,0 +1,202 @@
+/**
+ * Works an import: reads its text, cuts it into rows, and writes them in batches. The cursor is committed in the
+ * transaction of its batch, so that a worker that is killed doubles nothing and loses nothing; the next batch is read and
+ * cut while the present one is written. Works `import-profiles`; the clock offers again what nobody works.
+ *
+ * Several rows about one person: they are applied in the order of the file, each over the one before, so the last one
+ * wins, field by field.
+ */
+import { config } from '@carillon/config';
+import type { PayloadOf, ProfileUpsert } from '@carillon/contracts';
+import { Database, type Sql } from '@carillon/database';
+import { Work, type WorkContext } from '@carillon/queue';
+import { Controller, Inject, Logger } from '@nestjs/common';
+import { faultOf, importRows, layoutOf, type ImportedRow, type SuppressionRow } from './import-rows.js';
+import { importText, UnreadableFile } from './import-text.js';
+import { claimImport, endImport, moveOn, type ImportInHand, type Tally } from './imports.js';
+import { suppressAddresses } from './suppression.js';
+import { upsertProfiles } from './upsert-profiles.js';
+
+/** Rows of one transaction. */
+const BATCH = 3_000;
+/** Bad rows that are kept for download; more are only counted. */
+const MOST_ERRORS = 100_000;
+/** Cells of a bad row that are kept, and characters of each. */
+const KEPT_CELLS = 100;
+const KEPT_CELL = 1_000;
+
+@Controller()
+export class ImportWorker {
+  private readonly log = new Logger('Imports');
+  constructor(@Inject(Database) private readonly database: Database) {}
+
+  @Work('import-profiles')
+  async work({ importIds }: PayloadOf<'import-profiles'>, { signal }: WorkContext): Promise<void> {
+    for (const id of importIds) await this.run(id, signal);
+  }
+
+  /** Takes it as far as it goes: to its end, until it is cancelled, or until the process stops. */
+  async run(id: string, signal: AbortSignal): Promise<void> {
+    const held = await this.database.acrossWorkspaces((sql) => claimImport(sql, id));
+    if (!held) return;
+    try {
+      if (await this.read(held, signal)) await this.in(held, (sql) => endImport(sql, held, null));
+    } catch (error) {
+      if (!(error instanceof UnreadableFile)) throw error;
+      this.log.warn(`import ${held.id} cannot be read on`);
+      await this.in(held, (sql) => endImport(sql, held, error.message));
+    }
+  }
+
+  /** @returns whether the end was reached */
+  private async read(held: ImportInHand, signal: AbortSignal): Promise<boolean> {
+    const { importBytes } = config().limits;
+    const read = { bytes: 0 };
+    const { pieces } = await importText(this.chunks(held, read), importBytes, held.options.encoding);
+    const first = await pieces.next();
+    const head = first.done ? Buffer.alloc(0) : first.value;
+    const layout = layoutOf(head, held.kind, held.options);
+    const fault = faultOf(layout, held.kind);
+    if (fault) throw new UnreadableFile(fault);
+    const all = (async function* () {
+      yield head;
+      yield* pieces;
+    })();
+
+    let writing: Promise<boolean> = Promise.resolve(true);
+    let batch: ImportedRow[] = [];
+    const write = async (): Promise<boolean> => {
+      const [rows, at] = [batch, read.bytes];
+      batch = [];
+      if (!(await writing) || signal.aborted) return false;
+      writing = this.writeBatch(held, rows, at);
+      // Awaited with the next one: until then this process reads on.
+      writing.catch(() => undefined);
+      return true;
+    };
+    for await (const rows of importRows(all, layout, held.kind, held))
+      for (let at = 0; at < rows.length;) {
+        const taken = rows.slice(at, at + BATCH - batch.length);
+        batch = batch.length === 0 ? taken : batch.concat(taken);
+        at += taken.length;
+        if (batch.length >= BATCH && !(await write())) return false;
+      }
+    if (batch.length > 0 && !(await write())) return false;
+    return writing;
+  }
+
+  /** One transaction. @returns false when it is not this worker's any more; then nothing was written */
+  private async writeBatch(held: ImportInHand, rows: readonly ImportedRow[], read: number): Promise<boolean> {
+    const last = rows.at(-1);
+    if (!last) return true;
+    try {
+      await this.in(held, async (sql) => {
+        const { bad, ...tally } =
+          held.kind === 'profiles'
+            ? await writeProfiles(sql, held.workspaceId, rows as ImportedRow<ProfileUpsert>[])
+            : await writeSuppressions(sql, held.workspaceId, rows as ImportedRow<SuppressionRow>[]);
+        await noteBadRows(sql, held, bad);
+        const to = { cursor: last.end, line: last.line, read };
+        if (!(await moveOn(sql, held, to, { ...tally, rows: rows.length, failed: bad.length })))
+          throw new NotOurs();
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof NotOurs) return false;
+      throw error;
+    }
+  }
+
+  private async *chunks(held: ImportInHand, read: { bytes: number }): AsyncGenerator<Buffer> {
+    for (let no = 0; no < held.parts; no++) {
+      const [chunk] = await this.in(held, (sql) =>
+        sql.query<{ bytes: Buffer }>(
+          'SELECT bytes FROM import_chunks WHERE workspace_id = $1 AND import_id = $2 AND no = $3',
+          [held.workspaceId, held.id, no],
+        ),
+      );
+      // Cancelled meanwhile: the next commit will say so.
+      if (!chunk) return;
+      read.bytes += chunk.bytes.length;
+      yield chunk.bytes;
+    }
+  }
+
+  private in<T>({ workspaceId }: ImportInHand, work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.database.inWorkspace(workspaceId, work);
+  }
+}
+
+/** Somebody cancelled it, or another worker has taken over: rolls the batch back. */
+class NotOurs extends Error {}
+
+interface BadRow {
+  line: number;
+  reason: string;
+  cells: string[];
+}
+type Written = Omit<Tally, 'rows' | 'failed'> & { bad: BadRow[] };
+
+const refused = (rows: readonly ImportedRow[]): BadRow[] =>
+  rows.flatMap((row) =>
+    row.value === null ? [{ line: row.line, reason: row.reason, cells: row.cells }] : [],
+  );
+
+async function writeProfiles(
+  sql: Sql,
+  workspaceId: string,
+  rows: ImportedRow<ProfileUpsert>[],
+): Promise<Written> {
+  const bad = refused(rows);
+  const good = rows.flatMap((row) =>
+    row.value === null ? [] : [row as typeof row & { value: ProfileUpsert }],
+  );
+  const results = await upsertProfiles(
+    sql,
+    workspaceId,
+    good.map((row) => row.value),
+  );
+  let [created, updated, unchanged] = [0, 0, 0];
+  for (const [i, result] of results.entries()) {
+    if (result.outcome === 'failed') {
+      const { line, cells } = good[i]!;
+      const reason = result.errors.map((e) => `${e.pointer.slice(1).replaceAll('/', '.')}: ${e.message}`);
+      bad.push({ line, cells, reason: reason.join(' ') });
+    } else if (result.outcome === 'created') created++;
+    else if (result.changed) updated++;
+    else unchanged++;
+  }
+  return { created, updated, unchanged, bad };
+}
+
+async function writeSuppressions(
+  sql: Sql,
+  workspaceId: string,
+  rows: ImportedRow<SuppressionRow>[],
+): Promise<Written> {
+  const good = rows.flatMap((row) => (row.value === null ? [] : [{ ...row.value, source: 'import' }]));
+  const created = await suppressAddresses(sql, workspaceId, good);
+  return { created, updated: 0, unchanged: good.length - created, bad: refused(rows) };
+}
+
+async function noteBadRows(sql: Sql, held: ImportInHand, bad: readonly BadRow[]): Promise<void> {
+  if (bad.length === 0) return;
+  await sql.execute(
+    `INSERT INTO import_errors (workspace_id, import_id, line, reason, cells)
+     SELECT $1, $2, line, reason, ARRAY(SELECT jsonb_array_elements_text(cells::jsonb)) FROM unnest($3::bigint[], $4::text[], $5::text[]) AS u(line, reason, cells)
+     WHERE (SELECT failed FROM imports WHERE workspace_id = $1 AND id = $2) < $6
+     ON CONFLICT DO NOTHING`,
+    [
+      held.workspaceId,
+      held.id,
+      bad.map((row) => row.line),
+      bad.map((row) => row.reason.slice(0, 1_000).replaceAll('\0', '')),
+      bad.map((row) =>
+        JSON.stringify(
+          row.cells.slice(0, KEPT_CELLS).map((c) => c.slice(0, KEPT_CELL).replaceAll('\0', '\ufffd')),
+        ),
+      ),
+      MOST_ERRORS,
+    ],
+  );
+}
