@@ -90,6 +90,34 @@ describe('signing in', () => {
   });
 });
 
+describe('a profile', () => {
+  it('has one history, whole or by kind, and other names', async () => {
+    await open('/profiles/ada');
+    const history = page.getByRole('list', { name: 'History' });
+    await history.getByText('order.placed').waitFor();
+    await history.getByText('Clicked').waitFor();
+    expect(await history.getByRole('listitem').count()).toBe(fixtures.timeline.length);
+    await page.getByText('Changes', { exact: true }).click();
+    await history.getByText('became part of this profile').waitFor();
+    await history.getByText('order.placed').waitFor({ state: 'detached' });
+    await page.getByText('earlier profile').waitFor();
+    await open('/profiles/no-address');
+    await page.getByText('Nothing has happened yet').waitFor();
+  });
+  it('is merged with another one by name, and only by who may write', async () => {
+    await open('/profiles/ada');
+    await page.getByRole('button', { name: 'More actions' }).click();
+    await page.getByRole('menuitem', { name: 'Merge another profile into it' }).click();
+    await page.getByLabel(/External id of the profile/).fill(' old-ada ');
+    await page.getByRole('button', { name: 'Merge for good' }).click();
+    await page.getByText('Merged: 12 events, 1 device and 0 names came along.').waitFor();
+    expect(server.writes.at(-1)).toMatchObject({ operation: 'mergeProfiles', body: { from: 'old-ada' } });
+    await open('/profiles/ada', 'viewer');
+    await page.getByText('Other names').waitFor();
+    expect(await page.getByRole('button', { name: 'More actions' }).count()).toBe(0);
+  });
+});
+
 describe('failures', () => {
   it('are sent again only after a look at the preview, and possible duplicates only when asked for', async () => {
     await open('/failures');

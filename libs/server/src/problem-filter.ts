@@ -82,7 +82,7 @@ const codeOf = (thrown: unknown): string =>
 /** PostgreSQL classes 08, 28 (it refuses us, whoever asks), 53, 57 (https://www.postgresql.org/docs/current/errcodes-appendix.html) and lost sockets. */
 function isStoreAway(thrown: unknown): boolean {
   return (
-    /^(08|28|53|57)|^40(001|P01)$|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/.test(
+    /^(08|28|53|57)|^(40001|40P01|55P03)$|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/.test(
       codeOf(thrown),
     ) ||
     (thrown instanceof Error &&
@@ -106,6 +106,12 @@ function storeAway(code: string): ProblemException {
       'overloaded',
       'The database has more to do than it can take: send the request again in a moment.',
       5,
+    );
+  if (code === '55P03')
+    return away(
+      'unavailable',
+      'Others hold what this request needs for longer than it waits: send it again in a moment.',
+      1,
     );
   return away(
     'unavailable',

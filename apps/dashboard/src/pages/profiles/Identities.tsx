@@ -124,6 +124,8 @@ const AddName = ({ profile, onClose }: { profile: Profile; onClose: () => void }
   );
 };
 
+const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? '' : 's'}`;
+
 export const MergeDialog = ({ profile, onClose }: { profile: Profile; onClose: () => void }) => {
   const [from, setFrom] = useState('');
   const queryClient = useQueryClient();
@@ -136,7 +138,7 @@ export const MergeDialog = ({ profile, onClose }: { profile: Profile; onClose: (
         message:
           outcome === 'already'
             ? 'They were one profile already.'
-            : `Merged: ${moved.events} events, ${moved.devices} devices and ${moved.identities} names came along.`,
+            : `Merged: ${plural(moved.events, 'event')}, ${plural(moved.devices, 'device')} and ${plural(moved.identities, 'name')} came along.`,
       });
       onClose();
     },
