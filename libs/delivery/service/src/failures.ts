@@ -39,7 +39,7 @@ export const failed = (ofLine = '', ofDelivery = ''): string => `
  */
 export const byTheIndex = (sql: Sql): Promise<unknown> =>
   sql.execute(
-    `SET LOCAL enable_bitmapscan = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'`,
+    `SELECT set_config('enable_bitmapscan', 'off', true), set_config('max_parallel_workers_per_gather', '0', true), set_config('work_mem', '32MB', true)`,
   );
 
 /** The first parameters of `failed`. */
