@@ -179,6 +179,7 @@ async function stateOfHere(): Promise<unknown> {
     'event_keys',
     'imports',
     'import_chunks',
+    'audit_log',
     'templates',
     'template_versions',
     'provider_accounts',

@@ -191,6 +191,34 @@ export type SuppressionReason = z.infer<typeof SuppressionReason>;
 export type SuppressionList = z.infer<typeof SuppressionList>;
 export type SuppressionRelease = z.infer<typeof SuppressionRelease>;
 
+export const ErasureRequest = z
+  .strictObject({ externalId: z.string().min(1).max(200).describe('Of the profile.') })
+  .meta({ id: 'ErasureRequest' });
+export const ErasureResult = z
+  .object({
+    profileId: z.string(),
+    deliveries: z.number().describe('Rows of the log that no longer name the person or an address.'),
+    messages: z.number().describe('Messages whose content was erased.'),
+    addresses: z
+      .number()
+      .describe('Addresses of which only a keyed hash is kept, where something was refused there.'),
+  })
+  .meta({ id: 'ErasureResult' });
+export const PersonExport = z
+  .record(z.string(), z.unknown())
+  .meta({ id: 'PersonExport', description: 'Everything that is kept of a person.' });
+export const AuditEntry = z
+  .object({
+    id: z.string(),
+    at: Time,
+    by: z.string().describe('`user:<id>` or `key:<id>`.'),
+    action: z.string(),
+    subject: z.string(),
+    detail: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'AuditEntry' });
+export type AuditEntry = z.infer<typeof AuditEntry>;
+
 const keyword = z
   .string()
   .trim()

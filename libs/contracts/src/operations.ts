@@ -728,6 +728,38 @@ export const operations = {
     produces: 'application/x-ndjson',
   }),
 
+  erasePerson: op({
+    method: 'POST',
+    path: '/v1/erasures',
+    tag: 'Privacy',
+    summary: 'Erase a person: profile, names, devices, events, consent, and what every message to them said',
+    description:
+      'All of it, or nothing: 409 when something to them is leaving at this moment. Rows of the log stay, without person and address. An address stays as blocked as it was, by a keyed hash.',
+    auth: { scope: 'profiles:write' },
+    body: consent.ErasureRequest,
+    status: 200,
+    response: consent.ErasureResult,
+  }),
+  exportPerson: op({
+    method: 'GET',
+    path: '/v1/profiles/:externalId/export',
+    tag: 'Privacy',
+    summary: 'Everything that is kept of a person, as JSON',
+    auth: { scope: 'profiles:read' },
+    params: externalId,
+    status: 200,
+    response: consent.PersonExport,
+  }),
+  listAudit: op({
+    method: 'GET',
+    path: '/v1/audit',
+    tag: 'Privacy',
+    summary: 'Who erased, exported, released and recorded what, newest first',
+    auth: { scope: 'keys:read' },
+    query: PageQuery,
+    status: 200,
+    response: pageOf(consent.AuditEntry),
+  }),
   createImport: op({
     method: 'POST',
     path: '/v1/imports',

@@ -1,6 +1,6 @@
 /** The client: options in, one property per kind of thing. */
 import type { Me } from '@carillon/contracts';
-import { Consents, Suppressions, Topics } from './consent.js';
+import { Consents, Privacy, Suppressions, Topics } from './consent.js';
 import { Imports } from './imports.js';
 import type { CallOptions, CarillonOptions } from './requests.js';
 import { Audiences } from './audiences.js';
@@ -57,6 +57,7 @@ export class Carillon<Known = AnyTemplates> {
   readonly events: Events;
   readonly audiences: Audiences;
   readonly imports: Imports;
+  readonly privacy: Privacy;
   readonly templates: Templates;
   readonly accounts: Accounts;
   readonly lanes: Lanes;
@@ -82,6 +83,7 @@ export class Carillon<Known = AnyTemplates> {
     this.events = new Events(requests);
     this.audiences = new Audiences(requests);
     this.imports = new Imports(requests);
+    this.privacy = new Privacy(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
     this.lanes = new Lanes(requests);

@@ -1,5 +1,6 @@
 /** Topics, consent and suppression, as a caller sees them. */
 import type {
+  AuditEntry,
   BodyInputOf,
   ConsentPolicy,
   PersonConsents,
@@ -67,6 +68,31 @@ export class Consents {
   /** What is left out gets its default. */
   setPolicy(policy: BodyInputOf<'setConsentPolicy'>, options?: CallOptions): Promise<ConsentPolicy> {
     return this.requests.call('setConsentPolicy', { body: policy, options });
+  }
+}
+
+export class Privacy {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** Erases a person for good: the profile and what every message to them said. All of it, or nothing. */
+  erase(externalId: string, options?: CallOptions): Promise<ResponseOf<'erasePerson'>> {
+    return this.requests.call('erasePerson', { body: { externalId }, options });
+  }
+
+  /** Everything that is kept of a person. */
+  export(externalId: string, options?: CallOptions): Promise<ResponseOf<'exportPerson'>> {
+    return this.requests.call('exportPerson', { params: { externalId }, options });
+  }
+
+  /** Who erased, exported, released and recorded what, newest first. */
+  audit(query: Paging = {}, options?: CallOptions): List<AuditEntry> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) => this.requests.call('listAudit', { query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
   }
 }
 

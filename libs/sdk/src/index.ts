@@ -9,7 +9,7 @@ export type { Audiences } from './audiences.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
 export type { ImportFile, Imports } from './imports.js';
-export type { Consents, Suppressions, Topics } from './consent.js';
+export type { Consents, Privacy, Suppressions, Topics } from './consent.js';
 export type {
   DeliveryChange,
   DeliveryQuery,
@@ -40,6 +40,7 @@ export type {
   AccountHealth,
   Activity,
   ApiKey,
+  AuditEntry,
   ApiKeyCreated,
   Audience,
   AudienceChange,

@@ -113,6 +113,16 @@ export interface WebhookRequest {
   headers: Readonly<Record<string, string | undefined>>;
   rawBody: Uint8Array;
 }
+/** What a person wrote back. */
+export interface Inbound {
+  /** The provider's id of it. */
+  id: string;
+  /** In E.164. */
+  from: string;
+  text: string;
+  /** What the provider has understood, acted on and answered itself. */
+  said: 'stop' | 'start' | 'help' | null;
+}
 /** Thrown by `parseWebhook` when the request is not authentic. The API answers the same 401 whatever the cause. */
 export class WebhookRefused extends Error {
   override name = 'WebhookRefused';
@@ -143,6 +153,10 @@ export interface Provider<Rendered = unknown, Settings = unknown> {
     settings: Settings,
     deliveryId: string | null,
   ): Receipt[] | Promise<Receipt[]>;
+  /** The same for what people write back; null when the request tells of something else. Verifies as well. */
+  parseInbound?(request: WebhookRequest, settings: Settings): Inbound | null | Promise<Inbound | null>;
+  /** The answer to such a request, with what is to be said to the person; null says nothing. */
+  inboundAnswer?(reply: string | null): { type: string; body: string };
 }
 
 export interface RenderInput {
@@ -201,7 +215,7 @@ export function defineProvider<Rendered, Settings>(
   };
   const wrong = ({ issues: [issue] }: z.ZodError) =>
     `The setting ${issue?.path.join('.') ?? ''} does not fit: ${issue?.message ?? 'unknown'}.`;
-  const { test, lookup, parseWebhook } = provider;
+  const { test, lookup, parseWebhook, parseInbound } = provider;
   return {
     ...provider,
     async send(batch, context) {
@@ -227,6 +241,13 @@ export function defineProvider<Rendered, Settings>(
         const { data: settings, error } = read(given);
         if (error) throw new WebhookRefused(wrong(error));
         return parseWebhook(request, settings, deliveryId);
+      },
+    }),
+    ...(parseInbound && {
+      async parseInbound(request, given) {
+        const { data: settings, error } = read(given);
+        if (error) throw new WebhookRefused(wrong(error));
+        return parseInbound(request, settings);
       },
     }),
   };

@@ -5,16 +5,17 @@
 import { failpoint } from '@carillon/config';
 import type { Channel } from '@carillon/contracts';
 import { Database } from '@carillon/database';
-import { WebhookRefused, type Provider, type Receipt } from '@carillon/delivery-rules';
+import { WebhookRefused, type Inbound, type Provider, type Receipt } from '@carillon/delivery-rules';
 import { ProblemException, Public } from '@carillon/server';
 import { Queues } from '@carillon/queue';
-import { Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import { Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { providerOf } from './account-settings.js';
 import { applyReceipts } from './apply-receipts.js';
 import { channelShapes } from './channels.js';
 import { DeliveryHints } from './hints.js';
+import { takeInbound } from './inbound.js';
 import { links, verifyCallback } from './links.js';
 import { openSettings } from './sending-accounts.js';
 import type { Envelope } from './secrets.js';
@@ -47,7 +48,11 @@ export class WebhooksController {
   @Public()
   @Post('/v1/webhooks/:channel/:provider/:accountId')
   @HttpCode(204)
-  async receive(@Param() address: Address, @Req() request: FastifyRequest): Promise<void> {
+  async receive(
+    @Param() address: Address,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string | void> {
     const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
     if (body.length > MOST_BYTES)
       throw new ProblemException('body_too_large', 'A webhook is at most 1 MB: send fewer events at once.');
@@ -60,7 +65,8 @@ export class WebhooksController {
         'The signature does not fit this address: check the account, its secrets and the public address of this installation.',
       );
     }
-    const { account, receipts } = authentic;
+    const { account, receipts, inbound } = authentic;
+    if (inbound) return this.takeInbound(account, inbound, authentic.answer, reply);
     if (receipts.length === 0) return;
     const { deliveryIds, eventIds } = await this.database.inWorkspace(account.workspaceId, (sql) =>
       applyReceipts(sql, account, receipts),
@@ -70,17 +76,40 @@ export class WebhooksController {
     if (eventIds.length > 0) await this.queues.offer('route-event', eventIds);
   }
 
+  /** What a person wrote back: what it says holds before this answers. */
+  private async takeInbound(
+    account: Account,
+    inbound: Inbound,
+    answer: Provider['inboundAnswer'],
+    reply: FastifyReply,
+  ): Promise<string | void> {
+    const taken = await this.database.inWorkspace(account.workspaceId, (sql) =>
+      takeInbound(sql, account.workspaceId, inbound),
+    );
+    this.hints.changed(account.workspaceId, taken.deliveryIds);
+    if (taken.eventIds.length > 0) void this.queues.offer('route-event', taken.eventIds);
+    if (!answer) return;
+    const { type, body } = answer(taken.reply);
+    reply.status(200).header('content-type', type);
+    return body;
+  }
+
   /** @returns null when there is no such account, or the request is not of its provider */
   private async verify(
     address: Address,
     request: FastifyRequest,
     rawBody: Uint8Array,
-  ): Promise<{ account: Account; receipts: Receipt[] } | null> {
+  ): Promise<{
+    account: Account;
+    receipts: Receipt[];
+    inbound: Inbound | null;
+    answer: Provider['inboundAnswer'];
+  } | null> {
     const provider = isChannel(address.channel) ? providerOf(address.channel, address.provider) : undefined;
     const account = provider?.parseWebhook ? await this.accountAt(address) : null;
     if (!account || !provider) return null;
-    const receipts = await parse(provider, account, request, rawBody);
-    return receipts && { account, receipts };
+    const parsed = await parse(provider, account, request, rawBody);
+    return parsed && { account, ...parsed, answer: provider.inboundAnswer };
   }
 
   private async accountAt({ channel, provider, accountId }: Address): Promise<Account | null> {
@@ -104,7 +133,7 @@ async function parse(
   account: Account,
   request: FastifyRequest,
   rawBody: Uint8Array,
-): Promise<Receipt[] | null> {
+): Promise<{ receipts: Receipt[]; inbound: Inbound | null } | null> {
   const ours = links();
   // What the provider called, as it signed it: proxies in between may have changed host and scheme.
   const url = `${ours.webhookUrl}${request.url}`;
@@ -121,13 +150,10 @@ async function parse(
   );
   try {
     const settings = openSettings(account, account.secrets);
-    return (
-      (await provider.parseWebhook?.(
-        { method: request.method, url, headers, rawBody },
-        settings,
-        deliveryId,
-      )) ?? null
-    );
+    const called = { method: request.method, url, headers, rawBody };
+    const inbound = (await provider.parseInbound?.(called, settings)) ?? null;
+    const receipts = inbound ? [] : await provider.parseWebhook?.(called, settings, deliveryId);
+    return receipts ? { receipts, inbound } : null;
   } catch (error) {
     if (error instanceof WebhookRefused) return null;
     throw error;

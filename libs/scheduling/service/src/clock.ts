@@ -3,11 +3,19 @@
  * offers them to the dispatchers; makes the coming day partitions; forgets what is past its window. Several clocks may
  * run: SKIP LOCKED shares the rows between them.
  */
-import { forgetImports, keepEvents, offerImports } from '@carillon/audience-service';
+import {
+  confirmUrl,
+  dueConfirmations,
+  forgetImports,
+  keepEvents,
+  offerImports,
+  settleConfirmation,
+} from '@carillon/audience-service';
 import { config, failpoint } from '@carillon/config';
-import { bulkQueue, deliverQueue, type Channel } from '@carillon/contracts';
+import { bulkQueue, deliverQueue, SendMessage, type Channel } from '@carillon/contracts';
 import { Database, ensurePartitions } from '@carillon/database';
 import {
+  Acceptance,
   advanceRedrives,
   applyParked,
   channelShapes,
@@ -50,6 +58,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     @Inject(Database) private readonly database: Database,
     @Inject(Queues) private readonly queues: Queues,
     @Inject(DeliveryHints) private readonly hints: DeliveryHints,
+    @Inject(Acceptance) private readonly acceptance: Acceptance,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -129,6 +138,35 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
+  /** Double opt-in: hands over the messages that ask. The same key each time, so that each is sent once. */
+  private async askForConfirmations(): Promise<void> {
+    const due = await this.database.acrossWorkspaces((sql) => dueConfirmations(sql, SLICE));
+    for (const asked of due) {
+      const { channel, address } = asked;
+      const to =
+        address === null
+          ? { profile: asked.externalId }
+          : channel === 'sms'
+            ? { phone: address }
+            : { email: address };
+      const message = SendMessage.parse({
+        to,
+        channels: [channel],
+        template: asked.template,
+        class: 'transactional',
+        data: { confirm_url: confirmUrl(asked), topic: asked.topic },
+      });
+      const result = await this.acceptance.accept(asked.workspaceId, {
+        message,
+        idempotencyKey: `confirm-${asked.id}`,
+      });
+      const problem = result.ok ? null : result.detail;
+      await this.database.inWorkspace(asked.workspaceId, (sql) =>
+        settleConfirmation(sql, asked.workspaceId, asked.id, problem),
+      );
+    }
+  }
+
   /** Imports whose job was lost, or whose worker is gone. */
   private async offerImports(): Promise<void> {
     const ids = await this.database.acrossWorkspaces((sql) => offerImports(sql));
@@ -165,6 +203,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
       }
       await this.advanceRedrives();
       await this.offerImports();
+      await this.askForConfirmations();
       await this.tick();
       if (Date.now() - this.looked > PARKED_MS) {
         await this.applyParked();

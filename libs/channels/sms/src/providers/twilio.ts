@@ -11,6 +11,7 @@ import {
   WebhookRefused,
   whileAwaited,
   type Finding,
+  type Inbound,
   type Missing,
   type Outcome,
   type Outgoing,
@@ -365,16 +366,7 @@ async function parseWebhook(
   settings: Settings,
   deliveryId: string | null,
 ): Promise<Receipt[]> {
-  const fields: Record<string, string | string[]> = {};
-  for (const [key, value] of new URLSearchParams(Buffer.from(request.rawBody).toString())) {
-    const before = fields[key];
-    fields[key] = before === undefined ? value : [before, value].flat();
-  }
-  const { validateRequest } = await import('twilio/lib/webhooks/webhooks.js');
-  const signature = request.headers['x-twilio-signature'];
-  if (!signature || !validateRequest(settings.authToken, signature, request.url, fields)) {
-    throw new WebhookRefused('The signature is not of this account.');
-  }
+  const fields = await verified(request, settings);
   const { MessageSid: sid, MessageStatus: word, ErrorCode: code } = fields;
   if (deliveryId === null || typeof sid !== 'string' || typeof word !== 'string') return [];
   const status = Object.hasOwn(statuses, word) ? statuses[word] : undefined;
@@ -392,6 +384,54 @@ async function parseWebhook(
   ];
 }
 
+/** What Advanced Opt-Out has understood: https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out */
+const optOutTypes: Record<string, Inbound['said']> = { STOP: 'stop', START: 'start', HELP: 'help' };
+
+/**
+ * A message that a person wrote to our number:
+ * https://www.twilio.com/docs/messaging/guides/webhook-request
+ */
+async function parseInbound(request: WebhookRequest, settings: Settings): Promise<Inbound | null> {
+  const fields = await verified(request, settings);
+  const { MessageSid: sid, From: from, Body: body, MessageStatus: word, OptOutType: said } = fields;
+  if (word !== undefined || typeof sid !== 'string' || typeof from !== 'string' || typeof body !== 'string')
+    return null;
+  // Without Advanced Opt-Out Twilio tells nothing, and handles its own keywords all the same; to say it again does no harm.
+  return {
+    id: sid.slice(0, 200),
+    from,
+    text: body.slice(0, 1_600),
+    said: typeof said === 'string' && Object.hasOwn(optOutTypes, said) ? (optOutTypes[said] ?? null) : null,
+  };
+}
+
+/** TwiML: https://www.twilio.com/docs/messaging/twiml */
+const inboundAnswer = (reply: string | null): { type: string; body: string } => {
+  const text = reply?.replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;' })[c] ?? '&gt;');
+  return {
+    type: 'text/xml; charset=utf-8',
+    body: `<?xml version="1.0" encoding="UTF-8"?><Response>${text === undefined ? '' : `<Message>${text}</Message>`}</Response>`,
+  };
+};
+
+/** The fields of a request that is signed with the account's token. @throws WebhookRefused */
+async function verified(
+  request: WebhookRequest,
+  settings: Settings,
+): Promise<Record<string, string | string[]>> {
+  const fields: Record<string, string | string[]> = {};
+  for (const [key, value] of new URLSearchParams(Buffer.from(request.rawBody).toString())) {
+    const before = fields[key];
+    fields[key] = before === undefined ? value : [before, value].flat();
+  }
+  const { validateRequest } = await import('twilio/lib/webhooks/webhooks.js');
+  const signature = request.headers['x-twilio-signature'];
+  if (!signature || !validateRequest(settings.authToken, signature, request.url, fields)) {
+    throw new WebhookRefused('The signature is not of this account.');
+  }
+  return fields;
+}
+
 function reasonOf(errorCode: number | undefined): ReasonName {
   const known = errorCode === undefined ? undefined : codes[errorCode];
   if (known === undefined || known === 'misconfigured' || known === 'rateLimited') return 'rejected';
@@ -407,4 +447,6 @@ export const twilio = defineProvider<RenderedSms, Settings>({
   lookup,
   test,
   parseWebhook,
+  parseInbound,
+  inboundAnswer,
 });
