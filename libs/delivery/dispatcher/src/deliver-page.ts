@@ -102,7 +102,7 @@ export class PageDeliverer implements OnModuleDestroy {
   /** Works a page to its end, or until its run is paused or cancelled, or this process stops. Throws when the database is away: the page falls due again. */
   async deliver(pageId: string, signal: AbortSignal): Promise<void> {
     if (this.stopping) return;
-    const page = await this.database.acrossWorkspaces((sql) => claimPage(sql, pageId));
+    const page = await this.database.acrossWorkspaces(({ last }) => claimPage(last, pageId));
     if (!page) return;
     // One waits less: the next one is released while this one is worked.
     void this.release();
@@ -120,7 +120,7 @@ export class PageDeliverer implements OnModuleDestroy {
   }
 
   private async work(page: PageInHand, signal: AbortSignal): Promise<void> {
-    const { members, lost, content } = await this.database.inWorkspace(page.workspaceId, async (sql) => {
+    const { members, lost, content } = await this.database.reading(page.workspaceId, async (sql) => {
       const [logged, all, template] = await Promise.all([
         loggedOf(sql, page),
         membersOf(sql, page),
@@ -175,7 +175,7 @@ export class PageDeliverer implements OnModuleDestroy {
       const all =
         known.length > 0
           ? known
-          : await this.database.inWorkspace(page.workspaceId, (sql) =>
+          : await this.database.reading(page.workspaceId, (sql) =>
               usableAccounts(sql, page.workspaceId, page.channel),
             );
       if (all.length === 0) return { members, account: null };
@@ -210,22 +210,20 @@ export class PageDeliverer implements OnModuleDestroy {
       ]);
       const cursor = page.mark;
       if (next.members?.length === 0) {
-        await savePage(sql, page, { state: 'done', cursor: page.hi, mark: page.hi, leaseSeconds: 0 });
+        await savePage(sql.last, page, { state: 'done', cursor: page.hi, mark: page.hi, leaseSeconds: 0 });
         return { window: null, eventIds, ids: idsOf(done) };
       }
       const may = head.running && !this.stopping;
       const judged = may && facts && next.members ? judgeMembers(page, head, next.account, facts) : null;
       if (!judged || !facts || !next.members) {
         if (next.members === null) await restRun(sql, page, next.restMs);
-        await savePage(sql, page, { state: 'open', cursor, mark: cursor, leaseSeconds: 0 });
+        await savePage(sql.last, page, { state: 'open', cursor, mark: cursor, leaseSeconds: 0 });
         return { window: null, eventIds, ids: idsOf(done) };
       }
       for (const row of judged.stopped) count(page, row.status);
       const mark = (next.members.at(-1)?.seq ?? 0) + 1;
-      await Promise.all([
-        insertRows(sql, page, judged.stopped, null),
-        savePage(sql, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS }),
-      ]);
+      await insertRows(sql, page, judged.stopped, null);
+      await savePage(sql.last, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS });
       page.cursor = cursor;
       page.mark = mark;
       const window: Window = {
@@ -415,7 +413,7 @@ export class PageDeliverer implements OnModuleDestroy {
 
   private async renew(page: PageInHand): Promise<void> {
     try {
-      await this.database.inWorkspace(page.workspaceId, (sql) => renewPage(sql, page));
+      await this.database.inWorkspace(page.workspaceId, ({ last }) => renewPage(last, page));
     } catch (error) {
       // The next round tries again; if the database stays away the lease runs out, and the fence keeps us from writing.
       this.log.warn(
