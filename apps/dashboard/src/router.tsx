@@ -143,6 +143,25 @@ const profile = createRoute({
   path: '/profiles/$externalId',
   component: lazyRouteComponent(() => import('./pages/profiles/ProfilePage.js'), 'ProfilePage'),
 });
+const audiences = createRoute({
+  getParentRoute: () => app,
+  path: '/audiences',
+  validateSearch: (search: Words): { search?: string; cursor?: string } => ({
+    search: word(search.search),
+    cursor: word(search.cursor),
+  }),
+  component: lazyRouteComponent(() => import('./pages/audiences/Audiences.js'), 'Audiences'),
+});
+const newAudience = createRoute({
+  getParentRoute: () => app,
+  path: '/audiences/new',
+  component: lazyRouteComponent(() => import('./pages/audiences/AudiencePage.js'), 'NewAudiencePage'),
+});
+const audience = createRoute({
+  getParentRoute: () => app,
+  path: '/audiences/$key',
+  component: lazyRouteComponent(() => import('./pages/audiences/AudiencePage.js'), 'AudiencePage'),
+});
 const webhooks = createRoute({
   getParentRoute: () => app,
   path: '/webhooks',
@@ -181,6 +200,9 @@ const routeTree = root.addChildren([
     template,
     profiles,
     profile,
+    audiences,
+    newAudience,
+    audience,
     webhooks,
     webhook,
     policies,

@@ -57,6 +57,55 @@ const open = async (path: string, role = 'owner') => {
 };
 const pathNow = () => new URL(page.url()).pathname + new URL(page.url()).search;
 
+describe('audiences', () => {
+  it('are built of rows, counted while they change, explained and saved', async () => {
+    await open('/audiences');
+    await page.getByRole('link', { name: /Active pros/ }).waitFor();
+    await page.getByRole('link', { name: 'New audience' }).first().click();
+    await page.getByLabel('Name').fill('Big spenders');
+    await page.getByText('Its key becomes big-spenders').waitFor();
+    await page
+      .getByRole('combobox', { name: 'Attribute' })
+      .or(page.getByLabel('Attribute'))
+      .first()
+      .fill('plan');
+    await page.getByLabel('Value').first().fill('pro');
+    await page.getByText('12,430').waitFor();
+    await page.getByRole('button', { name: 'Condition' }).click();
+    await page.getByRole('menuitem', { name: 'Event' }).click();
+    await page.getByLabel('Event', { exact: true }).fill('order.placed');
+    await page.getByRole('button', { name: 'Create audience' }).click();
+    await page.getByRole('heading', { name: 'Big spenders', level: 1 }).waitFor();
+    expect(pathNow()).toBe('/audiences/big-spenders');
+    expect(server.writes.at(-1)).toMatchObject({
+      operation: 'saveAudience',
+      body: {
+        version: 0,
+        definition: {
+          where: {
+            and: [
+              { attribute: 'plan', is: 'pro' },
+              { event: 'order.placed', within: '30d' },
+            ],
+          },
+        },
+      },
+    });
+    await page.getByLabel('External id').fill('ada');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.getByText('It was so 1 times.').waitFor();
+  });
+  it('show a rule of somebody who may not change it', async () => {
+    await open('/audiences/active-pros', 'viewer');
+    await page.getByRole('heading', { name: 'Active pros', level: 1 }).waitFor();
+    expect(await page.getByRole('button', { name: 'Save' }).count()).toBe(0);
+    expect(await page.getByRole('button', { name: 'Archive' }).count()).toBe(0);
+    expect(await page.getByRole('link', { name: 'CSV' }).getAttribute('href')).toBe(
+      '/v1/audiences/active-pros/members.csv',
+    );
+  });
+});
+
 describe('signing in', () => {
   it('leads back to where one wanted to go, and only to places inside', async () => {
     await page.goto(`${server.url}/deliveries?status=failed`);
@@ -520,6 +569,8 @@ describe('what others wrote', () => {
       `/accounts/${fixtures.accounts[0]?.id}`,
       '/templates/order-shipped',
       '/profiles/ada',
+      '/audiences',
+      '/audiences/active-pros',
       '/keys',
       '/webhooks',
       `/webhooks/${fixtures.webhookEndpoints[0]?.id}`,

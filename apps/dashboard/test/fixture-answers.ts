@@ -22,6 +22,7 @@ import {
   type WebhookEndpoint,
 } from '@carillon/contracts';
 import type { z } from 'zod';
+import * as who from './fixture-audiences.js';
 import * as log from './fixture-deliveries.js';
 import * as fixtures from './fixtures.js';
 
@@ -56,6 +57,7 @@ export const makeAnswers = (
   const { profiles, providers } = fixtures;
   const templates = [...fixtures.templates];
   const endpoints = fixtures.webhookEndpoints.map((endpoint) => ({ ...endpoint }));
+  const audiences = empty ? [] : [...who.audiences];
   const keys = fixtures.keys.map((key) => ({ ...key }));
   const redrives: Redrive[] = [];
   const retries = fixtures.retries.map((retry) => ({ ...retry }));
@@ -406,6 +408,33 @@ export const makeAnswers = (
     removeIdentity: () => undefined,
     deleteProfile: () => undefined,
     removeDevice: () => undefined,
+    listAudiences: ({ query }) =>
+      paged(
+        audiences.filter(
+          (each) =>
+            !query.search ||
+            `${each.key} ${each.name}`.toLowerCase().includes(String(query.search).toLowerCase()),
+        ),
+        query,
+      ),
+    getAudienceVocabulary: () => who.vocabulary,
+    previewAudience: () => who.preview,
+    getAudience: ({ params }) => find(audiences, (each) => each.key === params.key),
+    saveAudience: ({ params, body }) => {
+      const key = params.key ?? '';
+      const at = audiences.findIndex((each) => each.key === key);
+      const saved = who.savedAs(key, body as never, audiences[at]);
+      if (at >= 0) audiences[at] = saved;
+      else audiences.push(saved);
+      return saved;
+    },
+    archiveAudience: ({ params }) =>
+      void audiences.splice(
+        audiences.findIndex((each) => each.key === params.key),
+        1,
+      ),
+    explainAudience: () => who.explanation,
+    listMembers: ({ query }) => paged(who.members, query),
     listTemplates: ({ query }) =>
       paged(
         empty

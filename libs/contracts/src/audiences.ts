@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
-import { Channel, MessageClass } from './words.js';
+import { Channel, MessageClass, messageOutcomes } from './words.js';
 
 /** How deep clauses may stand in each other, and how many one definition may have. */
 export const MOST_CLAUSE_DEPTH = 20;
@@ -244,23 +244,6 @@ export const EventClause = z
         message: 'the first or last event is one event: leave out atLeast, atMost and then',
       });
   });
-export const messageOutcomes = [
-  'sent',
-  'delivered',
-  'opened',
-  'notOpened',
-  'clicked',
-  'notClicked',
-  'seen',
-  'read',
-  'replied',
-  'failed',
-  'bounced',
-  'suppressed',
-  'unknown',
-  'complained',
-  'unsubscribed',
-] as const;
 export const MessageClause = z
   .strictObject({
     message: z

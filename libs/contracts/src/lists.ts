@@ -229,6 +229,25 @@ export const consentSources = [
   'phone',
 ] as const;
 
+/** What rules of audiences may ask of messages; the `not…` ones: sent, and that has not come. */
+export const messageOutcomes = [
+  'sent',
+  'delivered',
+  'opened',
+  'notOpened',
+  'clicked',
+  'notClicked',
+  'seen',
+  'read',
+  'replied',
+  'failed',
+  'bounced',
+  'suppressed',
+  'unknown',
+  'complained',
+  'unsubscribed',
+] as const;
+
 export const roles = ['owner', 'editor', 'viewer'] as const;
 
 export type ReasonName = keyof typeof reasons;

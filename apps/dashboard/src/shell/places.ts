@@ -11,6 +11,7 @@ import {
   IconSend2,
   IconTemplate,
   IconUsers,
+  IconUsersGroup,
   IconWebhook,
   type Icon,
 } from '@tabler/icons-react';
@@ -23,6 +24,7 @@ export interface Place {
     | '/failures'
     | '/channels'
     | '/profiles'
+    | '/audiences'
     | '/templates'
     | '/accounts'
     | '/webhooks'
@@ -55,6 +57,7 @@ export const places: { group: string; places: Place[] }[] = [
     group: 'People and content',
     places: [
       { to: '/profiles', label: 'Profiles', icon: IconUsers, key: 'p', scope: 'profiles:read' },
+      { to: '/audiences', label: 'Audiences', icon: IconUsersGroup, key: 'u', scope: 'profiles:read' },
       { to: '/templates', label: 'Templates', icon: IconTemplate, key: 't', scope: 'templates:read' },
     ],
   },

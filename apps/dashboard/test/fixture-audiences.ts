@@ -1,0 +1,150 @@
+/** Audiences of the fixture server: a live rule, a rule that failed, a list, and answers about them. */
+import type {
+  Audience,
+  AudienceExplanation,
+  AudiencePreview,
+  AudienceSave,
+  AudienceVocabulary,
+} from '@carillon/contracts';
+import { profiles } from './fixtures.js';
+
+const hoursAgo = (hours: number): string => new Date(Date.now() - hours * 3_600_000).toISOString();
+let made = 0;
+const audience = (key: string, name: string, more: Partial<Audience>): Audience => ({
+  id: `0193a1b2-7c4d-7e5f-8a9b-${String(++made).padStart(12, '0')}`,
+  key,
+  name,
+  description: '',
+  kind: 'rule',
+  definition: null,
+  sentence: '',
+  version: 1,
+  live: false,
+  state: 'ready',
+  size: 0,
+  lastSeq: 0,
+  evaluatedAt: hoursAgo(1),
+  evaluationMs: 412,
+  problem: null,
+  usedBy: [],
+  createdAt: hoursAgo(200),
+  updatedAt: hoursAgo(3),
+  archivedAt: null,
+  ...more,
+});
+
+export const audiences: Audience[] = [
+  audience('active-pros', 'Active pros', {
+    live: true,
+    size: 12_430,
+    lastSeq: 15_022,
+    version: 3,
+    definition: {
+      where: {
+        and: [
+          { attribute: 'plan', in: ['pro', 'team'] },
+          { event: 'order.placed', atLeast: 3, within: '30d', where: [{ property: 'total', atLeast: 50 }] },
+          { not: { consent: 'email', is: 'out' } },
+          {
+            or: [
+              { field: 'locale', startsWith: 'fr' },
+              { activity: 'lastOpenedAt', withinLast: '90d' },
+              { audience: 'vips' },
+            ],
+          },
+        ],
+      },
+    },
+  }),
+  audience('birthday-today', 'Birthday today', {
+    live: true,
+    state: 'counting',
+    size: null,
+    evaluatedAt: null,
+    definition: { where: { attribute: 'birthday', anniversary: 'today' } },
+  }),
+  audience('everything-ever', 'Everything ever', {
+    state: 'failed',
+    size: null,
+    evaluatedAt: null,
+    problem:
+      'It was stopped after 55 seconds: give its events a shorter span (within), or split it into audiences of their own.',
+    definition: { where: { event: 'page.viewed', then: { event: 'order.placed' } } },
+  }),
+  audience('vips', 'Our best', { kind: 'list', size: 214, lastSeq: 260, usedBy: ['active-pros'] }),
+];
+const SENTENCES: Record<string, string> = {
+  'active-pros':
+    'plan is one of “pro”, “team”. And: Did order.placed where total is at least 50 at least 3 times in the last 30d. And: Not: Consent to email is out.',
+  'birthday-today': 'birthday has its anniversary today.',
+  'everything-ever': 'Did page.viewed, and after it order.placed.',
+  vips: 'A list that is filled from outside.',
+};
+for (const one of audiences) one.sentence = SENTENCES[one.key] ?? '';
+
+export const vocabulary: AudienceVocabulary = {
+  attributes: [
+    { name: 'plan', types: ['string'], values: ['free', 'pro', 'team'] },
+    { name: 'orders', types: ['number'], values: [0, 3, 6] },
+    { name: 'birthday', types: ['string'], values: [] },
+  ],
+  events: [
+    { name: 'order.placed', properties: ['total', 'currency'] },
+    { name: 'page.viewed', properties: ['path'] },
+  ],
+  topics: ['news', 'offers'],
+  templates: ['order-shipped'],
+  audiences: audiences.map(({ key, name }) => ({ key, name })),
+};
+
+const shown = profiles.map(({ id, externalId, email, phone }) => ({ id, externalId, email, phone }));
+export const preview: AudiencePreview = {
+  total: 12_430,
+  sample: shown.slice(0, 10),
+  reach: [
+    { channel: 'email', reachable: 9871, noAddress: 2002, optedOut: 420, suppressed: 137 },
+    { channel: 'sms', reachable: 4120, noAddress: 8290, optedOut: 20, suppressed: 0 },
+    { channel: 'push', reachable: 3011, noAddress: 9419, optedOut: 0, suppressed: 0 },
+    { channel: 'in-app', reachable: 12_430, noAddress: 0, optedOut: 0, suppressed: 0 },
+  ],
+  ms: 231,
+};
+export const members = shown.map((one, at) => ({ ...one, seq: at + 1, since: hoursAgo(at * 7 + 1) }));
+export const explanation: AudienceExplanation = {
+  profile: shown[0]!,
+  holds: false,
+  member: false,
+  since: null,
+  sentence: 'They are not in: the rule does not hold for them.',
+  rule: {
+    holds: false,
+    asks: 'All of these hold.',
+    seen: null,
+    clauses: [
+      { holds: true, asks: 'plan is one of “pro”, “team”.', seen: 'It is “pro”.', clauses: [] },
+      {
+        holds: false,
+        asks: 'Did order.placed where total is at least 50 at least 3 times in the last 30d.',
+        seen: 'It was so 1 times.',
+        clauses: [],
+      },
+      {
+        holds: true,
+        asks: 'This does not hold.',
+        seen: null,
+        clauses: [{ holds: false, asks: 'Consent to email is out.', seen: 'It is in.', clauses: [] }],
+      },
+    ],
+  },
+};
+/** What saving answers. */
+export const savedAs = (key: string, save: AudienceSave, before?: Audience): Audience =>
+  audience(key, save.name, {
+    ...before,
+    name: save.name,
+    kind: save.definition ? 'rule' : 'list',
+    definition: (save.definition ?? null) as Audience['definition'],
+    sentence: save.definition ? 'plan is “pro”.' : 'A list that is filled from outside.',
+    version: (before?.version ?? 0) + 1,
+    live: save.live,
+  });
