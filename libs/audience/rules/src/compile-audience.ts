@@ -29,6 +29,8 @@ export interface Scope {
   zones: readonly string[];
   /** By key, the audiences that clauses name. */
   audiences: ReadonlyMap<string, NamedAudience>;
+  /** By key, the topics that are described: each with those above it, the nearest first. Another stands alone. */
+  topics?: ReadonlyMap<string, TopicPath>;
   /** Only these people. */
   profileIds?: readonly string[];
 }
@@ -36,6 +38,11 @@ export interface NamedAudience {
   id: string;
   /** Where its members are not kept in rows: evaluated in place. */
   definition?: AudienceDefinition;
+}
+export interface TopicPath {
+  path: readonly string[];
+  /** A topic of transactional messages: what is said about all marketing is not about it. */
+  transactional: boolean;
 }
 export interface Compiled {
   text: string;
@@ -382,17 +389,25 @@ class Statement {
 
   private consent(channel: string, topic: string | undefined, is: 'in' | 'out' | 'unknown'): string {
     const address = ADDRESSES[channel];
+    // As the gate judges (delivery/rules): "out" of the channel is out; else the nearest word counts, once of the person
+    // and once of the address; what waits for its confirmation is no word yet.
     const alias = this.join(`consent ${channel} ${topic ?? ''}`, () => {
-      const topics = this.params.add(['', 'marketing', ...(topic === undefined ? [] : [topic])], 'text[]');
-      const words = `c.workspace_id = ${this.workspace} AND c.channel = ${this.params.add(channel, 'text')} AND c.topic = ANY(${topics})`;
-      const own = `SELECT c.profile_id, c.word FROM consents c WHERE ${words} AND c.address = ''${this.only ? ` AND ${this.only('c.profile_id')}` : ''}`;
+      const path = this.params.add(topicPath(topic, this.scope.topics), 'text[]');
+      const words = `c.workspace_id = ${this.workspace} AND c.channel = ${this.params.add(channel, 'text')} AND (c.topic = '' OR c.topic = ANY(${path}))`;
+      const own = `SELECT c.profile_id, 0 AS about, c.topic, c.word FROM consents c WHERE ${words} AND c.address = ''${this.only ? ` AND ${this.only('c.profile_id')}` : ''}`;
       const atAddress = address
-        ? ` UNION ALL SELECT p.id, c.word FROM consents c JOIN profiles p ON p.workspace_id = ${this.workspace} AND p.${address} = c.address WHERE ${words} AND c.address <> ''${this.only ? ` AND ${this.only('p.id')}` : ''}`
+        ? ` UNION ALL SELECT p.id, 1, c.topic, c.word FROM consents c JOIN profiles p ON p.workspace_id = ${this.workspace} AND p.${address} = c.address WHERE ${words} AND c.address <> ''${this.only ? ` AND ${this.only('p.id')}` : ''}`
         : '';
-      return `SELECT w.profile_id, bool_or(w.word = 'out') AS said_out FROM (${own}${atAddress}) AS w GROUP BY w.profile_id`;
+      const nearest = `SELECT w.profile_id, (array_agg(w.word ORDER BY array_position(${path}, w.topic)) FILTER (WHERE w.topic <> ''))[1] AS word,
+        bool_or(w.topic = '' AND w.word = 'out') AS blocked, bool_or(w.topic = '' AND w.word = 'in') AS open
+        FROM (${own}${atAddress}) AS w GROUP BY w.profile_id, w.about`;
+      return `SELECT n.profile_id, bool_or(n.blocked OR n.word IS NOT DISTINCT FROM 'out') AS said_out,
+        bool_or(n.word IS NOT DISTINCT FROM 'in') OR (bool_or(n.open) AND NOT bool_or(n.word IS NOT DISTINCT FROM 'pending')) AS said_in
+        FROM (${nearest}) AS n GROUP BY n.profile_id`;
     });
-    if (is === 'unknown') return `(${alias}.profile_id IS NULL)`;
-    return is === 'out' ? `(${alias}.said_out IS TRUE)` : `(${alias}.said_out IS FALSE)`;
+    if (is === 'out') return `(${alias}.said_out IS TRUE)`;
+    const isIn = `(${alias}.said_in IS TRUE AND ${alias}.said_out IS FALSE)`;
+    return is === 'in' ? isIn : `(NOT ${isIn} AND ${alias}.said_out IS NOT TRUE)`;
   }
 
   private suppressed(channel: 'email' | 'sms', reasons: readonly string[] | undefined): string {
@@ -474,6 +489,13 @@ class Statement {
 /** Whether a definition looks at everybody to decide about one: one per key, so many, the first so many. */
 export const selects = ({ dedupe, sample, limit }: AudienceDefinition): boolean =>
   dedupe !== undefined || (sample !== undefined && 'count' in sample) || limit !== undefined;
+
+/** The topics whose words count for one, the nearest first. */
+export const topicPath = (topic: string | undefined, topics: Scope['topics']): string[] => {
+  const known = topic === undefined ? undefined : topics?.get(topic);
+  if (known) return [...known.path, ...(known.transactional ? [] : ['marketing'])];
+  return topic === undefined || topic === 'marketing' ? ['marketing'] : [topic, 'marketing'];
+};
 
 const all = (conditions: readonly string[]): string =>
   conditions.length === 0 ? 'TRUE' : `(${conditions.join(' AND ')})`;

@@ -13,6 +13,7 @@ import type {
 } from '@carillon/contracts';
 import { createHash } from 'node:crypto';
 import { comparable } from './comparable.js';
+import type { TopicPath } from './compile-audience.js';
 import { testHolds } from './evaluate-test.js';
 import type { Person, PersonEvent, PersonMessage } from './person.js';
 import { clauseSentence, seenSentence } from './sentences.js';
@@ -23,6 +24,7 @@ export interface World {
   /** The workspace's zone. */
   zone: string;
   zones: ReadonlySet<string>;
+  topics?: ReadonlyMap<string, TopicPath>;
   /** By key; one with a definition is evaluated in place. `members`: ids of people, where it looks at everybody. */
   audiences: ReadonlyMap<
     string,
@@ -139,11 +141,7 @@ function leaf(clause: Leaf, person: Person, world: World): { holds: boolean; see
     return { holds: often(seen, clause), seen };
   }
   if ('consent' in clause) {
-    const topics = ['', 'marketing', clause.topic];
-    const words = person.consents.filter(
-      ({ channel, topic }) => channel === clause.consent && topics.includes(topic),
-    );
-    const seen = words.some(({ word }) => word === 'out') ? 'out' : words.length > 0 ? 'in' : 'unknown';
+    const seen = wordOf(clause.consent, clause.topic, person, world);
     return { holds: seen === clause.is, seen };
   }
   if ('suppressed' in clause) {
@@ -178,6 +176,32 @@ function leaf(clause: Leaf, person: Person, world: World): { holds: boolean; see
   }
   const seen = Number.parseInt(hash(clause.share.salt ?? '', person.id).slice(0, 8), 16);
   return { holds: inShare(clause.share, person.id), seen: (seen / 2 ** 32) * 100 };
+}
+
+/** What a person says about a topic of a channel, as the gate judges. */
+function wordOf(
+  channel: string,
+  topic: string | undefined,
+  person: Person,
+  world: World,
+): 'in' | 'out' | 'unknown' {
+  const words = person.consents.filter((word) => word.channel === channel);
+  const ofChannel = words.filter((word) => word.topic === '').map(({ word }) => word);
+  if (ofChannel.includes('out')) return 'out';
+  const described = topic === undefined ? undefined : world.topics?.get(topic);
+  const path: readonly (string | undefined)[] = described?.transactional
+    ? described.path
+    : [...(described?.path ?? [topic]), 'marketing'];
+  const nearest = (['profile', 'address'] as const).map((about) => {
+    for (const key of path) {
+      const said = words.find((word) => word.about === about && word.topic === key);
+      if (said) return said.word;
+    }
+    return undefined;
+  });
+  if (nearest.includes('out')) return 'out';
+  if (nearest.includes('in')) return 'in';
+  return ofChannel.includes('in') && !nearest.includes('pending') ? 'in' : 'unknown';
 }
 
 function did(

@@ -14,7 +14,7 @@ export { judgeEventTime, MOST_AHEAD_MS } from './event-time.js';
 export type { EventTime } from './event-time.js';
 export { attributeFault } from './attribute-type.js';
 export { compileAudience, compileRules, selects } from './compile-audience.js';
-export type { Compiled, NamedAudience, Scope } from './compile-audience.js';
+export type { Compiled, NamedAudience, Scope, TopicPath } from './compile-audience.js';
 export { clauseHolds, evaluateAudience, explainClause } from './evaluate-audience.js';
 export type { Explained, World } from './evaluate-audience.js';
 export { mentionsOf } from './mentions.js';

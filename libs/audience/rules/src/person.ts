@@ -14,7 +14,12 @@ export interface Person {
   events: readonly PersonEvent[];
   messages: readonly PersonMessage[];
   /** Of the person and of their present addresses. */
-  consents: readonly { channel: string; topic: string; word: 'in' | 'out' }[];
+  consents: readonly {
+    about: 'profile' | 'address';
+    channel: string;
+    topic: string;
+    word: 'in' | 'out' | 'pending';
+  }[];
   /** Of their present addresses. */
   suppressions: readonly { channel: string; reason: string }[];
   devices: readonly { platform: string; app: string | null; lastSeenAt: Date }[];

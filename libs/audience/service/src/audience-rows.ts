@@ -5,6 +5,7 @@ import {
   selects,
   type NamedAudience,
   type Scope,
+  type TopicPath,
 } from '@carillon/audience-rules';
 import type { Audience, AudienceDefinition, Clause } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
@@ -80,7 +81,22 @@ export async function scopeOf(
       id: audience.id,
       ...(!keepsMembers(audience) && audience.definition && { definition: audience.definition }),
     });
-  return { workspaceId, now: row?.now ?? new Date(), zone, zones: [...zones], audiences: named };
+  const topics = await sql.query<TopicPath & { key: string }>(
+    `WITH RECURSIVE up AS (
+       SELECT key AS wanted, key, parent, class, 1 AS height FROM topics WHERE workspace_id = $1
+       UNION ALL
+       SELECT u.wanted, t.key, t.parent, u.class, u.height + 1 FROM up u JOIN topics t ON t.workspace_id = $1 AND t.key = u.parent WHERE u.height < 10)
+     SELECT wanted AS key, array_agg(key ORDER BY height) AS path, bool_or(class = 'transactional') AS transactional FROM up GROUP BY wanted`,
+    [workspaceId],
+  );
+  return {
+    topics: new Map(topics.map((topic) => [topic.key, topic])),
+    workspaceId,
+    now: row?.now ?? new Date(),
+    zone,
+    zones: [...zones],
+    audiences: named,
+  };
 }
 
 /** What a rule looks at, with what the rules look at that it names and that keep no members. */

@@ -61,7 +61,7 @@ export async function previewAudience(
   const counts = channels.flatMap((channel, i) => [
     `count(*) FILTER (WHERE NOT ${has[channel]}) AS a${i}`,
     `count(*) FILTER (WHERE ${has[channel]} AND s${i}.address IS NOT NULL) AS s${i}`,
-    `count(*) FILTER (WHERE ${has[channel]} AND s${i}.address IS NULL AND coalesce(w${i}.said_out, ${byDefault})) AS o${i}`,
+    `count(*) FILTER (WHERE ${has[channel]} AND s${i}.address IS NULL AND (coalesce(w${i}.said_out, FALSE) OR NOT coalesce(w${i}.said_in, FALSE) AND (${byDefault} OR coalesce(w${i}.waits, FALSE)))) AS o${i}`,
   ]);
   const joins = channels.map((channel, i) => {
     const address = { email: 'c.email', sms: 'c.phone' }[channel as string] ?? 'NULL::text';
@@ -74,7 +74,7 @@ export async function previewAudience(
   const [row] = await sql.query<Record<string, number> & { sample: string[] | null }>(
     `WITH chosen AS MATERIALIZED (${text}),
      words AS MATERIALIZED (
-       SELECT channel, profile_id, bool_or(word = 'out') AS said_out FROM (
+       SELECT channel, profile_id, bool_or(word = 'out') AS said_out, bool_or(word = 'in') AS said_in, bool_or(word = 'pending') AS waits FROM (
          SELECT k.channel, k.profile_id, k.word FROM consents k
           WHERE k.workspace_id = ${w} AND k.address = '' AND k.topic IN ('', 'marketing')
          UNION ALL

@@ -41,9 +41,9 @@ export async function personByExternalId(
   );
   const told = await linesOf(sql, workspaceId, messages as unknown as { id: string; day: string }[]);
   const consents = await sql.query<Person['consents'][number]>(
-    `SELECT channel, topic, word FROM consents WHERE workspace_id = $1 AND address = '' AND profile_id = $2
+    `SELECT 'profile' AS about, channel, topic, word FROM consents WHERE workspace_id = $1 AND address = '' AND profile_id = $2
      UNION ALL
-     SELECT channel, topic, word FROM consents WHERE workspace_id = $1 AND ((channel = 'email' AND address = $3) OR (channel = 'sms' AND address = $4))`,
+     SELECT 'address', channel, topic, word FROM consents WHERE workspace_id = $1 AND ((channel = 'email' AND address = $3) OR (channel = 'sms' AND address = $4))`,
     [...of, profile.email, profile.phone],
   );
   const suppressions = await sql.query<Person['suppressions'][number]>(

@@ -166,7 +166,7 @@ export async function storePeople(
   // Every second word is about the address, and so of everybody who has it.
   const words = new Map<
     string,
-    { channel: string; address: string; profileId: string; topic: string; word: 'in' | 'out' }
+    { channel: string; address: string; profileId: string; topic: string; word: 'in' | 'out' | 'pending' }
   >();
   for (const p of people)
     p.consents.forEach(({ channel, topic, word }, i) => {
@@ -212,13 +212,15 @@ export async function storePeople(
     ...p,
     // A run goes by its own id.
     messages: p.messages.map((m) => ({ ...m, sourceId: runs.get(m.sourceId ?? '') ?? m.sourceId })),
-    consents: [...words.values()].filter(
-      (w) =>
-        w.profileId === p.id ||
-        (w.address !== '' &&
-          ((w.channel === 'email' && w.address === p.email) ||
-            (w.channel === 'sms' && w.address === p.phone))),
-    ),
+    consents: [...words.values()]
+      .filter(
+        (w) =>
+          w.profileId === p.id ||
+          (w.address !== '' &&
+            ((w.channel === 'email' && w.address === p.email) ||
+              (w.channel === 'sms' && w.address === p.phone))),
+      )
+      .map((w) => ({ ...w, about: w.address === '' ? ('profile' as const) : ('address' as const) })),
     suppressions: blocked.filter(({ address }) => address === p.email || address === p.phone),
   }));
 }

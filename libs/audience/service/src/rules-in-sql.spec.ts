@@ -127,7 +127,11 @@ const bag = (base: Date) =>
   fc.dictionary(fc.constantFrom(...attributeNames), jsonValue(base), { maxKeys: 5, noNullPrototype: true });
 const eventNames = ['order.placed', 'app.opened', 'Größe'] as const;
 const channels = ['email', 'sms', 'push', 'in-app'] as const;
-const topics = ['', 'marketing', 'news', 'offers'] as const;
+const topics = ['', 'marketing', 'news', 'offers', 'daily', 'bills'] as const;
+const described = new Map([
+  ['daily', { path: ['daily', 'news'], transactional: false }],
+  ['bills', { path: ['bills'], transactional: true }],
+]);
 
 const person = (base: Date): fc.Arbitrary<Person> => {
   const past = apart.map((ms) => new Date(base.getTime() - ms));
@@ -204,9 +208,10 @@ const person = (base: Date): fc.Arbitrary<Person> => {
         fc.record({
           channel: fc.constantFrom(...channels),
           topic: fc.constantFrom(...topics),
-          word: fc.constantFrom('in' as const, 'out' as const),
+          word: fc.constantFrom('in' as const, 'out' as const, 'pending' as const),
+          about: fc.constant('profile' as const),
         }),
-        { maxLength: 3, selector: ({ channel, topic }) => `${channel} ${topic}` },
+        { maxLength: 6, selector: ({ channel, topic }) => `${channel} ${topic}` },
       ),
       devices: fc.array(
         fc.record({
@@ -416,7 +421,7 @@ const leaf = (base: Date): fc.Arbitrary<ClauseInput> => {
       weight: 2,
       arbitrary: merged(
         fc.record({ consent: fc.constantFrom(...channels), is: fc.constantFrom('in', 'out', 'unknown') }),
-        optional('topic', fc.constantFrom('news', 'offers')),
+        optional('topic', fc.constantFrom('news', 'offers', 'daily', 'bills', 'marketing')),
       ),
     },
     {
@@ -572,6 +577,7 @@ describe('rules in SQL and in memory', () => {
             zone: workspaceZone,
             zones: new Set(known),
             audiences: new Map(named),
+            topics: described,
           };
           const scope = {
             workspaceId: fixture.here,
@@ -579,6 +585,7 @@ describe('rules in SQL and in memory', () => {
             zone: workspaceZone,
             zones: known,
             audiences: named,
+            topics: described,
           };
           const some = people.filter((_, i) => i % 2 === 0).map(({ id }) => id);
           for (const given of definitions) {
