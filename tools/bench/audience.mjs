@@ -1,10 +1,11 @@
 /**
  * `npm run bench -- audience [people]`: a workspace of so many people (1,000,000) who have done ten times as much
  * (tools/people.mjs), and on it the figures of the audience service: events taken in, durable, in batches of 500; states of
- * profiles read at 1,000 a second. What each could be at best is measured in the same run.
+ * profiles read at 1,000 a second; rules previewed, frozen into a run, and followed live. What each could be at best is measured in the same run.
  */
 import pg from 'pg';
 import { makePeople, progressBar } from '../people.mjs';
+import { liveLag, previews, snapshots } from './parts/rules.mjs';
 import { costCells, costHead, machine, measure, quantiles, round, startPart, table } from './harness.mjs';
 
 const CLIENTS = 3;
@@ -13,7 +14,15 @@ const SIZE = 500;
 const RATE = 1000;
 const SECONDS = 15;
 
-export default async function audience({ url, apiKey, ownerUrl, pids, setting, more: [count = '1000000'] }) {
+export default async function audience({
+  url,
+  apiKey,
+  ownerUrl,
+  appUrl,
+  pids,
+  setting,
+  more: [count = '1000000'],
+}) {
   const people = Number(count);
   const owner = new pg.Client({ connectionString: ownerUrl });
   await owner.connect();
@@ -33,8 +42,8 @@ export default async function audience({ url, apiKey, ownerUrl, pids, setting, m
       `\n${round(people)} people and ${round(people * 10)} events made in ${round((performance.now() - from) / 1000)} s\n`,
     );
     const watched = { owner, processes: { ...pids, generator: part.pid } };
-    const bench = { owner, workspaceId, people, part, watched };
-    for (const section of [intake, states]) {
+    const bench = { url, apiKey, appUrl, owner, workspaceId, people, part, watched };
+    for (const section of [previews, snapshots, liveLag, intake, states]) {
       await section(bench);
       console.log();
     }

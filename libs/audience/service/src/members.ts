@@ -76,8 +76,8 @@ export async function writeChanges(
       [workspaceId, left.map((c) => c.audienceId), left.map((c) => c.profileId)],
     );
   await sql.execute(
-    `INSERT INTO audience_changes (workspace_id, audience_id, seq, profile_id, change, cause)
-     SELECT $1, u.audience_id, u.seq, u.profile_id, u.change, $6
+    `INSERT INTO audience_changes (workspace_id, audience_id, seq, profile_id, change, cause, at)
+     SELECT $1, u.audience_id, u.seq, u.profile_id, u.change, $6, clock_timestamp()
      FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[]) AS u(audience_id, seq, profile_id, change)`,
     [
       workspaceId,

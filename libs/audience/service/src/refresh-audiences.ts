@@ -27,7 +27,7 @@ const SLICE = 1000;
 const RULES = 40;
 /** Whoever evaluates as a whole has this long; then another may. */
 const LEASE_S = 120;
-/** Rules that time moves are evaluated this often, and never more than a twentieth of the time. */
+/** Rules that time moves are evaluated this often; all of a workspace together take a quarter of a worker's time at most. */
 const SWEEP_S = 60;
 /** Changes that others hear of person by person; more, and they are evaluated as a whole. */
 const MOST_STALE = 10_000;
@@ -371,7 +371,8 @@ const finish = (
 ): Promise<number> =>
   sql.execute(
     `UPDATE audiences SET evaluated_at = clock_timestamp(), evaluation_ms = $4::integer, problem = $5::text,
-       due_at = CASE WHEN due_at <= now() THEN due_at WHEN live AND (swept OR $5::text IS NOT NULL) THEN now() + make_interval(secs => greatest($6::integer, $4::integer / 50)) END
+       due_at = CASE WHEN due_at <= now() THEN due_at WHEN live AND (swept OR $5::text IS NOT NULL) THEN now() + make_interval(secs => greatest($6::integer,
+           (SELECT sum(s.evaluation_ms) / 250 FROM audiences s WHERE s.workspace_id = $1 AND s.live AND s.swept)::integer)) END
      WHERE workspace_id = $1 AND id = $2 AND version = $3`,
     [workspaceId, audience.id, audience.version, ms, problem, SWEEP_S],
   );
