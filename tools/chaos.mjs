@@ -59,7 +59,9 @@ await runCommand(async ({ onStop, stopping }) => {
   }
   const chosen = choose(scenarios);
   const { runAll } = await import('./chaos/matrix.mjs');
-  const rows = await runAll(chosen, options);
+  // After each row: a run that is ended early has not been for nothing.
+  const onRow = (row) => asked.json && writeRows(asked.json, [row], scenarios);
+  const rows = await runAll(chosen, { ...options, onRow });
   say(`\n${table(rows)}`);
   for (const row of rows.filter((r) => !r.ok && !r.skipped)) {
     say(`\n${row.scenario} (${row.queue}): ${row.why.join('; ')}`);
