@@ -4,7 +4,7 @@
  * it come to rest, and judges by ledgers that others keep: what was promised, what arrived, what the log says.
  *
  *   npm run chaos                     the whole matrix
- *   npm run chaos -- --quick          the sample that CI runs
+ *   npm run chaos -- --quick          a sample, in minutes
  *   npm run chaos -- --drill          bugs on purpose: each must be caught
  *   --list  --scenario NAME  --queue postgres|redis  --seed N  --rate N  --json FILE (and the table beside it; other rows in it stay)  --keep (ledgers of failures)
  */

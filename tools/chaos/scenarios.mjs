@@ -1,6 +1,6 @@
 /**
  * What is done to an installation, one entry per row of the matrix. `during` runs beside the load. `how` starts the
- * services; `stage` says which kind of installation it wants; `quick` puts it into the sample that CI runs.
+ * services; `stage` says which kind of installation it wants; `quick` puts it into a sample, in minutes.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
