@@ -319,6 +319,34 @@ describe('a profile that is deleted', () => {
   });
 });
 
+describe('a person that is erased', () => {
+  it('goes under every name, with what was sent to any of them and what is on its way', async () => {
+    await put('whole');
+    await put('part');
+    const body = {
+      to: { profile: 'part' },
+      channels: ['in-app'],
+      content: { 'in-app': { title: 'T', body: 'B' } },
+    };
+    await ask('sendMessage', { body });
+    const part = await get('part');
+    await merge('whole', 'part');
+    const { id } = await get('whole');
+    const [erased] = await Promise.all([
+      ask('erasePerson', { body: { externalId: 'part' } }),
+      ...Array.from({ length: 30 }, () => track({ profile: 'whole', name: 'n', unknownProfile: 'refuse' })),
+    ]);
+    expect(erased.status).toBeLessThan(300);
+    for (const name of ['whole', 'part'])
+      expect((await ask('getProfile', { params: { externalId: name } })).status).toBe(404);
+    const ids = [[id, part.id]];
+    for (const table of ['events', 'profile_activity', 'deliveries', 'messages'])
+      expect(
+        (await at.owner.query(`SELECT FROM ${table} WHERE profile_id = ANY($1::uuid[])`, ids)).rowCount,
+      ).toBe(0);
+  });
+});
+
 describe('timeline', () => {
   it('gives everything once, newest first, in pages of any size', async () => {
     await put('tim', { email: 'tim@x.example' });

@@ -62,5 +62,18 @@ export async function whoTheyBecame(
   return new Map(rows.map(({ asked, kept }) => [asked, kept]));
 }
 
+/** @returns the id of a profile and those of all that have become part of it: rows of the log may name any of them */
+export async function idsOfPerson(sql: Sql, workspaceId: string, profileId: string): Promise<string[]> {
+  const rows = await sql.query<{ id: string }>(
+    `WITH RECURSIVE person AS (
+       SELECT $2::uuid AS id
+       UNION
+       SELECT m.merged_id FROM profile_merges m JOIN person p ON m.workspace_id = $1 AND m.kept_id = p.id)
+     SELECT id FROM person`,
+    [workspaceId, profileId],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** An identity as one text; also the external id of a profile that is made for one. */
 export const identityText = ({ namespace, value }: IdentityKey): string => `${namespace}:${value}`;

@@ -23,7 +23,7 @@ export type { Change } from './stale.js';
 export { ensureEventMonths, keepEvents } from './event-months.js';
 export { Intake } from './intake.js';
 export type { EventResult } from './intake.js';
-export { idsByExternalId, idsByIdentity } from './find-profiles.js';
+export { idsByExternalId, idsByIdentity, idsOfPerson } from './find-profiles.js';
 export { AudienceRefresher } from './refresh-audiences.js';
 export { asAWhole, membersQuery } from './evaluate.js';
 export { audienceByKey } from './audience-rows.js';

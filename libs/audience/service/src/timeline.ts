@@ -5,6 +5,7 @@
  */
 import { timelineKinds, type Page, type TimelineEntry, type TimelineKind } from '@carillon/contracts';
 import { dayOf, timeOf, type Sql } from '@carillon/database';
+import { idsOfPerson } from './find-profiles.js';
 
 /** How far back messages are looked for: as listing them does. */
 const LOG_DAYS = 90;
@@ -35,18 +36,11 @@ export async function readTimeline(
   kinds: readonly TimelineKind[],
   page: { limit: number; cursor: Cursor | null },
 ): Promise<Page<Entry>> {
-  const rows = await sql.query<{ id: string }>(
-    `WITH RECURSIVE person AS (
-       SELECT $2::uuid AS id
-       UNION
-       SELECT m.merged_id FROM profile_merges m JOIN person p ON m.workspace_id = $1 AND m.kept_id = p.id)
-     SELECT id FROM person`,
-    [workspaceId, id],
-  );
+  const ids = await idsOfPerson(sql, workspaceId, id);
   const source = {
     sql,
     workspaceId,
-    ids: rows.map((row) => row.id),
+    ids,
     limit: page.limit + 1,
     cursor: page.cursor,
   };

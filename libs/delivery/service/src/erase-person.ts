@@ -6,7 +6,13 @@
  * address, so that counts add up; the history of consent without either; of each address a keyed hash of what was refused
  * there (erased.ts), so that an erased address stays as blocked as it was.
  */
-import { consentsOfPerson, eraseAddresses } from '@carillon/audience-service';
+import {
+  consentsOfPerson,
+  eraseAddresses,
+  idsByExternalId,
+  idsOfPerson,
+  withoutWriters,
+} from '@carillon/audience-service';
 import { dayOf, type Sql } from '@carillon/database';
 import { eraseMessage } from './erase.js';
 import { groupBy } from './group-by.js';
@@ -29,10 +35,11 @@ interface Person {
 }
 
 const personAt = async (sql: Sql, workspaceId: string, externalId: string): Promise<Person | null> => {
+  const id = (await idsByExternalId(sql, workspaceId, [externalId])).get(externalId);
   const [row] = await sql.query<Person>(
     `SELECT id, external_id AS "externalId", email, email_original AS "emailOriginal", phone, phone_original AS "phoneOriginal"
-     FROM profiles WHERE workspace_id = $1 AND external_id = $2 FOR UPDATE`,
-    [workspaceId, externalId],
+     FROM profiles WHERE workspace_id = $1 AND id = $2 FOR UPDATE`,
+    [workspaceId, id ?? null],
   );
   return row ?? null;
 };
@@ -43,10 +50,13 @@ export async function erasePerson(
   workspaceId: string,
   externalId: string,
 ): Promise<Erasure | null> {
+  // Alone, so that no event or device is on its way to somebody who is erased.
+  await withoutWriters(sql, workspaceId);
   const person = await personAt(sql, workspaceId, externalId);
   if (!person) return null;
+  const ids = await idsOfPerson(sql, workspaceId, person.id);
   const addresses = [person.email, person.phone].filter((a) => a !== null);
-  const deliveries = await deliveriesTo(sql, workspaceId, person.id, addresses);
+  const deliveries = await deliveriesTo(sql, workspaceId, ids, addresses);
 
   const messages = [...new Set(deliveries.flatMap((d) => (d.own ? [d.messageId] : [])))];
   let busy = 0;
@@ -90,8 +100,8 @@ export async function erasePerson(
   await sql.execute(
     `UPDATE run_members m SET data = NULL FROM runs r
      WHERE r.workspace_id = $1 AND (r.id::text = ANY($3) OR r.state IN ('planned', 'running', 'paused'))
-       AND m.day = r.day AND m.run_id = r.id AND m.workspace_id = $1 AND m.profile_id = $2 AND m.data IS NOT NULL`,
-    [workspaceId, person.id, [...new Set(shared.flatMap((d) => d.sourceId ?? []))]],
+       AND m.day = r.day AND m.run_id = r.id AND m.workspace_id = $1 AND m.profile_id = ANY($2::uuid[]) AND m.data IS NOT NULL`,
+    [workspaceId, ids, [...new Set(shared.flatMap((d) => d.sourceId ?? []))]],
   );
   await eraseAddresses(sql, workspaceId, person);
   await sql.execute('DELETE FROM profiles WHERE workspace_id = $1 AND id = $2', [workspaceId, person.id]);
@@ -121,14 +131,14 @@ interface Delivery {
 async function deliveriesTo(
   sql: Sql,
   workspaceId: string,
-  profileId: string,
+  profileIds: readonly string[],
   addresses: readonly string[],
 ): Promise<Delivery[]> {
   const rows = await sql.query<Omit<Delivery, 'own'>>(
-    `SELECT day::text AS day, id, message_id AS "messageId", status, source_id AS "sourceId" FROM deliveries WHERE workspace_id = $1 AND profile_id = $2
+    `SELECT day::text AS day, id, message_id AS "messageId", status, source_id AS "sourceId" FROM deliveries WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])
      UNION
      SELECT day::text, id, message_id, status, source_id FROM deliveries WHERE workspace_id = $1 AND profile_id IS NULL AND address = ANY($3)`,
-    [workspaceId, profileId, addresses],
+    [workspaceId, profileIds, addresses],
   );
   const own = new Set<string>();
   for (const [day, some] of groupBy(new Set(rows.map((r) => r.messageId)), dayOf))
@@ -167,7 +177,8 @@ export async function exportPerson(
     );
   const rows = async (text: string, ...params: unknown[]) =>
     (await of(text, ...params)).map(({ row }) => row);
-  const deliveries = await deliveriesTo(sql, workspaceId, person.id, addresses);
+  const ids = await idsOfPerson(sql, workspaceId, person.id);
+  const deliveries = await deliveriesTo(sql, workspaceId, ids, addresses);
   const log: Record<string, unknown>[] = [];
   const messages: Record<string, unknown>[] = [];
   for (const [day, some] of groupBy(deliveries, (d) => d.day)) {
