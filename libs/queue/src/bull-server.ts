@@ -15,8 +15,8 @@ export interface BullServerOptions {
   backend: QueueBackend;
   /** The services whose queues this process works. */
   services: readonly Service[];
-  /** How long `close` waits for handlers at work. Milliseconds, default 10 s. */
-  graceMs?: number;
+  /** How long `close` waits for handlers at work, asked when it begins. Milliseconds, default 10 s. */
+  graceMs?: number | (() => number);
   watchdog?: Watchdog;
   log?: LoggerService;
 }
@@ -65,7 +65,8 @@ export class BullServer extends Server implements CustomTransportStrategy {
 
   /** Stops fetching, and waits for the handlers at work as long as the grace allows. */
   async close(): Promise<void> {
-    const grace = this.options.graceMs ?? 10_000;
+    const { graceMs = 10_000 } = this.options;
+    const grace = typeof graceMs === 'function' ? graceMs() : graceMs;
     await Promise.all(this.workers.splice(0).map((worker) => worker.close(grace)));
   }
 

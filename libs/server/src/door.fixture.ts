@@ -31,7 +31,7 @@ type StandIn = (call: Call<OperationName>) => unknown;
 type Answering = (call: Call<OperationName>) => never;
 
 /** A module that answers the given operations, and refuses the other ones as not found. */
-function standIns(answers: Partial<Record<OperationName, StandIn>>): Type {
+export function standIns(answers: Partial<Record<OperationName, StandIn>>): Type {
   class StandInController {}
   for (const name of (Object.keys(operations) as OperationName[]).filter((n) => !own.includes(n))) {
     const answer: StandIn =

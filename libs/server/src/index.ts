@@ -16,4 +16,5 @@ export { openApi } from './openapi.js';
 export type { OpenApiDocument } from './openapi.js';
 export { runApi, runService, startApi, startWorker } from './service.js';
 export type { ApiOptions, Running, ServiceOptions } from './service.js';
+export { Grace } from './grace.js';
 export { untilStopped } from './until-stopped.js';

@@ -17,6 +17,7 @@ import { checkOperations } from './check-operations.js';
 import { DashboardModule } from './dashboard.js';
 import { DocsController } from './docs.controller.js';
 import { Doorkeeper } from './doorkeeper.js';
+import { Grace } from './grace.js';
 import { HealthController } from './health.controller.js';
 import { healthDoor } from './health-door.js';
 import { Health } from './health.js';
@@ -52,10 +53,14 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** What every service has: database, queues, health. */
+/** What every service has beside database and queues. */
 @Global()
 @Module({ providers: [Health], exports: [Health] })
-class PlatformModule {}
+class PlatformModule {
+  static with(grace: Grace): DynamicModule {
+    return { module: PlatformModule, providers: [{ provide: Grace, useValue: grace }], exports: [Grace] };
+  }
+}
 
 /** Credentials, and the operations that belong to no service. */
 @Global()
@@ -66,13 +71,18 @@ class PlatformModule {}
 })
 class DoorModule {}
 
-function assemble(options: ServiceOptions, backend: QueueBackend, more: readonly AnyModule[]): Type {
+function assemble(
+  options: ServiceOptions,
+  backend: QueueBackend,
+  grace: Grace,
+  more: readonly AnyModule[],
+): Type {
   const { database } = config();
   @Module({
     imports: [
       DatabaseModule.forRoot({ url: database.url, max: database.poolSize, name: `carillon ${options.name}` }),
       QueueModule.forRoot(backend),
-      PlatformModule,
+      PlatformModule.with(grace),
       ...more,
       ...options.modules,
     ],
@@ -84,19 +94,25 @@ function assemble(options: ServiceOptions, backend: QueueBackend, more: readonly
 const backendOf = (): QueueBackend =>
   queueBackend({ databaseUrl: config().database.url, queueUrl: config().queue.url });
 
-const workers = ({ services }: ServiceOptions, backend: QueueBackend): MicroserviceOptions => ({
-  strategy: new BullServer({ backend, services, graceMs: config().limits.shutdownGraceSeconds * 1000 }),
+const graceOf = (): Grace => new Grace(config().limits.shutdownGraceSeconds * 1000);
+
+const workers = ({ services }: ServiceOptions, backend: QueueBackend, grace: Grace): MicroserviceOptions => ({
+  strategy: new BullServer({ backend, services, graceMs: () => grace.leftMs() }),
 });
 
 /** Starts a service without an HTTP door of its own, and its health door where the configuration gives it a port. */
 export async function startWorker(options: ServiceOptions): Promise<Running> {
   const backend = backendOf();
+  const grace = graceOf();
   const logger = new ServiceLogger(options.name);
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(assemble(options, backend, []), {
-    ...workers(options, backend),
-    logger,
-    abortOnError: false,
-  });
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(
+    assemble(options, backend, grace, []),
+    {
+      ...workers(options, backend, grace),
+      logger,
+      abortOnError: false,
+    },
+  );
   const { host, ports } = config().health;
   try {
     await bootChecks(app, backend);
@@ -107,6 +123,7 @@ export async function startWorker(options: ServiceOptions): Promise<Running> {
       url: door?.url ?? null,
       app,
       close: async () => {
+        grace.leftMs();
         app.get(Health).stopping();
         await app.close();
         await door?.close();
@@ -121,11 +138,13 @@ export async function startWorker(options: ServiceOptions): Promise<Running> {
 /** Starts the HTTP door with the services mounted behind it; works queues as well when `services` names some. */
 export async function startApi(options: ApiOptions): Promise<Running> {
   const backend = backendOf();
+  const grace = graceOf();
   const { dashboard } = options;
   // Last, because its wildcard takes every address that nobody else answers.
   const root = assemble(
     { ...options, modules: [...options.modules, ...(dashboard ? [DashboardModule.at(dashboard)] : [])] },
     backend,
+    grace,
     [DoorModule],
   );
   const app = await NestFactory.create<NestFastifyApplication>(root, httpAdapter(), {
@@ -135,7 +154,8 @@ export async function startApi(options: ApiOptions): Promise<Running> {
   });
   try {
     await bootChecks(app, backend);
-    if (options.services.length > 0) app.connectMicroservice<MicroserviceOptions>(workers(options, backend));
+    if (options.services.length > 0)
+      app.connectMicroservice<MicroserviceOptions>(workers(options, backend, grace));
     await prepareDoor(app, dashboard);
     await app.init();
     checkOperations(app);
@@ -145,6 +165,7 @@ export async function startApi(options: ApiOptions): Promise<Running> {
       url,
       app,
       close: async () => {
+        grace.leftMs();
         app.get(Health).stopping();
         await app.close();
       },

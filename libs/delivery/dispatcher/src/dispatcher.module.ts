@@ -16,6 +16,7 @@ import {
   SendContexts,
 } from '@carillon/delivery-service';
 import { Queues, workController } from '@carillon/queue';
+import { Grace } from '@carillon/server';
 import {
   Inject,
   Logger,
@@ -53,6 +54,7 @@ export class DispatcherModule
     @Inject(AccountFlow) private readonly flow: AccountFlow,
     @Inject(LocalDispatchers) private readonly dispatchers: LocalDispatchers,
     @Inject(DELIVERERS) private readonly deliverers: readonly Deliverer[],
+    @Inject(Grace) private readonly grace: Grace,
   ) {}
 
   /** @param channels whose lanes this process works: one per dispatcher app, all in the standalone process */
@@ -127,7 +129,7 @@ export class DispatcherModule
 
   /** What is accepted from now on is queued, for another process or for the next start. */
   async beforeApplicationShutdown(): Promise<void> {
-    const graceMs = config().limits.shutdownGraceSeconds * 1000;
+    const graceMs = this.grace.leftMs();
     await Promise.all(
       [...this.direct].map(([channel, lane]) => {
         this.dispatchers.withdraw(channel);

@@ -2,9 +2,9 @@
  * Tells endpoints what happened: claims due rows under a lease, calls, records. Several senders may run. Each endpoint
  * has places of its own, so that a slow one delays nobody else; one that fails has few.
  */
-import { config } from '@carillon/config';
 import type { WebhookBody } from '@carillon/contracts';
 import { Database } from '@carillon/database';
+import { Grace } from '@carillon/server';
 import { afterWebhook } from '@carillon/delivery-rules';
 import {
   Inject,
@@ -66,6 +66,7 @@ export class WebhookSender implements OnApplicationBootstrap, BeforeApplicationS
   constructor(
     @Inject(Database) private readonly database: Database,
     @Inject(WebhookCalls) private readonly way: WebhookCalls,
+    @Inject(Grace) private readonly grace: Grace,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -76,12 +77,11 @@ export class WebhookSender implements OnApplicationBootstrap, BeforeApplicationS
     this.stopped = true;
     clearTimeout(this.timer);
     await this.ticking;
-    const graceMs = config().limits.shutdownGraceSeconds * 1000;
     // What is cut off is told again by another sender when its lease ends.
     const grace = new AbortController();
     await Promise.race([
       Promise.all(this.calls),
-      sleep(graceMs, undefined, { signal: grace.signal }).catch(() => undefined),
+      sleep(this.grace.leftMs(), undefined, { signal: grace.signal }).catch(() => undefined),
     ]);
     grace.abort();
     await this.recording;

@@ -13,6 +13,7 @@ import {
   type WebhookEndpointCreated,
   type WebhookMessage,
 } from '@carillon/contracts';
+import { Grace } from '@carillon/server';
 import { dayOf, Database, newId } from '@carillon/database';
 import { eventually } from '@carillon/testing';
 import { startTestApi, type TestApi } from '@carillon/testing/api';
@@ -86,7 +87,7 @@ const passes = (look: () => void | Promise<void>) =>
   }, 20_000);
 
 function sender(): WebhookSender {
-  const one = new WebhookSender(api.database, new WebhookCalls());
+  const one = new WebhookSender(api.database, new WebhookCalls(), new Grace(15_000));
   senders.push(one);
   return one;
 }

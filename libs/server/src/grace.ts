@@ -1,0 +1,19 @@
+/**
+ * How long a stopping process may still take. One deadline for whoever finishes something there, so that waits that
+ * follow each other (door, direct lanes, webhooks, workers) do not add up past the moment at which the process gives up.
+ */
+export class Grace {
+  private endsAt: number | undefined;
+
+  constructor(
+    private readonly wholeMs: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** The deadline is set by the first call. @returns what is left of it, never below 0 */
+  leftMs(): number {
+    const now = this.now();
+    this.endsAt ??= now + this.wholeMs;
+    return Math.max(0, Math.round(this.endsAt - now));
+  }
+}
