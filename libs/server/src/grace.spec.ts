@@ -1,4 +1,5 @@
 import { loadConfig, useConfig } from '@carillon/config';
+import { queuesOf } from '@carillon/contracts';
 import { Queues, workController, type WorkContext } from '@carillon/queue';
 import { eventually, freshDatabase } from '@carillon/testing';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
@@ -7,6 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { standIns } from './door.fixture.js';
 import { Grace } from './grace.js';
 import { startApi, startWorker } from './service.js';
+
+/** Every queue needs a handler; one of them gets something to do. */
+const served = queuesOf('audience');
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -50,7 +54,7 @@ describe('the grace of a stopping process', () => {
           return new Promise((ended) => signal.addEventListener('abort', () => ended()));
         }
       }
-      const controller = workController(['route-event'], Stuck, (to, _, context) => to.work(context));
+      const controller = workController(served, Stuck, (to, _, context) => to.work(context));
       let laneMs = NaN;
       class Lane implements BeforeApplicationShutdown {
         constructor(@Inject(Grace) private readonly grace: Grace) {}

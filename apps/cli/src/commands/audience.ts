@@ -12,7 +12,7 @@ const RULE = `'{"where": {"attribute": "plan", "is": "pro"}}'`;
 export function audience(root: Command, context: Context): void {
   const group = root
     .command('audience')
-    .summary('who: rules and lists of people')
+    .summary('make audiences, and see who is in them')
     .description('Save, preview, explain and read audiences.');
   const signal = () => ({ signal: context.stop });
 
@@ -86,7 +86,7 @@ export function audience(root: Command, context: Context): void {
   examples(
     group
       .command('preview')
-      .summary('how many a rule holds for')
+      .summary('find how many a rule holds for')
       .description('Count a rule without saving it: how many, ten of them, and how they can be reached.')
       .argument('<json|file>', 'the definition as JSON, or a file with it')
       .action(async (rule: string) => {
@@ -101,7 +101,7 @@ export function audience(root: Command, context: Context): void {
   examples(
     group
       .command('explain')
-      .summary('why somebody is in it, or not')
+      .summary('say why somebody is in it, or not')
       .description('Why a person is or is not in an audience, clause by clause.')
       .argument('<key>', 'key of the audience')
       .argument('<profile>', 'external id of the person')
@@ -120,7 +120,7 @@ export function audience(root: Command, context: Context): void {
   examples(
     group
       .command('members')
-      .summary('who is in it')
+      .summary('list who is in it')
       .description('List members; with --after, those who entered by a later change.')
       .argument('<key>', 'key of the audience')
       .option('--after <seq>', 'only who entered after this seq', wholeNumber(0, Number.MAX_SAFE_INTEGER))
@@ -171,7 +171,7 @@ export function audience(root: Command, context: Context): void {
   examples(
     group
       .command('changes')
-      .summary('who entered and left')
+      .summary('list who entered and left')
       .description('Who entered and left after a seq, in order.')
       .argument('<key>', 'key of the audience')
       .option('--after <seq>', 'the seq you have read up to', wholeNumber(0, Number.MAX_SAFE_INTEGER), 0)
@@ -203,7 +203,7 @@ export function audience(root: Command, context: Context): void {
   examples(
     group
       .command('export')
-      .summary('everybody in it as a file')
+      .summary('write everybody in it to a file')
       .description('Write everybody in it as CSV or JSON lines.')
       .argument('<key>', 'key of the audience')
       .option('--format <csv|jsonl>', 'csv or jsonl', 'csv')
@@ -224,7 +224,7 @@ export function audience(root: Command, context: Context): void {
   examples(
     group
       .command('archive')
-      .summary('put it away')
+      .summary('stop using it: put it away')
       .description('Put an audience away; it keeps no members from then on.')
       .argument('<key>', 'key of the audience')
       .action(async (key: string) => {

@@ -81,7 +81,7 @@ async function planOf(work: (sql: Sql) => Promise<unknown>): Promise<Node> {
   let plan: Node | undefined;
   await database.inWorkspace(workspaceId, (sql) =>
     work({
-      execute: (text, params) => sql.execute(text, params),
+      ...sql,
       query: async (text, params) => {
         if (text.includes('delivery_events e')) {
           const [row] = await sql.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(

@@ -1,12 +1,12 @@
 /** The transport against servers that misbehave at every phase: what became of a mail, and that none goes twice. */
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createSecureContext, TLSSocket } from 'node:tls';
+import tls, { createSecureContext, TLSSocket } from 'node:tls';
 import { writtenMail } from './mime.js';
 import { NoSession, Refused, SmtpPipeline, type Envelope, type Fate, type Server } from './smtp-pipeline.js';
 
@@ -22,6 +22,8 @@ interface Script {
   greeting?: Act;
   extensions?: string[];
   starttls?: Act;
+  /** Shown after STARTTLS; without one, one that nobody signed. */
+  certificate?: ReturnType<typeof certificate>;
   auth?: Act;
   mail?: Act;
   rcpt?: Act;
@@ -141,7 +143,7 @@ function talk(socket: Socket, script: Script, greet = true): void {
         socket.removeAllListeners('data');
         const secured = new TLSSocket(socket, {
           isServer: true,
-          secureContext: createSecureContext(certificate()),
+          secureContext: createSecureContext(script.certificate ?? certificate()),
         });
         secured.on('error', () => undefined);
         return talk(secured, script, false);
@@ -319,6 +321,38 @@ describe('sessions', () => {
     expect(fate.kind).toBe('unreachable');
     expect(seen).not.toContain('AUTH');
     expect(seen).not.toContain('MAIL');
+  });
+  describe('on a machine that trusts the certificate', () => {
+    const trusted = certificate();
+    beforeEach(() => {
+      const { createSecureContext: usual } = tls;
+      jest.spyOn(tls, 'createSecureContext').mockImplementation((options) => {
+        const made = usual(options);
+        (made.context as { addCACert(pem: Buffer): void }).addCACert(trusted.cert);
+        return made;
+      });
+    });
+    afterEach(() => {
+      jest.restoreAllMocks();
+    });
+    const extensions = ['STARTTLS', 'AUTH PLAIN', 'PIPELINING'];
+    const secured = { security: 'starttls', auth, host: 'localhost' } as const;
+
+    it('sign in and send under encryption, after the server was asked anew what it offers', async () => {
+      expect(await sendOne({ extensions, certificate: trusted }, 'x', secured)).toMatchObject(
+        answered('END', 250),
+      );
+      // What comes after STARTTLS is read through TLS alone.
+      expect(seen.slice(0, 5)).toEqual(['EHLO', 'STARTTLS', 'EHLO', 'AUTH', 'MAIL']);
+      expect(taken).toEqual(['ada@example.test']);
+    });
+    it('say nothing to a server whose certificate names another', async () => {
+      const script = { extensions, certificate: trusted };
+      expect(await sendOne(script, 'x', { ...secured, host: 'mail.example.test' })).toMatchObject({
+        kind: 'unreachable',
+      });
+      expect(seen).toEqual(['EHLO', 'STARTTLS']);
+    });
   });
   it('say before what a server will not take', async () => {
     const p = pipelineTo(await start({ extensions: ['SIZE 2000', 'PIPELINING'] }));
