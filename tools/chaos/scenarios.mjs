@@ -29,16 +29,16 @@ const atFailpoint = (name, passes, strikes, more = {}) => ({
   ...more,
 });
 const places = {
-  'after-mark': [30, 80],
-  'reply-read': [30, 80],
-  'accept-after-commit': [40, 90],
-  'after-claim': [40, 90],
-  'after-record': [30, 80],
-  'accept-before-commit': [40, 90],
+  'after-mark': [10, 30],
+  'reply-read': [10, 30],
+  'accept-after-commit': [10, 30],
+  'after-claim': [15, 40],
+  'after-record': [10, 30],
+  'accept-before-commit': [10, 30],
   'clock-after-take': [2, 5],
-  'before-claim': [40, 90],
-  'receipts-before-commit': [10, 30],
-  'receipts-after-commit': [10, 30],
+  'before-claim': [10, 30],
+  'receipts-before-commit': [5, 15],
+  'receipts-after-commit': [5, 15],
 };
 
 const everySoOften = async ({ sleep, random, over }, low, high, strike) => {
