@@ -20,6 +20,7 @@ import { explain } from './commands/explain.js';
 import { failures, redrive } from './commands/failures.js';
 import { accounts } from './commands/accounts.js';
 import { audience } from './commands/audience.js';
+import { importFile } from './commands/import.js';
 import { keys } from './commands/keys.js';
 import { outbox } from './commands/outbox.js';
 import { policies } from './commands/policies.js';
@@ -112,6 +113,7 @@ function program(context: Context): Command {
     failures,
     redrive,
     profiles,
+    importFile,
     audience,
     track,
     templates,

@@ -162,6 +162,11 @@ const audience = createRoute({
   path: '/audiences/$key',
   component: lazyRouteComponent(() => import('./pages/audiences/AudiencePage.js'), 'AudiencePage'),
 });
+const imports = createRoute({
+  getParentRoute: () => app,
+  path: '/imports',
+  component: lazyRouteComponent(() => import('./pages/imports/Imports.js'), 'Imports'),
+});
 const webhooks = createRoute({
   getParentRoute: () => app,
   path: '/webhooks',
@@ -203,6 +208,7 @@ const routeTree = root.addChildren([
     audiences,
     newAudience,
     audience,
+    imports,
     webhooks,
     webhook,
     policies,

@@ -4,6 +4,7 @@ import {
   IconActivityHeartbeat,
   IconAdjustments,
   IconAlertTriangle,
+  IconFileUpload,
   IconHome,
   IconKey,
   IconPlugConnected,
@@ -25,6 +26,7 @@ export interface Place {
     | '/channels'
     | '/profiles'
     | '/audiences'
+    | '/imports'
     | '/templates'
     | '/accounts'
     | '/webhooks'
@@ -58,6 +60,7 @@ export const places: { group: string; places: Place[] }[] = [
     places: [
       { to: '/profiles', label: 'Profiles', icon: IconUsers, key: 'p', scope: 'profiles:read' },
       { to: '/audiences', label: 'Audiences', icon: IconUsersGroup, key: 'u', scope: 'profiles:read' },
+      { to: '/imports', label: 'Imports', icon: IconFileUpload, key: 'i', scope: 'profiles:read' },
       { to: '/templates', label: 'Templates', icon: IconTemplate, key: 't', scope: 'templates:read' },
     ],
   },
