@@ -106,6 +106,27 @@ describe('audiences', () => {
   });
 });
 
+describe('imports', () => {
+  it('show a file before it is stored, map its columns, and send it', async () => {
+    await open('/imports');
+    await page.getByRole('list', { name: 'Imports' }).getByText('Running').waitFor();
+    await page.getByLabel('File to import').setInputFiles({
+      name: 'crm.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from('Kundennr;E-Mail\nk-1;zoe@example.com\n'),
+    });
+    await page.getByText('1 of the first rows are bad').waitFor();
+    await page.getByRole('textbox', { name: 'Notes becomes' }).click();
+    await page.getByRole('option', { name: 'Left out' }).click();
+    await page.getByRole('button', { name: 'Import', exact: true }).click();
+    await page.getByText('Drop a file here').waitFor();
+    expect(server.writes.find((each) => each.operation === 'createImport')?.body).toMatchObject({
+      name: 'crm.csv',
+      mapping: { externalId: 'Kundennr', email: 'E-Mail', attributes: { firstName: 'First name' } },
+    });
+  });
+});
+
 describe('signing in', () => {
   it('leads back to where one wanted to go, and only to places inside', async () => {
     await page.goto(`${server.url}/deliveries?status=failed`);
@@ -573,6 +594,7 @@ describe('what others wrote', () => {
       '/audiences/active-pros',
       '/keys',
       '/webhooks',
+      '/imports',
       `/webhooks/${fixtures.webhookEndpoints[0]?.id}`,
       '/accounts/new',
     ]) {

@@ -587,6 +587,22 @@ export const makeAnswers = (
         fixtures.webhookMessages.filter((each) => !query.status || each.status === query.status),
         query,
       ),
+    listImports: () => ({ items: empty ? [] : fixtures.imports, nextCursor: null }),
+    previewImport: ({ body }) => ({
+      ...fixtures.importPreview,
+      mapping:
+        (body as { mapping?: typeof fixtures.importPreview.mapping }).mapping ??
+        fixtures.importPreview.mapping,
+    }),
+    createImport: ({ body }) => ({
+      ...fixtures.imports[0],
+      name: String(body.name),
+      state: 'uploading',
+      parts: 0,
+    }),
+    putImportPart: () => fixtures.imports[0],
+    startImport: () => fixtures.imports[0],
+    cancelImport: () => ({ ...fixtures.imports[0], state: 'cancelled' }),
     listKeys: () => ({ items: empty ? [] : keys }),
     createKey: ({ body }) => ({
       ...(keys[0] as (typeof keys)[0]),

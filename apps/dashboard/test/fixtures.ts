@@ -3,6 +3,8 @@
  * the clock. Everything is checked against the contracts when it is served.
  */
 import type {
+  Import,
+  ImportPreview,
   ApiKey,
   ChannelRetry,
   ContentByChannel,
@@ -755,3 +757,86 @@ export const webhookMessages: WebhookMessage[] = [
     attempts: [attempt({ status: 404, error: 'It answered 404.', answer: '<h1>Not found</h1>' })],
   }),
 ];
+
+const imported = (given: Partial<Import>): Import => ({
+  id: newId(),
+  kind: 'profiles',
+  name: 'people.csv',
+  state: 'done',
+  problem: null,
+  mapping: null,
+  bytes: { declared: 104_000_000, received: 104_000_000, read: 104_000_000 },
+  parts: 104,
+  rows: 1_000_000,
+  created: 981_204,
+  updated: 12_406,
+  unchanged: 6_182,
+  failed: 208,
+  rate: 21_400,
+  etaSeconds: null,
+  requestedBy: 'user:x',
+  createdAt: ago(86_400),
+  startedAt: ago(86_390),
+  finishedAt: ago(86_340),
+  ...given,
+});
+export const imports: Import[] = [
+  imported({
+    name: 'newsletter-subscribers-of-the-autumn-fair-2026.csv.gz',
+    state: 'running',
+    bytes: { declared: 40_000_000, received: 40_000_000, read: 16_000_000 },
+    rows: 412_000,
+    created: 411_950,
+    updated: 0,
+    unchanged: 0,
+    failed: 50,
+    etaSeconds: 28,
+    createdAt: ago(22),
+    finishedAt: null,
+  }),
+  imported({}),
+  imported({
+    name: 'do-not-mail.csv',
+    kind: 'suppressions',
+    rows: 1_204,
+    created: 1_190,
+    updated: 0,
+    unchanged: 14,
+    failed: 0,
+  }),
+  imported({
+    name: 'crm-export.xlsx',
+    state: 'failed',
+    problem:
+      'This is a zip archive (or a spreadsheet): unpack it, or save it as CSV. gzip is taken as it is.',
+    rows: 0,
+    created: 0,
+    updated: 0,
+    unchanged: 0,
+    failed: 0,
+    rate: null,
+  }),
+];
+export const importPreview: ImportPreview = {
+  format: 'csv',
+  encoding: 'windows-1252',
+  delimiter: ';',
+  headings: ['Kundennr', 'E-Mail', 'First name', 'Notes'],
+  mapping: {
+    externalId: 'Kundennr',
+    email: 'E-Mail',
+    attributes: { firstName: 'First name', notes: 'Notes' },
+  },
+  problem: null,
+  rows: [
+    { line: 2, row: { externalId: 'k-1', email: 'zoe@example.com', attributes: { firstName: 'Zoë' } } },
+    { line: 3, row: { externalId: 'k-2', email: 'rene@example.com', attributes: { firstName: 'René' } } },
+  ],
+  bad: [
+    {
+      line: 4,
+      reason: 'email: An address has exactly one @ with something on both sides.',
+      cells: ['k-3', 'nobody'],
+    },
+  ],
+};
