@@ -44,7 +44,7 @@ export default async function measure({ url, apiKey, ownerUrl, pids, more, setti
   const put = (part) => ask('PUT', `/v1/imports/${made.id}/parts/${no++}`, part, 'text/csv');
   for (const piece of people(rows)) {
     rest += piece;
-    if (rest.length > 900_000) {
+    if (rest.length > 400_000) {
       bytes += rest.length;
       await put(rest);
       rest = '';

@@ -37,25 +37,23 @@ export const Imports = () => {
       <Stack gap="lg">
         {mayWrite &&
           (file ? <Chosen file={file} done={() => setFile(undefined)} /> : <DropZone onFile={setFile} />)}
-        <Section title="History">
-          <div className="card" style={{ overflow: 'hidden' }}>
-            {imports.isError && !imports.data ? (
-              <Failure error={imports.error} retry={() => void imports.refetch()} />
-            ) : !imports.data ? (
-              <RowsPending rows={3} />
-            ) : imports.data.length === 0 ? (
-              <Empty icon={IconFileUpload} title="No imports yet">
-                Drop a CSV or JSON lines file above, or run{' '}
-                <span className="mono">carillon import people.csv</span>.
-              </Empty>
-            ) : (
-              <div className="rows" role="list" aria-label="Imports">
-                {imports.data.map((one) => (
-                  <Row key={one.id} one={one} mayWrite={mayWrite} />
-                ))}
-              </div>
-            )}
-          </div>
+        <Section title="History" pad={false}>
+          {imports.isError && !imports.data ? (
+            <Failure error={imports.error} retry={() => void imports.refetch()} />
+          ) : !imports.data ? (
+            <RowsPending rows={3} />
+          ) : imports.data.length === 0 ? (
+            <Empty icon={IconFileUpload} title="No imports yet">
+              Drop a CSV or JSON lines file above, or run{' '}
+              <span className="mono">carillon import people.csv</span>.
+            </Empty>
+          ) : (
+            <div className="rows" role="list" aria-label="Imports">
+              {imports.data.map((one) => (
+                <Row key={one.id} one={one} mayWrite={mayWrite} />
+              ))}
+            </div>
+          )}
         </Section>
       </Stack>
     </>
