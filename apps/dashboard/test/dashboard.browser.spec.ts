@@ -70,7 +70,7 @@ describe('audiences', () => {
       .first()
       .fill('plan');
     await page.getByLabel('Value').first().fill('pro');
-    await page.getByText('12,430').waitFor();
+    await page.getByText('12,430', { exact: true }).first().waitFor();
     await page.getByRole('button', { name: 'Condition' }).click();
     await page.getByRole('menuitem', { name: 'Event' }).click();
     await page.getByLabel('Event', { exact: true }).fill('order.placed');
