@@ -116,7 +116,7 @@ describe('imports', () => {
       buffer: Buffer.from('Kundennr;E-Mail\nk-1;zoe@example.com\n'),
     });
     await page.getByText('1 of the first rows are bad').waitFor();
-    await page.getByRole('textbox', { name: 'Notes becomes' }).click();
+    await page.getByRole('combobox', { name: 'Notes becomes' }).click();
     await page.getByRole('option', { name: 'Left out' }).click();
     await page.getByRole('button', { name: 'Import', exact: true }).click();
     await page.getByText('Drop a file here').waitFor();
