@@ -71,7 +71,7 @@ describe('audiences', () => {
       .fill('plan');
     await page.getByLabel('Value').first().fill('pro');
     await page.getByText('12,430', { exact: true }).first().waitFor();
-    await page.getByRole('button', { name: 'Condition' }).click();
+    await page.getByRole('button', { name: 'Condition', exact: true }).click();
     await page.getByRole('menuitem', { name: 'Event' }).click();
     await page.getByLabel('Event', { exact: true }).fill('order.placed');
     await page.getByRole('button', { name: 'Create audience' }).click();
@@ -326,9 +326,9 @@ describe('webhooks', () => {
     expect(server.writes.at(-1)?.body).toMatchObject({ onlyFailed: true });
     await more('Disable');
     await page.getByRole('dialog').getByRole('button', { name: 'Disable' }).click();
-    await page.getByText('It is told nothing').waitFor();
+    await page.getByText('It is told nothing', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Enable' }).click();
-    await page.getByText('It is told nothing').waitFor({ state: 'detached' });
+    await page.getByText('It is told nothing', { exact: true }).waitFor({ state: 'detached' });
   });
   it('are only read by who may not write', async () => {
     await open(`/webhooks/${first?.id}`, 'viewer');
