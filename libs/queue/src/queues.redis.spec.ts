@@ -55,6 +55,7 @@ describe('queues on a Redis that misbehaves', () => {
           workController(['route-event'], 'listener', (_: unknown, { eventIds }) =>
             Promise.resolve(got(eventIds)),
           ),
+          workController(['import-profiles'], 'listener', () => Promise.resolve()),
         ],
         providers: [{ provide: 'listener', useValue: 0 }],
       })

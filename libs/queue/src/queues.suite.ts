@@ -179,7 +179,8 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       }
       const method = Object.getOwnPropertyDescriptor(Route.prototype, 'route') ?? {};
       Work('route-event')(Route.prototype, 'route', method);
-      await serve(['audience'], {}, [Route]);
+      const rest = workController(['import-profiles'], Recorder, () => Promise.resolve());
+      await serve(['audience'], {}, [Route, rest]);
       await queues.send('route-event', { eventIds: ['a'] });
       await recorder.until(() => recorder.ids.includes('a'));
     });
@@ -335,7 +336,7 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       await made[0]?.close();
       await queues.send('route-event', { eventIds: ['revived'] });
       await recorder.until(() => recorder.ids.includes('revived'));
-      expect(made).toHaveLength(2);
+      expect(made.map(({ name }) => name)).toEqual(['route-event', 'import-profiles', 'route-event']);
       expect(lines.all.join()).toContain('queue route-event: the worker is replaced: Error it had stopped');
     }, 10_000);
 
