@@ -408,9 +408,11 @@ function withinLimits(given: unknown, ctx: z.core.$RefinementCtx): unknown {
   return given;
 }
 
-export const AudienceDefinition = z
-  .preprocess(withinLimits, Definition)
-  .meta({ id: 'AudienceDefinition', description: 'Who belongs, and what is done with them then.' });
+/** Typed by what it takes: a schema that looks first calls its input unknown. */
+export const AudienceDefinition = z.preprocess(withinLimits, Definition).meta({
+  id: 'AudienceDefinition',
+  description: 'Who belongs, and what is done with them then.',
+}) as unknown as z.ZodType<AudienceDefinition, AudienceDefinitionInput>;
 export type AudienceDefinition = z.infer<typeof Definition>;
 export type AudienceDefinitionInput = z.input<typeof Definition>;
 

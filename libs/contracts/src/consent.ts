@@ -219,12 +219,7 @@ export const AuditEntry = z
   .meta({ id: 'AuditEntry' });
 export type AuditEntry = z.infer<typeof AuditEntry>;
 
-const keyword = z
-  .string()
-  .trim()
-  .min(1)
-  .max(40)
-  .transform((word) => word.toUpperCase());
+const keyword = z.string().trim().min(1).max(40).toUpperCase();
 const keywords = z.array(keyword).max(50).default([]);
 const reply = z.string().min(1).max(480).nullable().default(null);
 /** The rules of the workspace about consent and suppression. */

@@ -3,12 +3,13 @@ import { describe, expect, it } from '@jest/globals';
 import { checkHandlers } from './index.js';
 
 const email = ['deliver-email-transactional', 'deliver-email-journey', 'deliver-email-bulk'];
+const audience = ['route-event', 'import-profiles'];
 
 describe('checkHandlers', () => {
   it.each<[string, Service[], string[]]>([
     ['nothing served, nothing handled', [], []],
     ['a service with all its queues', ['dispatcher-email'], email],
-    ['several services in one process', ['dispatcher-email', 'audience'], [...email, 'route-event']],
+    ['several services in one process', ['dispatcher-email', 'audience'], [...email, ...audience]],
     ['a service that works no queue', ['api'], []],
   ])('is content with %s', (_name, services, handlers) => {
     expect(() => checkHandlers(services, handlers)).not.toThrow();
@@ -24,7 +25,7 @@ describe('checkHandlers', () => {
     [
       'two handlers for one queue',
       ['audience'],
-      ['route-event', 'route-event'],
+      [...audience, 'route-event'],
       `The queue "route-event" has 2 handlers, and a job goes to one: keep one @Work('route-event').`,
     ],
     [
@@ -36,7 +37,7 @@ describe('checkHandlers', () => {
     [
       'a handler for no queue',
       ['audience'],
-      ['route-event', 'route-events'],
+      [...audience, 'route-events'],
       'There is no queue "route-events": add it to libs/contracts/src/queues.ts, or correct the name in @Work.',
     ],
   ])('says what to write for %s', (_name, services, handlers, sentence) => {

@@ -132,7 +132,7 @@ export const activity = (
 export const property = (name: Path): Comparisons<PropertyTest> =>
   new Comparisons((test) => ({ property: name, ...test }));
 
-class Counted<C extends { atLeast?: number; atMost?: number }> {
+class Counted<C extends { atLeast?: number | undefined; atMost?: number | undefined }> {
   /** @internal */
   constructor(protected readonly clause: C) {}
   protected with_(more: Partial<C>): this {

@@ -32,6 +32,13 @@ export function normalizePhone(
       return refuse('not_a_phone', 'A number of that country has another length: check for missing digits.');
     }
     const { country, number: value } = number;
+    // A national prefix is taken off once; what then begins with another would change each time it is read.
+    if (number.nationalNumber.startsWith('0') && parsePhoneNumberWithError(value).number !== value) {
+      return refuse(
+        'not_a_phone',
+        'Write the number without the 0 that stands before it inside its country.',
+      );
+    }
     const countries = country ? [country] : number.getPossibleCountries();
     return {
       ok: true,

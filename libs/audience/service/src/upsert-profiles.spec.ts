@@ -73,7 +73,7 @@ describe('upsertProfiles', () => {
     const row = { externalId: 'cy', email: 'cy@example.com', attributes: { tags: ['x', { y: 1 }] } };
     const [first] = await upsert([row]);
     const [second] = await upsert([row]);
-    expect(second).toEqual({ outcome: 'updated', id: first?.id });
+    expect(second).toEqual({ outcome: 'updated', id: first?.id, changed: false });
     expect(await stored('cy')).toMatchObject({ version: 1 });
   });
 

@@ -248,7 +248,11 @@ const reasonOf = ({ status, reason }: Receipt): ReasonName | null =>
   status === 'failed' ? (reason ?? 'rejected') : null;
 
 /** The next step of a route need not wait for its time when the step before has failed. */
-export async function bringNextStepForward(sql: Sql, workspaceId: string, failed: readonly string[]): Promise<void> {
+export async function bringNextStepForward(
+  sql: Sql,
+  workspaceId: string,
+  failed: readonly string[],
+): Promise<void> {
   if (failed.length === 0) return;
   await sql.execute(
     `UPDATE deliveries next SET due_at = now()
