@@ -55,7 +55,7 @@ async function testRun(command) {
   return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
-async function run(command, { quiet = false, limit = 15 * MINUTE } = {}) {
+async function run(command, { quiet = false, limit = 25 * MINUTE } = {}) {
   if (!quiet) console.log(`\n▸ ${command}`);
   const started = Date.now();
   // Its own group, so that a step that hangs can be ended with all it has started.

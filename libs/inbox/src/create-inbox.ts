@@ -148,6 +148,8 @@ class LiveInbox {
     const ids = which === undefined ? null : typeof which === 'string' ? [which] : which;
     if (ids?.length === 0) return;
     this.#marksUnderWay++;
+    // Answers may come in another order than the server worked in: the counts of neither can be trusted then.
+    if (this.#marksUnderWay > 1) this.#stale = true;
     this.#set(withMark(this.state, ids && new Set(ids), as, new Date().toISOString()));
     try {
       const marked: InboxMarked[] = [];

@@ -189,6 +189,31 @@ describe('marking', () => {
     expect(asked.filter((a) => a === 'GET /v1/inbox/items')).toHaveLength(1);
   });
 
+  it('counts as the server does when marks are answered in another order', async () => {
+    const ada = await person();
+    await ada.add('one', 'two', 'three');
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let marks = 0;
+    const inbox = await ada.live({
+      fetch: async (input, init) => {
+        const answer = await fetch(input, init);
+        if (String(input).endsWith('/mark') && ++marks === 2) await released;
+        return answer;
+      },
+    });
+    const second = await ada.live();
+    const [one, two] = [idOf(inbox, 'one'), idOf(inbox, 'two')];
+    await inbox.markUnread([one, two]);
+    const first = inbox.markRead(one);
+    await eventually(() => counts(second)[0] === 2);
+    await inbox.markRead(two);
+    await eventually(() => counts(second)[0] === 1);
+    release();
+    await first;
+    await eventually(() => counts(inbox)[0] === 1);
+  });
+
   it('moves the next page up when everything shown was archived', async () => {
     const ada = await person();
     await ada.add('1', '2', '3', '4');

@@ -336,7 +336,11 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       await made[0]?.close();
       await queues.send('route-event', { eventIds: ['revived'] });
       await recorder.until(() => recorder.ids.includes('revived'));
-      expect(made.map(({ name }) => name)).toEqual(['route-event', 'import-profiles', 'route-event']);
+      expect(made).toMatchObject([
+        { name: 'route-event' },
+        { name: 'import-profiles' },
+        { name: 'route-event' },
+      ]);
       expect(lines.all.join()).toContain('queue route-event: the worker is replaced: Error it had stopped');
     }, 10_000);
 
