@@ -10,7 +10,7 @@ import type {
   MembersChanged,
 } from '@carillon/contracts';
 import { List } from './pages.js';
-import type { CallOptions, Requests } from './requests.js';
+import { piecesOf, type CallOptions, type Requests } from './requests.js';
 import type { Paging } from './resources.js';
 
 export class Audiences {
@@ -128,21 +128,5 @@ export class Audiences {
       headers: { accept: format === 'csv' ? 'text/csv' : 'application/x-ndjson' },
     });
     yield* piecesOf(response);
-  }
-}
-
-/** The text of an answer as it arrives. */
-async function* piecesOf(response: Response): AsyncGenerator<string, void, undefined> {
-  if (response.body === null) return;
-  const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield decoder.decode(value, { stream: true });
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined);
   }
 }

@@ -367,3 +367,19 @@ export function newKey(): string {
     '',
   );
 }
+
+/** The text of an answer as it arrives. */
+export async function* piecesOf(response: Response): AsyncGenerator<string, void, undefined> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield decoder.decode(value, { stream: true });
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}

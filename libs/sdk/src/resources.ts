@@ -45,7 +45,7 @@ import type {
 } from '@carillon/contracts';
 import { List } from './pages.js';
 import type { CallOptions, Requests } from './requests.js';
-import { newKey } from './requests.js';
+import { newKey, piecesOf } from './requests.js';
 import { events } from './stream.js';
 import type { AnyTemplates, Send } from './templates.js';
 
@@ -190,18 +190,7 @@ export class Deliveries {
       options,
       headers: { accept: 'text/csv' },
     });
-    if (response.body === null) return;
-    const reader = response.body.getReader();
-    const decoder = new TextDecoder();
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        yield decoder.decode(value, { stream: true });
-      }
-    } finally {
-      await reader.cancel().catch(() => undefined);
-    }
+    yield* piecesOf(response);
   }
 
   /**

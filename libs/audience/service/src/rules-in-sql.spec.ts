@@ -11,7 +11,7 @@ import {
   type Person,
   type World,
 } from '@carillon/audience-rules';
-import { AudienceDefinition, type Clause, type ClauseInput } from '@carillon/contracts';
+import { AudienceDefinition, messageOutcomes, type Clause, type ClauseInput } from '@carillon/contracts';
 import { newId } from '@carillon/database';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -389,23 +389,7 @@ const leaf = (base: Date): fc.Arbitrary<ClauseInput> => {
       weight: 3,
       arbitrary: merged(
         fc.record({
-          message: fc.constantFrom(
-            'sent',
-            'delivered',
-            'opened',
-            'notOpened',
-            'clicked',
-            'notClicked',
-            'seen',
-            'read',
-            'replied',
-            'failed',
-            'bounced',
-            'suppressed',
-            'unknown',
-            'complained',
-            'unsubscribed',
-          ),
+          message: fc.constantFrom(...messageOutcomes),
         }),
         howOften,
         optional('within', span),
