@@ -173,8 +173,8 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       open();
       const seen = recorder;
       class Route {
-        route({ eventIds }: { eventIds: string[] }): Promise<void> {
-          return seen.record({ queue: 'route-event', ids: eventIds, context: {} as WorkContext });
+        route({ eventIds }: { eventIds: string[] }, context: WorkContext): Promise<void> {
+          return seen.record({ queue: 'route-event', ids: eventIds, context });
         }
       }
       const method = Object.getOwnPropertyDescriptor(Route.prototype, 'route') ?? {};
@@ -183,6 +183,9 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       await serve(['audience'], {}, [Route, rest]);
       await queues.send('route-event', { eventIds: ['a'] });
       await recorder.until(() => recorder.ids.includes('a'));
+      const [handled] = recorder.handled;
+      expect(handled?.context).toMatchObject({ queue: 'route-event', jobId: expect.any(String) });
+      expect(handled?.context.signal.aborted).toBe(false);
     });
 
     it('refuse to start when handlers and contracts disagree', async () => {

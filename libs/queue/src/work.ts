@@ -15,7 +15,7 @@ import {
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { throwError, type Observable } from 'rxjs';
 
-/** What a handler may want to know besides the payload. Ask for it with `@Ctx()`. */
+/** What a handler may want to know besides the payload: its second argument. */
 export interface WorkContext {
   queue: QueueName;
   jobId: string;
@@ -49,6 +49,9 @@ export const Work =
       descriptor as TypedPropertyDescriptor<(payload: unknown, ...more: unknown[]) => unknown>,
     );
     handOver(target, method, descriptor);
+    // Nest hands over what is asked for: without these lines the payload alone.
+    Payload()(target, method, 0);
+    Ctx()(target, method, 1);
   };
 
 /**
@@ -76,8 +79,6 @@ export function workController<Q extends QueueName, W>(
       configurable: true,
     };
     Object.defineProperty(WorkController.prototype, queue, descriptor);
-    Payload()(WorkController.prototype, queue, 0);
-    Ctx()(WorkController.prototype, queue, 1);
     Work(queue)(WorkController.prototype, queue, descriptor);
   }
   Controller()(WorkController);
