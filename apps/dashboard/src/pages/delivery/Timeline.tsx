@@ -3,63 +3,54 @@ import { Text } from '@mantine/core';
 import type { DeliveryEvent } from '@carillon/contracts';
 import { IconClock } from '@tabler/icons-react';
 import { JsonFacts } from '../../parts/Facts.js';
+import { Line, LineBox, Lines, Small } from '../../parts/Lines.js';
 import { When } from '../../parts/Times.js';
 import { gap } from '../../time.js';
 import { eventLooks, reasonSentence } from '../../words.js';
-import classes from './DeliveryPage.module.css';
 
 export const Timeline = ({ events, dueAt }: { events: DeliveryEvent[]; dueAt: string | null }) => (
-  <ol className={classes.timeline} aria-label="Timeline">
+  <Lines label="Timeline">
     {events.map((event, index) => {
-      const { label, icon: EventIcon, color } = eventLooks[event.type];
+      const { label, icon, color } = eventLooks[event.type];
       const before = events[index - 1];
       // Who it was stands in the heading of the box already.
       const { provider: named, ...detail } = event.detail;
       const told = named === event.provider ? detail : event.detail;
-      const said = Object.keys(told).length > 0;
       return (
-        <li key={`${event.at} ${event.type} ${index}`} className={classes.event}>
-          <span className={classes.mark} style={{ '--tone': color }} aria-hidden>
-            <EventIcon size={15} stroke={1.9} />
-          </span>
-          <div style={{ minWidth: 0 }}>
-            <div className={classes.head}>
+        <Line
+          key={`${event.at} ${event.type} ${index}`}
+          icon={icon}
+          color={color}
+          title={
+            <>
               <b>{label}</b>
               {event.attempt !== null && event.attempt > 1 && (
-                <Text span size="xs" c="dimmed">
+                <Text span size="xs" c="dimmed" ml={10}>
                   attempt {event.attempt}
                 </Text>
               )}
-              {before && <span className={classes.gap}>{gap(before.at, event.at)}</span>}
-            </div>
-            <div className={classes.times}>
-              <When at={event.at} show="both" />
-            </div>
-            {event.reason && <Text size="sm">{reasonSentence(event.reason)}</Text>}
-            {said && (
-              <div className={classes.answer}>
-                <p>{event.provider ? `What ${event.provider} said` : 'Details'}</p>
-                <JsonFacts value={told} />
-              </div>
-            )}
-          </div>
-        </li>
+            </>
+          }
+          aside={before && gap(before.at, event.at)}
+        >
+          <Small>
+            <When at={event.at} show="both" />
+          </Small>
+          {event.reason && <Text size="sm">{reasonSentence(event.reason)}</Text>}
+          {Object.keys(told).length > 0 && (
+            <LineBox label={event.provider ? `What ${event.provider} said` : 'Details'}>
+              <JsonFacts value={told} />
+            </LineBox>
+          )}
+        </Line>
       );
     })}
     {dueAt && (
-      <li className={classes.event} data-next>
-        <span className={classes.mark} style={{ '--tone': 'var(--ink-soft)' }} aria-hidden>
-          <IconClock size={15} stroke={1.9} />
-        </span>
-        <div>
-          <div className={classes.head}>
-            <b>Next by itself</b>
-          </div>
-          <div className={classes.times}>
-            <When at={dueAt} show="both" />
-          </div>
-        </div>
-      </li>
+      <Line next icon={IconClock} color="var(--ink-soft)" title={<b>Next by itself</b>}>
+        <Small>
+          <When at={dueAt} show="both" />
+        </Small>
+      </Line>
     )}
-  </ol>
+  </Lines>
 );

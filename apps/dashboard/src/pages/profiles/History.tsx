@@ -12,12 +12,12 @@ import {
   IconUsersMinus,
   IconUsersPlus,
   IconArrowMerge,
-  type Icon,
 } from '@tabler/icons-react';
-import { useMemo, useState, type ReactNode } from 'react';
+import { useMemo, useState } from 'react';
 import { api } from '../../api.js';
 import { Pill, StatusBadge } from '../../parts/Badges.js';
 import { JsonFacts } from '../../parts/Facts.js';
+import { Line, LineBox, Lines } from '../../parts/Lines.js';
 import { TextLink } from '../../parts/links.js';
 import { Section } from '../../parts/PageHeader.js';
 import { Empty, Failure, RowsPending } from '../../parts/PageStates.js';
@@ -83,11 +83,11 @@ export const History = ({ externalId }: { externalId: string }) => {
       </Chip.Group>
       {pages.data ? (
         entries.length ? (
-          <ol className={classes.stream} aria-label="History">
+          <Lines label="History">
             {entries.map((entry) => (
               <Entry key={`${entry.kind} ${entry.id}`} entry={entry} />
             ))}
-          </ol>
+          </Lines>
         ) : (
           <Empty
             icon={IconHistory}
@@ -117,35 +117,6 @@ export const History = ({ externalId }: { externalId: string }) => {
   );
 };
 
-const Line = ({
-  icon: LineIcon,
-  color,
-  title,
-  at,
-  children,
-}: {
-  icon: Icon;
-  color: string;
-  title: ReactNode;
-  at: string;
-  children?: ReactNode;
-}) => (
-  <li className={classes.entry}>
-    <span className={classes.mark} style={{ '--tone': color }} aria-hidden>
-      <LineIcon size={15} stroke={1.9} />
-    </span>
-    <div style={{ minWidth: 0 }}>
-      <div className={classes.head}>
-        <span className="break">{title}</span>
-        <span className={classes.when}>
-          <When at={at} />
-        </span>
-      </div>
-      {children}
-    </div>
-  </li>
-);
-
 const soft = 'var(--ink-soft)';
 const Entry = ({ entry }: { entry: TimelineEntry }) => {
   switch (entry.kind) {
@@ -155,12 +126,12 @@ const Entry = ({ entry }: { entry: TimelineEntry }) => {
           icon={IconActivity}
           color="var(--mantine-primary-color-filled)"
           title={<b>{entry.name}</b>}
-          at={entry.at}
+          aside={<When at={entry.at} />}
         >
           {Object.keys(entry.properties).length > 0 && (
-            <div className={classes.detail}>
+            <LineBox>
               <JsonFacts value={entry.properties} />
-            </div>
+            </LineBox>
           )}
         </Line>
       );
@@ -170,7 +141,7 @@ const Entry = ({ entry }: { entry: TimelineEntry }) => {
         <Line
           icon={icon}
           color={color}
-          at={entry.at}
+          aside={<When at={entry.at} />}
           title={
             <TextLink to="/deliveries/$id" params={{ id: entry.id }} c="inherit">
               <b>{label}</b> {entry.template ?? sentenceCase(entry.class)}
@@ -198,7 +169,7 @@ const Entry = ({ entry }: { entry: TimelineEntry }) => {
         <Line
           icon={entry.change === 'enter' ? IconUsersPlus : IconUsersMinus}
           color={soft}
-          at={entry.at}
+          aside={<When at={entry.at} />}
           title={
             <>
               {entry.change === 'enter' ? 'Entered' : 'Left'} <b>{entry.audience.name}</b>
@@ -217,7 +188,7 @@ const Entry = ({ entry }: { entry: TimelineEntry }) => {
         <Line
           icon={icon}
           color={color}
-          at={entry.at}
+          aside={<When at={entry.at} />}
           title={
             <>
               {verb} <b>{entry.topic || 'everything'}</b> by {entry.channel}
@@ -235,7 +206,7 @@ const Entry = ({ entry }: { entry: TimelineEntry }) => {
         <Line
           icon={entry.change === 'created' ? IconUserPlus : IconArrowMerge}
           color={soft}
-          at={entry.at}
+          aside={<When at={entry.at} />}
           title={
             entry.change === 'created' ? (
               'The profile was created'
