@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { getCountries, getCountryCallingCode, getExampleNumber } from 'libphonenumber-js/max';
+import examples from 'libphonenumber-js/mobile/examples';
 import {
   localeChain,
   mappingErrors,
@@ -152,6 +154,30 @@ describe('normalizePhone', () => {
       code,
       sentence: expect.stringMatching(/^[A-Z].*\.$/),
     });
+  });
+
+  it('says of a number that is written in full what parsing says', () => {
+    // A blank makes it take the long way.
+    const fields = (text: string, country?: string) => {
+      const checked = normalizePhone(text, country);
+      return checked.ok ? { ...checked, original: text.trim() } : checked;
+    };
+    const code = fc.oneof(
+      fc.constantFrom(...getCountries()).map((country) => String(getCountryCallingCode(country))),
+      fc.constantFrom('0', '800', '870', '979', '999'),
+    );
+    const number = fc
+      .tuple(code, fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 3, maxLength: 14 }))
+      .map(([code, digits]) => `+${code}${digits.join('')}`);
+    const known = fc
+      .constantFrom(...getCountries())
+      .map((country) => getExampleNumber(country, examples)?.number ?? '+1');
+    fc.assert(
+      fc.property(fc.oneof(number, known), fc.constantFrom(undefined, 'DE', 'us', 'ZZ'), (text, country) => {
+        expect(fields(text, country)).toEqual(fields(`${text} `, country));
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   it('gives E.164 or a refusal for any text, and is settled after one time', () => {
