@@ -97,8 +97,8 @@ describe('a mail on the wire', () => {
     expect(wire).toContain('<p title=3D"=3D">=C3=BC</p>');
   });
 
-  it('doubles dots of a message made elsewhere', () => {
-    expect(bytesOf(rawMail(Buffer.from('a\n.\n..b\r\nc')))).toBe('a\r\n..\r\n...b\r\nc\r\n.\r\n');
+  it('doubles dots of a message made elsewhere', async () => {
+    expect(bytesOf(await rawMail(Buffer.from('a\n.\n..b\r\nc')))).toBe('a\r\n..\r\n...b\r\nc\r\n.\r\n');
   });
 });
 

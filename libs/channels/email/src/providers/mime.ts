@@ -6,6 +6,7 @@
  */
 import { entityOf, Escaped, Literal, type Text } from '@carillon/content';
 import type { Mailbox } from '../mailbox.js';
+import type { DkimSigner } from './dkim.js';
 
 /** A mail that can be written into memory that is used again for the next one. */
 export interface WireMail {
@@ -13,6 +14,8 @@ export interface WireMail {
   bound: number;
   /** Writes it with its final dot. @returns where it ends */
   write(slab: Buffer, at: number): number;
+  /** To be awaited between writing and sending: fills in what depends on all the rest. */
+  seal?(slab: Buffer, at: number, end: number): Promise<void>;
 }
 
 const CRLF = '\r\n';
@@ -33,29 +36,45 @@ const END = fixed(`${CRLF}.${CRLF}`);
  * Text and, if there is one, HTML.
  * @param header complete lines, made with `headerLine` and its like
  */
-export function writtenMail(header: string, text: Text, html: Text | null): WireMail {
+export function writtenMail(header: string, text: Text, html: Text | null, dkim?: DkimSigner): WireMail {
   const [before, between, after] =
     html === null ? [ONLY_PART, undefined, END] : [FIRST_PART, SECOND_PART, LAST];
+  const headerEnd = before.indexOf(BLANK_LINE);
+  const signature = dkim?.open(header + before.toString('latin1', 0, headerEnd + CRLF.length));
+  const room = signature?.length ?? 0;
+  let bodyAt = 0;
   return {
-    bound: header.length * 3 + most(text) + (html === null ? 0 : most(html)) + 1000,
+    bound: room + header.length * 3 + most(text) + (html === null ? 0 : most(html)) + 1000,
     write(slab, at) {
       // Of Latin-1 there are only addresses (SMTPUTF8) that are not ASCII: UTF-8 suits both.
+      at += room;
       at += slab.write(header, at);
+      bodyAt = at + headerEnd + BLANK_LINE.length;
       at = put(before, slab, at);
       at = writeText(text, slab, at);
       if (html !== null && between) at = writeText(html, slab, put(between, slab, at));
       return put(after, slab, at);
     },
+    ...(signature && {
+      async seal(slab, at, end) {
+        slab.write(await signature.make(slab.subarray(bodyAt, end - FINAL_DOT.length)), at, 'latin1');
+      },
+    }),
   };
 }
+const BLANK_LINE = CRLF + CRLF;
+const FINAL_DOT = `.${CRLF}`;
 
 /** A message composed elsewhere: line ends made CRLF, dots at the start of lines doubled (RFC 5321 section 4.5.2). */
-export function rawMail(message: Buffer): WireMail {
-  const text = message
-    .toString('latin1')
-    .replace(/\r?\n|\r/g, CRLF)
-    .replace(/^\./gm, '..');
-  const bytes = Buffer.from(`${text}${text.endsWith(CRLF) ? '' : CRLF}.${CRLF}`, 'latin1');
+export async function rawMail(message: Buffer, dkim?: DkimSigner): Promise<WireMail> {
+  let text = message.toString('latin1').replace(/\r?\n|\r/g, CRLF);
+  if (!text.endsWith(CRLF)) text += CRLF;
+  if (dkim) {
+    const bodyAt = text.indexOf(BLANK_LINE) + BLANK_LINE.length;
+    const header = Buffer.from(text.slice(0, bodyAt - CRLF.length), 'latin1').toString();
+    text = (await dkim.open(header).make(Buffer.from(text.slice(bodyAt), 'latin1'))) + text;
+  }
+  const bytes = Buffer.from(text.replace(/^\./gm, '..') + FINAL_DOT, 'latin1');
   return { bound: bytes.length, write: (slab, at) => put(bytes, slab, at) };
 }
 
@@ -122,20 +141,21 @@ function quotedEscaped(value: Escaped, slab: Buffer, at: number): number {
  */
 function oneLine(text: string, html: boolean, slab: Buffer, at: number): number {
   const { length } = text;
-  const first = text.charCodeAt(0);
-  if (length === 0 || length > LINE || first === 46) return -1;
+  if (length === 0 || length > LINE || text.charCodeAt(0) === 46) return -1;
+  const written = html ? IN_HTML : IN_TEXT;
   const end = at + LINE;
   let unit = 0;
   for (let i = 0; i < length; i++) {
     unit = text.charCodeAt(i);
-    if (unit > 62 && unit < 127) slab[at++] = unit;
-    else if (unit < 32) return -1;
-    else if (unit <= 62) {
-      const entity = html ? entityOf(unit) : undefined;
-      if (entity !== undefined) for (let e = 0; e < entity.length; e++) slab[at++] = entity.charCodeAt(e);
-      else if (unit === 61) at = hex(61, slab, at);
-      else slab[at++] = unit;
-    } else if (unit < 0x80 || (unit >= 0xd800 && unit < 0xe000)) return -1;
+    if (unit < 128) {
+      const longer = written[unit];
+      if (longer === undefined) {
+        slab[at++] = unit;
+        continue;
+      }
+      if (longer === null) return -1;
+      for (let e = 0; e < longer.length; e++) slab[at++] = longer[e] as number;
+    } else if (unit >= 0xd800 && unit < 0xe000) return -1;
     else {
       if (unit < 0x800) at = hex(0xc0 | (unit >> 6), slab, at);
       else {
@@ -147,7 +167,18 @@ function oneLine(text: string, html: boolean, slab: Buffer, at: number): number 
     if (at > end) return -1;
   }
   // A blank at the end of a line would be lost.
-  return unit === 32 ? -1 : at;
+  return unit === 32 || at > end ? -1 : at;
+}
+
+/** By ASCII character: what it is written as, undefined when as itself, null when not on one line. */
+const IN_TEXT = asciiWritten(() => undefined);
+const IN_HTML = asciiWritten(entityOf);
+function asciiWritten(entityOf: (unit: number) => string | undefined): (Uint8Array | null | undefined)[] {
+  return Array.from({ length: 128 }, (_, unit) => {
+    if (unit < 32 || unit === 127) return null;
+    const entity = entityOf(unit) ?? (unit === 61 ? '=3D' : undefined);
+    return entity === undefined ? undefined : fixed(entity);
+  });
 }
 
 function hex(byte: number, slab: Buffer, at: number): number {

@@ -33,6 +33,8 @@ interface Script {
   end?: Act;
   /** After the answer to a mail. */
   afterEnd?: Act;
+  /** Mails of a session before it is ended, by 421 at the next one. */
+  session?: number;
   /** The script holds for so many connections; later ones are served well. */
   connections?: number;
 }
@@ -45,6 +47,8 @@ let seen: string[] = [];
 /** Recipients of mails whose final dot arrived. */
 let taken: string[] = [];
 let connections = 0;
+/** Sessions that the server ended. */
+let ended = 0;
 afterEach(async () => {
   pipeline?.close();
   for (const socket of sockets) socket.destroy();
@@ -84,6 +88,7 @@ async function start(script: Script): Promise<number> {
   seen = [];
   taken = [];
   connections = 0;
+  ended = 0;
   tcp = createServer((raw) => {
     sockets.add(raw);
     raw.on('error', () => undefined); // clients may vanish
@@ -105,6 +110,7 @@ function talk(socket: Socket, script: Script, greet = true): void {
   let heard = '';
   let to = '';
   let body = -1;
+  let mails = 0;
   if (greet) act(script.greeting ?? '220 script');
   socket.on('data', (bytes: Buffer) => {
     heard += bytes.toString('latin1');
@@ -160,8 +166,14 @@ function talk(socket: Socket, script: Script, greet = true): void {
         act(
           word === 'postmaster' ? '334 UGFzcw==' : word === 'correct horse' ? '235 2.7.0 ok' : '535 5.7.8 no',
         );
-      } else if (verb === 'MAIL') act(script.mail ?? '250 2.1.0 ok');
-      else if (verb === 'RCPT') {
+      } else if (verb === 'MAIL') {
+        if (++mails <= (script.session ?? Infinity)) act(script.mail ?? '250 2.1.0 ok');
+        else {
+          ended++;
+          act('421 4.7.0 enough for one session');
+          return act('end');
+        }
+      } else if (verb === 'RCPT') {
         to = /<(.*)>/.exec(line)?.[1] ?? '';
         act(to.startsWith('bad') ? '550 5.1.1 no such user' : (script.rcpt ?? '250 2.1.5 ok'));
       } else if (verb === 'DATA') {
@@ -292,6 +304,23 @@ describe('connections', () => {
 });
 
 describe('sessions', () => {
+  it('are ended by us before a server that counts its mails ends them', async () => {
+    const p = pipelineTo(await start({ session: 120 }));
+    const round = async (name: string) => {
+      const mails = Array.from({ length: 700 }, (_, n) => mail(`${name}${n}@x.test`));
+      const fates = await p.send(mails, never);
+      expect(fates.every((fate) => fate.kind === 'answered' && fate.code === 250)).toBe(true);
+    };
+    await round('a');
+    expect(ended).toBeGreaterThan(0);
+    expect(taken).toHaveLength(new Set(taken).size);
+    const sofar = ended;
+    await round('b');
+    await round('c');
+    // Those that were open already may still come to their end once more.
+    expect(ended - sofar).toBeLessThanOrEqual(5);
+    expect(taken).toHaveLength(2100);
+  });
   const auth = { user: 'postmaster', pass: 'correct horse' };
   it('sign in with what the server offers', async () => {
     for (const offered of ['AUTH PLAIN LOGIN', 'AUTH LOGIN']) {

@@ -59,8 +59,11 @@ export class NoSession extends Error {
 }
 
 const MOST_CONNECTIONS = 5;
-/** Servers count; RFC 5321 has no number. */
-const MAILS_PER_CONNECTION = 100;
+/**
+ * Servers count, and RFC 5321 has no number: one that ends a session earlier (421) is given no more from then on than it took,
+ * or than the usual number where it may have had other reasons.
+ */
+const MAILS_PER_CONNECTION = { most: 1000, usual: 100 };
 /** Silence, in milliseconds, by what is waited for (RFC 5321 section 4.5.3.2; shorter where nothing can be lost). */
 const PATIENCE = { session: 30_000, command: 120_000, body: 180_000, end: 600_000 };
 const IDLE_MS = 30_000;
@@ -79,6 +82,7 @@ export class SmtpPipeline {
   private readonly connections = new Set<Connection>();
   private opening = 0;
   private closed = false;
+  private readonly most = { mails: MAILS_PER_CONNECTION.most };
 
   constructor(private readonly server: Server) {}
 
@@ -127,7 +131,7 @@ export class SmtpPipeline {
 
   /** Whether a session can be had. @throws what keeps it from being one */
   async verify(): Promise<void> {
-    const connection = new Connection(this.server);
+    const connection = new Connection(this.server, this.most);
     try {
       await connection.start();
     } finally {
@@ -166,7 +170,7 @@ export class SmtpPipeline {
   }
 
   private async work(): Promise<void> {
-    const connection = new Connection(this.server);
+    const connection = new Connection(this.server, this.most);
     this.connections.add(connection);
     this.opening++;
     try {
@@ -216,7 +220,11 @@ class Connection {
   private slab = Buffer.allocUnsafe(0);
   private slabFree = true;
 
-  constructor(private readonly server: Server) {}
+  /** @param most of the server, as far as it is known */
+  constructor(
+    private readonly server: Server,
+    private readonly most: { mails: number },
+  ) {}
 
   carries(job: Job): boolean {
     return this.current === job || this.next === job;
@@ -313,7 +321,7 @@ class Connection {
   async work(take: () => Job | undefined): Promise<void> {
     this.ready = true;
     try {
-      while (!this.broken && this.served < MAILS_PER_CONNECTION) {
+      while (!this.broken && this.served < this.most.mails) {
         const named: Job | undefined = this.next;
         this.next = undefined;
         this.current = named ?? this.begin(take());
@@ -379,16 +387,23 @@ class Connection {
   private async serve(job: Job, take: () => Job | undefined): Promise<void> {
     if (job.settled) return;
     if (!(await this.named(job))) return;
-    this.writeBody(job);
+    await this.writeBody(job);
     // RFC 2920: the next envelope may follow without waiting for what becomes of this mail.
-    if (this.pipelines && this.served + 1 < MAILS_PER_CONNECTION) {
+    if (this.pipelines && this.served + 1 < this.most.mails) {
       do this.next = this.begin(take());
       while (this.next?.settled);
     }
     this.wait(PATIENCE.end);
     const reply = await this.reply();
     job.settle({ kind: 'answered', command: 'END', ...reply });
-    if (reply.code === 421) throw new Error('The server ended the session.');
+    if (reply.code === 421) throw this.over();
+  }
+
+  /** The server ended the session: the next one is to be over before that. */
+  private over(): Error {
+    const { usual } = MAILS_PER_CONNECTION;
+    if (this.served > 0) this.most.mails = Math.min(this.most.mails, Math.max(usual, this.served));
+    return new Error('The server ended the session.');
   }
 
   /** @returns whether the server waits for the body */
@@ -414,9 +429,9 @@ class Connection {
     }
     if (!refused) return true;
     const { command, reply } = refused;
-    if (reply.code === 421 && this.served > 0 && !job.again) throw new Error('The server ended the session.');
+    if (reply.code === 421 && this.served > 0 && !job.again) throw this.over();
     job.settle({ kind: 'answered', command, ...reply });
-    if (reply.code === 421) throw new Error('The server ended the session.');
+    if (reply.code === 421) throw this.over();
     if (command !== 'MAIL FROM') {
       this.write('RSET\r\n');
       await this.reply();
@@ -424,13 +439,17 @@ class Connection {
     return false;
   }
 
-  private writeBody(job: Job): void {
+  private async writeBody(job: Job): Promise<void> {
     const { mail } = job;
     if (!this.slabFree) this.slab = Buffer.allocUnsafe(0);
     if (this.slab.length < mail.bound) this.slab = Buffer.allocUnsafe(Math.max(mail.bound, 64 * 1024));
     const { slab, socket } = this;
     const body = slab.subarray(0, mail.write(slab, 0));
     this.slabFree = false;
+    if (mail.seal) {
+      await mail.seal(slab, 0, body.length);
+      if (this.broken) throw this.broken;
+    }
     job.stage = 'writing';
     this.wait(PATIENCE.body);
     // By itself: when this write is done, the final dot is out of our hands, and not before.

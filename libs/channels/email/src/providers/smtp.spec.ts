@@ -3,6 +3,7 @@ import type { Outcome, Outgoing } from '@carillon/delivery-rules';
 import { startSandbox, type SandboxHandle } from '@carillon/sandbox';
 import { describeProvider, sendContext, type TestContext } from '@carillon/testing';
 import fc from 'fast-check';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -105,6 +106,37 @@ describe('the mail that arrives', () => {
     const mail = await send(outgoing('ada@example.test', { rendered: own }), { replyTo: 'help@acme.test' });
     expect(mail.from).toBe('parcels@acme.test');
     expect(mail.header).toMatchObject({ 'reply-to': 'desk@acme.test' });
+  });
+
+  it('is signed when the account has a DKIM key, attachments or not', async () => {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const dkimKey = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+    const signing = { dkimKey, dkimSelector: 'mail2026' };
+    const attachments = [{ filename: 'a.txt', contentType: 'text/plain', content: 'YQ==' }];
+    for (const content of [rendered, { ...rendered, attachments }]) {
+      const mail = await send(outgoing('ada@example.test', { rendered: content }), signing);
+      expect(mail.header['dkim-signature']).toMatch(/a=ed25519-sha256;.* d=acme\.test;\s+s=mail2026;/s);
+    }
+    const mail = await send(outgoing('ada@example.test', { messageClass: 'marketing' }), {
+      ...signing,
+      dkimDomain: 'mail.acme.test',
+    });
+    expect(mail.header['dkim-signature']).toMatch(
+      /d=mail\.acme\.test;.*:\s*list-unsubscribe:\s*list-unsubscribe-post/s,
+    );
+    expect((await send(outgoing('ada@example.test'))).header).not.toHaveProperty('dkim-signature');
+    expect(await smtp.test?.(contextFor(settingsAt(sandbox.smtpPort, signing)))).toEqual({
+      ok: true,
+      sentence: expect.stringMatching(
+        /mail2026\._domainkey\.acme\.test TXT "v=DKIM1; k=ed25519; p=[\w+/]{43}="/,
+      ),
+    });
+    const half = smtp.settings.safeParse(settingsAt(1, { dkimKey }));
+    expect(half.error?.issues).toMatchObject([
+      { path: ['dkimKey'], message: expect.stringContaining('go together') },
+    ]);
+    const wrong = smtp.settings.safeParse(settingsAt(1, { ...signing, dkimKey: 'secret' }));
+    expect(wrong.error?.issues).toMatchObject([{ path: ['dkimKey'] }]);
   });
 
   it('has the same Message-ID at every attempt', async () => {

@@ -17,6 +17,7 @@ import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { isAddress, parseMailbox, type Mailbox } from '../mailbox.js';
 import type { RenderedEmail } from '../render.js';
+import { DkimSigner, readDkimKey } from './dkim.js';
 import { addressOf, headerLine, rawMail, writtenMail } from './mime.js';
 import {
   NoSession,
@@ -74,6 +75,42 @@ const Settings = z
       description: 'A second way to unsubscribe, offered beside the one-click link.',
       placeholder: 'unsubscribe@example.com',
     }),
+    dkimSelector: z
+      .string()
+      .max(63)
+      .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i, 'a name such as mail2026')
+      .optional()
+      .meta({
+        title: 'DKIM selector',
+        description: 'To sign mails here; leave it out where your server or provider signs.',
+        placeholder: 'mail2026',
+      }),
+    dkimKey: z
+      .string()
+      .max(20_000)
+      .refine(
+        (text) => readDkimKey(text) !== undefined,
+        'a private key in PEM: RSA of 1024 bits or more, or Ed25519',
+      )
+      .optional()
+      .meta({
+        title: 'DKIM private key',
+        description: 'PEM; goes with the selector. "Test" tells the DNS record that belongs to it.',
+        secret: true,
+      }),
+    dkimDomain: z
+      .string()
+      .max(253)
+      .regex(
+        /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]$/i,
+        'a domain in ASCII such as example.com',
+      )
+      .optional()
+      .meta({
+        title: 'DKIM domain',
+        description: "Left out: the sender's.",
+        placeholder: 'example.com',
+      }),
     endpoint: z
       .url({ protocol: /^smtps?$/ })
       .optional()
@@ -88,6 +125,10 @@ const Settings = z
   .refine((s) => !s.username === !s.password, {
     path: ['password'],
     message: 'user name and password go together',
+  })
+  .refine((s) => !s.dkimSelector === !s.dkimKey, {
+    path: ['dkimKey'],
+    message: 'DKIM selector and private key go together',
   });
 type Settings = z.infer<typeof Settings>;
 type Context = SendContext<Settings>;
@@ -230,6 +271,22 @@ const pipelineOf = (context: Context): SmtpPipeline =>
     (pipeline) => pipeline.close(),
   );
 
+/** Undefined when this account does not sign. */
+function signerOf(context: Context): DkimSigner | undefined {
+  const { dkimSelector, dkimKey, dkimDomain, from } = context.settings;
+  if (!dkimSelector || !dkimKey) return undefined;
+  return context.keep(
+    `dkim ${context.account.id} ${context.account.revision}`,
+    () => {
+      const key = readDkimKey(dkimKey);
+      if (!key) throw new TypeError('The settings have been checked.');
+      const { address } = senderOf(from);
+      return new DkimSigner(dkimDomain ?? address.slice(address.lastIndexOf('@') + 1), dkimSelector, key);
+    },
+    () => undefined,
+  );
+}
+
 /** RFC 2369 and RFC 8058: asked for by the large mailbox operators of every bulk sender. */
 function unsubscribeHeaders(message: Outgoing<RenderedEmail>, context: Context): Record<string, string> {
   if (message.messageClass !== 'marketing') return {};
@@ -280,9 +337,10 @@ async function mailOf(
   const to = asciiDomain(message.address);
   const replyTo = rendered.replyTo ?? context.settings.replyTo;
   const unsubscribe = Object.entries(unsubscribeHeaders(message, context));
+  const dkim = signerOf(context);
   const mail =
     rendered.attachments.length > 0
-      ? rawMail(await composed(message, { from, to, replyTo, messageId, unsubscribe }))
+      ? await rawMail(await composed(message, { from, to, replyTo, messageId, unsubscribe }), dkim)
       : writtenMail(
           `From: ${from.header}\r\nTo: ${to}\r\n` +
             (replyTo ? `Reply-To: ${senderOf(replyTo).header}\r\n` : '') +
@@ -291,6 +349,7 @@ async function mailOf(
             unsubscribe.map(([name, value]) => `${name}: ${value}\r\n`).join(''),
           rendered.text,
           rendered.html,
+          dkim,
         );
   return { ...mail, from: from.address, to, international: !ASCII.test(from.address + to) };
 }
@@ -377,7 +436,10 @@ async function send(batch: readonly Outgoing<RenderedEmail>[], context: Context)
 async function test(context: Context): Promise<{ ok: boolean; sentence: string }> {
   try {
     await pipelineOf(context).verify();
-    return { ok: true, sentence: 'The server is there and takes the credentials.' };
+    const sentence = 'The server is there and takes the credentials.';
+    const record = signerOf(context)?.record();
+    if (!record) return { ok: true, sentence };
+    return { ok: true, sentence: `${sentence} Publish in DNS: ${record.name} TXT "${record.value}"` };
   } catch (error) {
     return { ok: false, sentence: impersonal(error instanceof Error ? error.message : String(error), '') };
   }
