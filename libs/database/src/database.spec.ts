@@ -1,7 +1,17 @@
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { Database, dayOf, ensurePartitions, isMissingPartition, newId, timeOf, type Sql } from './index.js';
+import {
+  Database,
+  dayOf,
+  ensurePartitions,
+  isMissingPartition,
+  kept,
+  keptByDay,
+  newId,
+  timeOf,
+  type Sql,
+} from './index.js';
 
 let fresh: FreshDatabase;
 let database: Database;
@@ -256,31 +266,113 @@ describe('trips', () => {
   });
 });
 
-describe('prepared reads', () => {
+describe('kept statements', () => {
+  const people = kept(
+    'people',
+    `SELECT id, 1 / $2::int AS share FROM profiles WHERE workspace_id = $1 AND external_id = 'ada'`,
+  );
+  const log = keptByDay(
+    'log',
+    (day) => `SELECT id, channel FROM deliveries d WHERE day = ${day} AND id = ANY($1::uuid[])`,
+  );
+  const add = `INSERT INTO deliveries (day, id, workspace_id, message_id, channel, class, lane, source, status) VALUES ($1, $2, $3, $2, 'sms', 'transactional', 'transactional', 'api', 'sent')`;
+  const plans = (sql: Sql) =>
+    sql.query(
+      `SELECT name, custom_plans AS custom, generic_plans::int AS kept FROM pg_prepared_statements WHERE name !~ 'scope' ORDER BY name`,
+    );
+  let alone: Database;
+  beforeEach(() => {
+    alone = new Database({ url: fresh.appUrl, max: 1 });
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await alone.close();
+  });
+
   it('are planned once, inside the wall, whoever asks, and go on after a failure', async () => {
-    const alone = new Database({ url: fresh.appUrl, max: 1 });
-    const people = {
-      name: 'people',
-      text: `SELECT id, 1 / $2::int AS share FROM profiles WHERE workspace_id = $1 AND external_id = 'ada'`,
-    };
-    await expect(alone.readPrepared(a, people, [a, 0])).rejects.toThrow('division by zero');
+    const ask = (workspace: string, ...values: unknown[]) =>
+      alone.reading(workspace, (sql) => sql.query(people, values));
+    await expect(ask(a, a, 0)).rejects.toThrow('division by zero');
     for (let i = 0; i < 8; i++)
       for (const [workspace, profile] of [
         [a, profileOfA],
         [b, profileOfB],
       ] as const)
-        expect(await alone.readPrepared(workspace, people, [workspace, 1])).toEqual([
-          { id: profile, share: 1 },
-        ]);
+        expect(await ask(workspace, workspace, 1)).toEqual([{ id: profile, share: 1 }]);
     // The wall holds for a plan that another workspace made.
-    expect(await alone.readPrepared(b, people, [a, 1])).toEqual([]);
-    const [kept] = await alone.acrossWorkspaces((sql) =>
-      sql.query('SELECT name, custom_plans AS custom, generic_plans > 8 AS once FROM pg_prepared_statements'),
+    expect(await ask(b, a, 1)).toEqual([]);
+    expect(await alone.acrossWorkspaces(plans)).toEqual([{ name: 'people', custom: 0, kept: 17 }]);
+  });
+
+  it('stand in a breath with others, which are planned for their values', async () => {
+    await ensurePartitions(database);
+    for (const last of [true, false])
+      expect(
+        await alone.inWorkspace(a, async (sql) => {
+          const answers = await Promise.all([
+            sql.query(`SELECT current_setting('plan_cache_mode') AS mode`),
+            sql.query(people, [a, 1]),
+            sql.query(`SELECT current_setting('enable_seqscan') AS scans`),
+            sql.query(log(dayOf(profileOfA)), [[profileOfA]]),
+          ]);
+          const [people2, own] = await Promise.all(
+            last
+              ? [
+                  sql.last.query(people, [a, 1]),
+                  sql.last.query(`SELECT current_setting('enable_nestloop') AS loops`),
+                ]
+              : [sql.query(people, [a, 1]), sql.query(`SELECT current_setting('enable_nestloop') AS loops`)],
+          );
+          return [...answers, people2, own];
+        }),
+      ).toEqual([
+        [{ mode: 'auto' }],
+        [{ id: profileOfA, share: 1 }],
+        [{ scans: 'on' }],
+        [],
+        [{ id: profileOfA, share: 1 }],
+        [{ loops: 'on' }],
+      ]);
+    // What a transaction was told does not outlive it.
+    expect(
+      await alone.acrossWorkspaces((sql) => sql.query(`SELECT current_setting('enable_seqscan') AS scans`)),
+    ).toEqual([{ scans: 'on' }]);
+  });
+
+  it('know their day, also one whose partition is made or dropped after they were planned', async () => {
+    const [near, far] = [newId(), newId(new Date('2031-02-03T04:05:06Z'))];
+    const ask = (id: string) => alone.reading(a, (sql) => sql.query(log(dayOf(id)), [[id]]));
+    for (const id of [near, far]) expect(await ask(id)).toEqual([]);
+    await owner.query(
+      `CREATE TABLE deliveries_20310203 PARTITION OF deliveries FOR VALUES FROM ('2031-02-03') TO ('2031-02-04')`,
     );
-    expect(kept).toEqual({ name: 'people', custom: 0, once: true });
-    const write = { name: 'write', text: `UPDATE profiles SET version = 9 WHERE workspace_id = $1` };
-    await expect(alone.readPrepared(a, write, [a])).rejects.toThrow('read-only');
-    await alone.close();
+    for (const id of [near, far])
+      await alone.inWorkspace(a, (sql) => sql.last.execute(add, [dayOf(id), id, a]));
+    for (const id of [near, far]) expect(await ask(id)).toEqual([{ id, channel: 'sms' }]);
+    await owner.query('DROP TABLE deliveries_20310203');
+    expect(await ask(far)).toEqual([]);
+    expect(await alone.acrossWorkspaces(plans)).toEqual(
+      [near, far].map((id) => ({ name: `log ${dayOf(id)}`, custom: 0, kept: id === near ? 2 : 3 })),
+    );
+    expect(() => log("2026-01-01' OR true --")).toThrow('not a day');
+  });
+
+  it('are forgotten by a connection after a minute', async () => {
+    const now = performance.now();
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(now);
+    const ask = () => alone.reading(a, (sql) => sql.query(people, [a, 1]));
+    await ask();
+    await ask();
+    clock.mockReturnValue(now + 59_000);
+    expect(await alone.acrossWorkspaces(plans)).toEqual([{ name: 'people', custom: 0, kept: 2 }]);
+    clock.mockReturnValue(now + 61_000);
+    expect(await alone.acrossWorkspaces(plans)).toEqual([]);
+    await ask();
+    expect(await alone.acrossWorkspaces(plans)).toEqual([{ name: 'people', custom: 0, kept: 1 }]);
+  });
+
+  it('have one name each', () => {
+    expect(() => kept('people', 'SELECT 1')).toThrow('two kept statements are called people');
   });
 });
 

@@ -5,6 +5,7 @@
  */
 import pg from 'pg';
 import type { Prisma, PrismaClient } from './generated/client.js';
+import { planningOf, toPlan, type Kept, type Planning } from './kept.js';
 import { roundTrip, type Statement } from './round-trip.js';
 
 /** bigint columns fit a JS number here (counts, sequences below 2^53). */
@@ -17,21 +18,15 @@ const types: pg.CustomTypesConfig = {
 
 /** The statements of a transaction. Those that are asked in one breath (`Promise.all`) share a trip to the database. */
 export interface Sql {
-  /** Runs one statement. Values go in as parameters only. */
+  /** Runs one statement: its text, planned for these values, or one whose plan is kept. Values go in as parameters only. */
   query<Row extends object = Record<string, unknown>>(
-    text: string,
+    statement: string | Kept,
     params?: readonly unknown[],
   ): Promise<Row[]>;
   /** The same, for statements whose row count matters. */
-  execute(text: string, params?: readonly unknown[]): Promise<number>;
+  execute(statement: string | Kept, params?: readonly unknown[]): Promise<number>;
   /** The last breath of the transaction: its COMMIT travels along, and nothing can be asked after it. */
   readonly last: Sql;
-}
-/** A statement that PostgreSQL keeps, see `readPrepared`. */
-export interface Prepared {
-  /** Unlike any other of the process. */
-  name: string;
-  text: string;
 }
 export type PrismaTx = Prisma.TransactionClient;
 
@@ -59,9 +54,7 @@ export class Database {
       connectionTimeoutMillis: 10_000,
       application_name: options.name ?? 'carillon',
       // The role owns nothing and cannot bypass row-level security, whoever the connection logs in as.
-      // A generic plan made on a partition's first day is wrong on its second: plan each time.
-      options:
-        '-c role=carillon_app -c plan_cache_mode=force_custom_plan -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s',
+      options: '-c role=carillon_app -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s',
     });
     // A connection that breaks while idle is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => undefined);
@@ -82,27 +75,17 @@ export class Database {
    * For facts that are read again, under the fence, before anything is done.
    */
   async reading<T>(workspaceId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const scope = scopeOf(workspaceId, READ_ONLY);
+    const inside = scopeOf(workspaceId, true);
     return work(
-      breaths(async (statements) => {
-        const results = await this.onClient((trip) => trip([scope, ...statements]));
-        return results.slice(1);
+      breaths((statements) => {
+        const planning = planningOf(statements[0]);
+        const { all, places } = inTurn(statements, planning);
+        return this.onClient(async (trip) => {
+          const results = await trip([inside(planning), ...all]);
+          return places.map((place) => results[1 + place]!);
+        });
       }),
     );
-  }
-
-  /**
-   * One statement that reads, planned once per connection: planning takes ten times as long as running it where a statement
-   * touches many small tables. Not for partitioned ones, whose plan depends on the day that is asked for.
-   */
-  async readPrepared<Row extends object>(
-    workspaceId: string,
-    statement: Prepared,
-    params: readonly unknown[],
-  ): Promise<Row[]> {
-    const scope = scopeOf(workspaceId, READ_ONLY + PLANNED_ONCE);
-    const results = await this.onClient((trip) => trip([scope, { ...statement, params }]));
-    return (results[1]?.rows ?? []) as Row[];
   }
 
   /** One Prisma transaction inside a workspace. */
@@ -120,18 +103,22 @@ export class Database {
   }
 
   private async transaction<T>(workspace: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const scope = scopeOf(workspace);
+    const inside = scopeOf(workspace);
     return this.onClient(async (trip, discard) => {
-      const tx: { state: 'new' | 'open' | 'over' } = { state: 'new' };
+      const tx: { state: 'new' | 'open' | 'over'; planning: Planning } = { state: 'new', planning: 'each' };
       const send = async (statements: readonly Statement[], last: boolean): Promise<pg.Result[]> => {
         if (tx.state === 'over') throw new Error('this transaction has had its last statement');
+        const opens = tx.state === 'new';
+        if (opens) tx.planning = planningOf(statements[0]);
         // A transaction of one trip needs neither BEGIN nor COMMIT.
-        const before = tx.state === 'open' ? [] : last ? [scope] : [BEGIN, scope];
-        const after = tx.state === 'open' && last ? [COMMIT] : [];
+        const before = opens ? [...(last ? [] : [BEGIN]), inside(tx.planning)] : [];
+        const after = !opens && last ? [COMMIT] : [];
+        const { all, places, planning } = inTurn(statements, tx.planning);
+        tx.planning = planning;
         if (!last) tx.state = 'open';
-        const results = await trip([...before, ...statements, ...after]);
+        const results = await trip([...before, ...all, ...after]);
         if (last) tx.state = 'over';
-        return results.slice(before.length, before.length + statements.length);
+        return places.map((place) => results[before.length + place]!);
       };
       try {
         const result = await work(
@@ -170,14 +157,32 @@ export class Database {
 const BEGIN: Statement = { text: 'BEGIN' };
 const COMMIT: Statement = { text: 'COMMIT' };
 const ROLLBACK: Statement = { text: 'ROLLBACK' };
-const READ_ONLY = `, set_config('transaction_read_only', 'on', true)`;
-const PLANNED_ONCE = `, set_config('plan_cache_mode', 'force_generic_plan', true)`;
 
-/** Names the workspace to row-level security, until the transaction ends. */
-function scopeOf(workspace: string, more = ''): Statement {
+/** Names the workspace to row-level security, and how to plan, until the transaction ends. */
+function scopeOf(workspace: string, readOnly = false): (planning: Planning) => Statement {
   if (workspace !== EVERY_WORKSPACE && !/^[0-9a-f-]{36}$/i.test(workspace))
     throw new TypeError('not a workspace id');
-  return { text: `SELECT set_config('app.workspace', $1, true)${more}`, params: [workspace] };
+  const access = readOnly ? [`set_config('transaction_read_only', 'on', true)`] : [];
+  return (planning) => ({
+    name: `scope ${planning}${readOnly ? ' read' : ''}`,
+    text: `SELECT ${[`set_config('app.workspace', $1, true)`, ...access, ...toPlan(planning, 'each')].join(', ')}`,
+    params: [workspace],
+  });
+}
+
+/** Has PostgreSQL told how to plan wherever that changes from one statement to the next. */
+function inTurn(
+  statements: readonly Statement[],
+  planning: Planning,
+): { all: Statement[]; places: number[]; planning: Planning } {
+  const all: Statement[] = [];
+  const places = statements.map((statement) => {
+    const next = planningOf(statement);
+    if (next !== planning) all.push({ text: `SELECT ${toPlan(next, planning).join(', ')}` });
+    planning = next;
+    return all.push(statement) - 1;
+  });
+  return { all, places, planning };
 }
 
 /** Loaded by who uses it: it takes as long as all the rest of this library's packages, and hot paths do without. */
@@ -196,8 +201,9 @@ function breaths(send: Send, sendLast: Send = send): Sql {
   const on = (send: Send, last: () => Sql): Sql => {
     let breath: Statement[] = [];
     let answers: Promise<pg.Result[]> | undefined;
-    const ask = async (text: string, params: readonly unknown[] = []): Promise<pg.Result> => {
-      const place = breath.push({ text, params }) - 1;
+    const ask = async (statement: string | Kept, params: readonly unknown[] = []): Promise<pg.Result> => {
+      const asked = typeof statement === 'string' ? { text: statement, params } : { ...statement, params };
+      const place = breath.push(asked) - 1;
       answers ??= Promise.resolve().then(() => {
         const statements = breath;
         breath = [];
@@ -207,9 +213,9 @@ function breaths(send: Send, sendLast: Send = send): Sql {
       return (await answers)[place]!;
     };
     return {
-      query: async <Row extends object>(text: string, params?: readonly unknown[]) =>
-        (await ask(text, params)).rows as Row[],
-      execute: async (text, params) => (await ask(text, params)).rowCount ?? 0,
+      query: async <Row extends object>(statement: string | Kept, params?: readonly unknown[]) =>
+        (await ask(statement, params)).rows as Row[],
+      execute: async (statement, params) => (await ask(statement, params)).rowCount ?? 0,
       get last() {
         return last();
       },

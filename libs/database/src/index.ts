@@ -1,7 +1,8 @@
 /** PostgreSQL for every service: transactions bound to a workspace, ids, partitions. The schema stands in prisma/. */
-export { Database, type DatabaseOptions, type Prepared, type PrismaTx, type Sql } from './database.js';
+export { Database, type DatabaseOptions, type PrismaTx, type Sql } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { clockSkewMs, durabilityFaults, MOST_SKEW_MS } from './durability.js';
 export { GroupCommit } from './group-commit.js';
 export { dayOf, idInSeries, newId, newSeries, placeInSeries, timeOf } from './ids.js';
+export { kept, keptByDay, type Kept } from './kept.js';
 export { ensurePartitions, isMissingPartition, PARTITIONS_AHEAD_DAYS } from './partitions.js';

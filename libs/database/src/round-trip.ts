@@ -7,7 +7,7 @@ import pg from 'pg';
 
 export interface Statement {
   text: string;
-  /** Kept by the connection under this name, so that it is read, and may be planned, once. */
+  /** Kept by the connection under this name, so that it is read, and may be planned, once (kept.ts). */
   name?: string;
   params?: readonly unknown[];
 }
@@ -46,12 +46,17 @@ interface Filling extends pg.Result {
 }
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
 
-/** Names of statements that a connection has. */
-const names = new WeakMap<Wire, Set<string>>();
-function kept(wire: Wire): Set<string> {
-  let own = names.get(wire);
-  if (!own) names.set(wire, (own = new Set()));
-  return own;
+/** A connection keeps what it has read and planned for so long: plans follow tables that grow, and days that are over are forgotten. */
+const KEPT_MS = 60_000;
+/** What a connection keeps, by name. */
+const keeping = new WeakMap<Wire, { names: Set<string>; until: number }>();
+function namesOf(wire: Wire): Set<string> {
+  let own = keeping.get(wire);
+  if (!own || own.until <= performance.now()) {
+    for (const name of own?.names ?? []) wire.close({ type: 'S', name });
+    keeping.set(wire, (own = { names: new Set(), until: performance.now() + KEPT_MS }));
+  }
+  return own.names;
 }
 
 class RoundTrip implements pg.Submittable {
@@ -59,7 +64,7 @@ class RoundTrip implements pg.Submittable {
   private readonly results: Filling[];
   private at = 0;
   private broken: Error | undefined;
-  private wire: Wire | undefined;
+  private names: Set<string> | undefined;
 
   constructor(
     statements: readonly Statement[],
@@ -78,11 +83,11 @@ class RoundTrip implements pg.Submittable {
 
   submit(connection: unknown): void {
     const wire = connection as Wire;
-    this.wire = wire;
     wire.stream.cork();
     try {
+      const names = (this.names = namesOf(wire));
       for (const { text, name, values } of this.bound) {
-        if (!kept(wire).has(name)) {
+        if (!names.has(name)) {
           // One of that name may be there from a trip that failed after it was read.
           if (name) wire.close({ type: 'S', name });
           wire.parse({ text, name });
@@ -120,9 +125,7 @@ class RoundTrip implements pg.Submittable {
   }
   handleReadyForQuery(): void {
     // Only now: where a statement before it fails, nobody has looked at it.
-    const { wire } = this;
-    if (wire && this.at === this.bound.length)
-      for (const { name } of this.bound) if (name) kept(wire).add(name);
+    if (this.at === this.bound.length) for (const { name } of this.bound) if (name) this.names?.add(name);
     if (this.broken) this.reject(this.broken);
     else this.resolve(this.results);
   }

@@ -7,7 +7,7 @@
  * person says "in" to one of them later. A word about the whole channel stands beside all that: out is out.
  */
 import type { Channel, MessageClass, TopicFacts } from '@carillon/contracts';
-import { newId, type Sql } from '@carillon/database';
+import { kept, newId, type Sql } from '@carillon/database';
 import { erasedWords, forgetErased } from './erased.js';
 import { amongWriters, markStale, markStaleAt } from './stale.js';
 import { belowOf } from './topics.js';
@@ -65,17 +65,14 @@ export async function consentsOf(
   },
 ): Promise<(profileId: string | null, address: string | null, topic?: string | null) => ConsentFacts> {
   const topics = [...new Set((about.topics ?? []).filter((topic) => topic !== null))];
-  const rows = await sql.query<Row>(
-    `SELECT 'word' AS kind, address, profile_id AS "profileId", topic, word, NULL::text[] AS path FROM consents
-     WHERE workspace_id = $1 AND channel = $2 AND address = ANY($3) AND address <> ''
-     UNION ALL
-     SELECT 'word', address, profile_id, topic, word, NULL FROM consents
-     WHERE workspace_id = $1 AND channel = $2 AND address = '' AND profile_id = ANY($4::uuid[])
-     UNION ALL
-     SELECT 'erased', '', $5::uuid, '', '', NULL WHERE EXISTS (SELECT FROM erased_addresses WHERE workspace_id = $1 AND kind = 'topic')
-     ${topics.length > 0 ? `UNION ALL ${PATHS}` : ''}`,
-    [workspaceId, channel, about.addresses, about.profileIds, NOBODY, ...(topics.length > 0 ? [topics] : [])],
-  );
+  const rows = await sql.query<Row>(topics.length > 0 ? WORDS_AND_TOPICS : WORDS, [
+    workspaceId,
+    channel,
+    about.addresses,
+    about.profileIds,
+    NOBODY,
+    ...(topics.length > 0 ? [topics] : []),
+  ]);
   const words = new Map<string, ConsentWord[]>();
   const facts = new Map<string, TopicFacts>();
   const add = (key: string, word: ConsentWord) => words.set(key, [...(words.get(key) ?? []), word]);
@@ -107,6 +104,15 @@ const PATHS = `SELECT 'topic', '', $5::uuid, key, concat(class, ' ', by_default)
          (array_agg(by_default ORDER BY height) FILTER (WHERE by_default IS NOT NULL))[1] AS by_default,
          array_agg(key ORDER BY height) AS path
   FROM up GROUP BY wanted) p`;
+const SAID = `SELECT 'word' AS kind, address, profile_id AS "profileId", topic, word, NULL::text[] AS path FROM consents
+     WHERE workspace_id = $1 AND channel = $2 AND address = ANY($3) AND address <> ''
+     UNION ALL
+     SELECT 'word', address, profile_id, topic, word, NULL FROM consents
+     WHERE workspace_id = $1 AND channel = $2 AND address = '' AND profile_id = ANY($4::uuid[])
+     UNION ALL
+     SELECT 'erased', '', $5::uuid, '', '', NULL WHERE EXISTS (SELECT FROM erased_addresses WHERE workspace_id = $1 AND kind = 'topic')`;
+const WORDS = kept('consents', SAID);
+const WORDS_AND_TOPICS = kept('consents-topics', `${SAID} UNION ALL ${PATHS}`);
 
 function factsFrom(text: string, path: string[]): TopicFacts {
   const [messageClass, byDefault] = text.split(' ');

@@ -1,5 +1,5 @@
 /** Profiles as delivery needs them: addresses, language, attributes, devices. Read by the dispatcher in its claim. */
-import type { Sql } from '@carillon/database';
+import { kept, type Sql } from '@carillon/database';
 import { whoTheyBecame } from './find-profiles.js';
 
 export interface AudienceRecipient {
@@ -47,8 +47,12 @@ async function recipients(
   profileIds: readonly string[],
 ): Promise<AudienceRecipient[]> {
   if (profileIds.length === 0) return [];
-  return sql.query<AudienceRecipient>(
-    `SELECT p.id AS "profileId", p.external_id AS "externalId", p.email, p.phone, p.locale, p.timezone, p.attributes,
+  return sql.query<AudienceRecipient>(RECIPIENTS, [workspaceId, profileIds]);
+}
+
+const RECIPIENTS = kept(
+  'recipients',
+  `SELECT p.id AS "profileId", p.external_id AS "externalId", p.email, p.phone, p.locale, p.timezone, p.attributes,
        coalesce(d.devices, '[]') AS devices
      FROM profiles p
      LEFT JOIN (
@@ -56,6 +60,4 @@ async function recipients(
        FROM devices WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[]) GROUP BY profile_id
      ) d ON d.profile_id = p.id
      WHERE p.workspace_id = $1 AND p.id = ANY($2::uuid[])`,
-    [workspaceId, profileIds],
-  );
-}
+);

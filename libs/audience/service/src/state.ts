@@ -1,7 +1,7 @@
-/** All that an inbound surface (a shop, a call centre) asks about a person, in one prepared statement: it waits for the answer. */
+/** All that an inbound surface (a shop, a call centre) asks about a person, in one statement whose plan is kept: it waits for the answer. */
 import type { ProfileState } from '@carillon/contracts';
 import { OWN_NAMESPACE } from '@carillon/contracts';
-import type { Database, Prepared } from '@carillon/database';
+import { kept, type Database } from '@carillon/database';
 import { activityJson, jsonTime, noActivity } from './show-profiles.js';
 
 type Row = Omit<ProfileState, 'zone' | 'activity'> & {
@@ -11,9 +11,9 @@ type Row = Omit<ProfileState, 'zone' | 'activity'> & {
   activity: ProfileState['activity'] | null;
 };
 
-const STATE: Prepared = {
-  name: 'profile-state',
-  text: `WITH person AS (
+const STATE = kept(
+  'profile-state',
+  `WITH person AS (
     SELECT * FROM profiles WHERE workspace_id = $1 AND external_id = $2
     UNION ALL
     SELECT p.* FROM identities i JOIN profiles p ON p.workspace_id = $1 AND p.id = i.profile_id
@@ -36,7 +36,7 @@ const STATE: Prepared = {
       WHERE m.workspace_id = $1 AND m.profile_id = p.id), '[]') AS audiences,
     (SELECT count(*)::int FROM devices WHERE workspace_id = $1 AND profile_id = p.id) AS devices
   FROM person p`,
-};
+);
 
 /** @returns null when nobody is known by this external id, nor was */
 export async function readState(
@@ -44,7 +44,9 @@ export async function readState(
   workspaceId: string,
   externalId: string,
 ): Promise<ProfileState | null> {
-  const [row] = await database.readPrepared<Row>(workspaceId, STATE, [workspaceId, externalId]);
+  const [row] = await database.reading(workspaceId, (sql) =>
+    sql.query<Row>(STATE, [workspaceId, externalId]),
+  );
   if (!row) return null;
   const { timezone, phoneZone, workspaceZone, activity, ...state } = row;
   return {

@@ -10,7 +10,7 @@ import type {
   SuppressionReason,
   SuppressionRelease,
 } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import { kept, type Sql } from '@carillon/database';
 import { erasedWords } from './erased.js';
 import { amongWriters, markStaleAt } from './stale.js';
 
@@ -27,6 +27,13 @@ const keysOf = (address: string): string[] => {
   return at > 0 ? [address, address.slice(at)] : [address];
 };
 
+const SUPPRESSIONS = kept(
+  'suppressions',
+  `SELECT address, reason FROM suppressions WHERE workspace_id = $1 AND channel = $2 AND address = ANY($3)
+     UNION ALL
+     SELECT '', 'erased' WHERE EXISTS (SELECT FROM erased_addresses WHERE workspace_id = $1 AND kind = 'suppression')`,
+);
+
 /** Why each of these addresses must not be written to; the others are not in the map. One statement for the batch. */
 export async function suppressionsOf(
   sql: Sql,
@@ -35,12 +42,11 @@ export async function suppressionsOf(
   addresses: readonly string[],
 ): Promise<Map<string, ReasonName>> {
   if (addresses.length === 0) return new Map();
-  const rows = await sql.query<{ address: string; reason: ReasonName }>(
-    `SELECT address, reason FROM suppressions WHERE workspace_id = $1 AND channel = $2 AND address = ANY($3)
-     UNION ALL
-     SELECT '', 'erased' WHERE EXISTS (SELECT FROM erased_addresses WHERE workspace_id = $1 AND kind = 'suppression')`,
-    [workspaceId, channel, [...new Set(addresses.flatMap(keysOf))]],
-  );
+  const rows = await sql.query<{ address: string; reason: ReasonName }>(SUPPRESSIONS, [
+    workspaceId,
+    channel,
+    [...new Set(addresses.flatMap(keysOf))],
+  ]);
   if (rows.length === 0) return new Map();
   const listed = new Map(rows.map((row) => [row.address, row.reason]));
   if (listed.delete(''))

@@ -6,7 +6,7 @@
 import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
 import type { Channel, Lane, MessageClass, Status } from '@carillon/contracts';
-import { dayOf, type Sql } from '@carillon/database';
+import { dayOf, kept, keptByDay, type Sql } from '@carillon/database';
 import { countingTopics, gate, type GateFacts, type Recipient, type Verdict } from '@carillon/delivery-rules';
 import type { Channel as ChannelShape, RetryPolicy } from '@carillon/delivery-rules';
 import {
@@ -48,24 +48,24 @@ export interface Stopped {
 /** Takes what is still queued of these ids. A row that someone else holds at this moment is left to them. */
 export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]> {
   const byDay = await Promise.all(
-    [...groupBy(ids, dayOf)].map(([day, some]) =>
-      sql.query<Claimed>(
-        `WITH mine AS (
-           SELECT id FROM deliveries WHERE day = $1::date AND id = ANY($2::uuid[]) AND status ${bug('claim-takes-anyones') ? "IN ('queued', 'sending', 'sent')" : "= 'queued'"} FOR UPDATE SKIP LOCKED
-         )
-         UPDATE deliveries d
-            SET status = 'sending', reason = NULL, attempt = d.attempt + 1, handed_over_at = NULL, due_at = now() + make_interval(secs => $3)
-           FROM mine WHERE d.day = $1::date AND d.id = mine.id
-         RETURNING d.day::text AS day, d.id, d.workspace_id AS "workspaceId", d.message_id AS "messageId", d.profile_id AS "profileId", d.channel,
-                   d.class AS "messageClass", d.lane, d.topic, d.template_id AS "templateId", d.template_version AS "templateVersion", d.address,
-                   d.attempt, d.tries, d.provider_account_id AS "lastAccountId", d.route_step AS "routeStep", d.expires_at AS "expiresAt", d.created_at AS "createdAt",
-                   d.redriven_at AS "redrivenAt"`,
-        [day, some, LEASE_SECONDS],
-      ),
-    ),
+    [...groupBy(ids, dayOf)].map(([day, some]) => sql.query<Claimed>(CLAIM(day), [some, LEASE_SECONDS])),
   );
   return byDay.flat();
 }
+
+const CLAIM = keptByDay(
+  'claim',
+  (day) => `WITH mine AS (
+     SELECT id FROM deliveries WHERE day = ${day} AND id = ANY($1::uuid[]) AND status ${bug('claim-takes-anyones') ? "IN ('queued', 'sending', 'sent')" : "= 'queued'"} FOR UPDATE SKIP LOCKED
+   )
+   UPDATE deliveries d
+      SET status = 'sending', reason = NULL, attempt = d.attempt + 1, handed_over_at = NULL, due_at = now() + make_interval(secs => $2)
+     FROM mine WHERE d.day = ${day} AND d.id = ANY($1::uuid[]) AND d.id = mine.id
+   RETURNING d.day::text AS day, d.id, d.workspace_id AS "workspaceId", d.message_id AS "messageId", d.profile_id AS "profileId", d.channel,
+             d.class AS "messageClass", d.lane, d.topic, d.template_id AS "templateId", d.template_version AS "templateVersion", d.address,
+             d.attempt, d.tries, d.provider_account_id AS "lastAccountId", d.route_step AS "routeStep", d.expires_at AS "expiresAt", d.created_at AS "createdAt",
+             d.redriven_at AS "redrivenAt"`,
+);
 
 /**
  * Reads the facts of one workspace's claims and lets the gate judge them. Writes nothing.
@@ -97,10 +97,7 @@ export async function judge(
   });
   const addresses = [...new Set(withTargets.flatMap((w) => w.targets.map((t) => t.address)))];
   const [workspaces, own, accounts, before, suppressions, consents] = await Promise.all([
-    sql.query<{ now: Date; settings: WorkspaceSettings }>(
-      'SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1',
-      [workspaceId],
-    ),
+    sql.query<{ now: Date; settings: WorkspaceSettings }>(SETTINGS, [workspaceId]),
     memberDataOf(sql, workspaceId, claimed),
     usableAccounts(sql, workspaceId, channel.channel),
     stepsBefore(sql, workspaceId, claimed, messages),
@@ -161,6 +158,8 @@ export async function judge(
   return { ready, stopped };
 }
 
+const SETTINGS = kept('settings', 'SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1');
+
 /** Looked at again after this, or soon after somebody resumes an account. */
 const PAUSED_RECHECK_MS = 600_000;
 
@@ -197,15 +196,21 @@ async function messagesOf(
   const missing = claimed.filter((d) => !found.has(d.messageId));
   const byDay = await Promise.all(
     [...groupBy(missing, (d) => d.day)].map(([day, some]) =>
-      sql.query<MessageFacts & { id: string }>(
-        `SELECT id, content, data, options, route, delivery_ids AS "deliveryIds", send_at AS "sendAt" FROM messages WHERE day = $1::date AND workspace_id = $2 AND id = ANY($3::uuid[])`,
-        [day, workspaceId, [...new Set(some.map((d) => d.messageId))]],
-      ),
+      sql.query<MessageFacts & { id: string }>(MESSAGES(day), [
+        workspaceId,
+        [...new Set(some.map((d) => d.messageId))],
+      ]),
     ),
   );
   for (const row of byDay.flat()) found.set(row.id, row);
   return found;
 }
+
+const MESSAGES = keptByDay(
+  'messages',
+  (day) =>
+    `SELECT id, content, data, options, route, delivery_ids AS "deliveryIds", send_at AS "sendAt" FROM messages WHERE day = ${day} AND workspace_id = $1 AND id = ANY($2::uuid[])`,
+);
 
 /** For later steps of a route: how far any step before got. One query, whatever the batch. */
 async function stepsBefore(

@@ -1,10 +1,17 @@
 /** Keeps this worker's leases alive: one UPDATE every few seconds for everything in hand. A dead worker stops; its rows fall due. */
-import type { Database } from '@carillon/database';
+import { keptByDay, type Database } from '@carillon/database';
 import { groupBy } from '@carillon/delivery-service';
 import { Logger } from '@nestjs/common';
 import { LEASE_SECONDS, type Claimed } from './claim.js';
 
 const RENEW_EVERY_MS = 3000;
+const RENEW = keptByDay(
+  'renew',
+  (
+    day,
+  ) => `UPDATE deliveries d SET due_at = now() + make_interval(secs => $3) FROM unnest($1::uuid[], $2::int[]) AS u(id, attempt)
+    WHERE d.day = ${day} AND d.id = ANY($1::uuid[]) AND d.id = u.id AND d.attempt = u.attempt AND d.status = 'sending'`,
+);
 
 export class Leases {
   private readonly held = new Map<string, Claimed>();
@@ -54,11 +61,7 @@ export class Leases {
     try {
       await this.database.acrossWorkspaces(async (sql) => {
         for (const [day, some] of groupBy(this.held.values(), (d) => d.day))
-          await sql.execute(
-            `UPDATE deliveries d SET due_at = now() + make_interval(secs => $4) FROM unnest($2::uuid[], $3::int[]) AS u(id, attempt)
-              WHERE d.day = $1::date AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.attempt = u.attempt AND d.status = 'sending'`,
-            [day, some.map((d) => d.id), some.map((d) => d.attempt), LEASE_SECONDS],
-          );
+          await sql.execute(RENEW(day), [some.map((d) => d.id), some.map((d) => d.attempt), LEASE_SECONDS]);
       });
     } catch (error) {
       // The next round tries again; if the database stays away the leases run out, and the fence keeps us from writing.

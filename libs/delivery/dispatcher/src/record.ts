@@ -5,7 +5,7 @@
 import { removeDevices } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
 import { reasons, type DeliveryEventType, type ReasonName, type Status } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import { keptByDay, type Sql } from '@carillon/database';
 import { FIRST_LOOKUP_MS, type Next, type Outcome, type ProviderAnswer } from '@carillon/delivery-rules';
 import { groupBy } from '@carillon/delivery-service';
 import type { Claimed, Stopped } from './claim.js';
@@ -92,13 +92,16 @@ async function bringForward(
   );
   await Promise.all(
     [...groupBy(next, (n) => n.day)].map(([day, steps]) =>
-      sql.execute(
-        `UPDATE deliveries SET due_at = now() WHERE day = $2::date AND id = ANY($3::uuid[]) AND workspace_id = $1 AND status = 'scheduled' AND reason = 'fallback'`,
-        [workspaceId, day, steps.map((n) => n.id)],
-      ),
+      sql.execute(BRING_FORWARD(day), [workspaceId, steps.map((n) => n.id)]),
     ),
   );
 }
+
+const BRING_FORWARD = keptByDay(
+  'bring-forward',
+  (day) =>
+    `UPDATE deliveries SET due_at = now() WHERE day = ${day} AND id = ANY($2::uuid[]) AND workspace_id = $1 AND status = 'scheduled' AND reason = 'fallback'`,
+);
 
 /** Ends what could not be rendered. One workspace. */
 export async function recordUnrenderable(
@@ -285,10 +288,36 @@ function writeDay(
   changes: readonly Change[],
   lines: readonly Line[],
 ): Promise<{ deliveryId: string; id: string }[]> {
-  return sql.query(
-    // A success may also settle what the sweep has meanwhile declared unknown or due again, or what was stopped since, as
-    // long as no newer attempt began; a success after a receipt that overtook it only adds the provider's id.
-    `WITH changed AS (
+  return sql.query(RECORD(day), [
+    workspaceId,
+    changes.map((c) => c.delivery.id),
+    changes.map((c) => c.delivery.attempt),
+    changes.map((c) => c.status),
+    changes.map((c) => c.reason),
+    changes.map((c) => c.afterMs),
+    changes.map((c) => c.accountId),
+    changes.map((c) => c.provider),
+    changes.map((c) => c.providerMessageId),
+    changes.map((c) => c.address),
+    changes.map((c) => c.possibleDuplicate),
+    changes.map((c) => c.triesDelta),
+    lines.map((l) => l.delivery.id),
+    lines.map((l) => l.at),
+    lines.map((l) => l.type),
+    lines.map((l) => l.attempt),
+    lines.map((l) => l.reason),
+    lines.map((l) => l.accountId),
+    lines.map((l) => l.deviceId),
+    lines.map((l) => (l.detail ? JSON.stringify(l.detail) : null)),
+    telling,
+  ]);
+}
+
+// A success may also settle what the sweep has meanwhile declared unknown or due again, or what was stopped since, as long as no
+// newer attempt began; a success after a receipt that overtook it only adds the provider's id.
+const RECORD = keptByDay(
+  'record',
+  (day) => `WITH changed AS (
      UPDATE deliveries d
         SET status = CASE WHEN d.status IN ('delivered', 'failed') THEN d.status ELSE u.status END,
             reason = CASE WHEN d.status IN ('delivered', 'failed') THEN d.reason ELSE u.reason END,
@@ -298,42 +327,17 @@ function writeDay(
             possible_duplicate = d.possible_duplicate OR u.possible_duplicate, tries = d.tries + u.tries_delta,
             sent_at = CASE WHEN u.status IN ('sent', 'delivered') THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
             delivered_at = CASE WHEN u.status = 'delivered' THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END
-       FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::float8[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::boolean[], $13::int[])
+       FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::int[])
          AS u(id, attempt, status, reason, after_ms, account_id, provider, provider_message_id, address, possible_duplicate, tries_delta)
-      WHERE d.day = $2::date AND d.id = ANY($3::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND ${bug('record-unfenced') ? 'true' : 'd.attempt = u.attempt'}
+      WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND ${bug('record-unfenced') ? 'true' : 'd.attempt = u.attempt'}
         AND (${bug('record-unfenced') ? 'true OR' : ''} d.status = 'sending' OR (u.status IN ('sent', 'delivered') AND (d.status IN ('unknown', 'queued', 'scheduled', 'delivered', 'failed') OR (d.possible_duplicate AND d.status IN ('cancelled', 'suppressed', 'expired')))))
      RETURNING d.id),
      told AS (
      INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, attempt, reason, provider_account_id, device_id, detail)
-     SELECT $2::date, l.delivery_id, $1, coalesce(l.at, clock_timestamp()), l.type, l.attempt, l.reason, l.account_id, l.device_id, l.detail::jsonb
-       FROM unnest($14::uuid[], $15::timestamptz[], $16::text[], $17::int[], $18::text[], $19::uuid[], $20::uuid[], $21::text[])
+     SELECT ${day}, l.delivery_id, $1, coalesce(l.at, clock_timestamp()), l.type, l.attempt, l.reason, l.account_id, l.device_id, l.detail::jsonb
+       FROM unnest($13::uuid[], $14::timestamptz[], $15::text[], $16::int[], $17::text[], $18::uuid[], $19::uuid[], $20::text[])
          WITH ORDINALITY AS l(delivery_id, at, type, attempt, reason, account_id, device_id, detail, n)
        JOIN changed c ON c.id = l.delivery_id ORDER BY l.n
      RETURNING delivery_id, id, type)
-     SELECT delivery_id AS "deliveryId", id FROM told WHERE type = ANY($22)`,
-    [
-      workspaceId,
-      day,
-      changes.map((c) => c.delivery.id),
-      changes.map((c) => c.delivery.attempt),
-      changes.map((c) => c.status),
-      changes.map((c) => c.reason),
-      changes.map((c) => c.afterMs),
-      changes.map((c) => c.accountId),
-      changes.map((c) => c.provider),
-      changes.map((c) => c.providerMessageId),
-      changes.map((c) => c.address),
-      changes.map((c) => c.possibleDuplicate),
-      changes.map((c) => c.triesDelta),
-      lines.map((l) => l.delivery.id),
-      lines.map((l) => l.at),
-      lines.map((l) => l.type),
-      lines.map((l) => l.attempt),
-      lines.map((l) => l.reason),
-      lines.map((l) => l.accountId),
-      lines.map((l) => l.deviceId),
-      lines.map((l) => (l.detail ? JSON.stringify(l.detail) : null)),
-      telling,
-    ],
-  );
-}
+     SELECT delivery_id AS "deliveryId", id FROM told WHERE type = ANY($21)`,
+);

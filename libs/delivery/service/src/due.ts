@@ -4,7 +4,7 @@
  */
 import { bug } from '@carillon/config';
 import type { Channel, Lane, MessageClass } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import { kept, type Kept, type Sql } from '@carillon/database';
 import { afterAttempt, afterHold, FIRST_LOOKUP_MS, type RetryPolicy } from '@carillon/delivery-rules';
 import { providerOf } from './account-settings.js';
 import { forgetParked } from './apply-receipts.js';
@@ -48,6 +48,17 @@ export interface Taken {
   taken: number;
 }
 
+let dueRows: Kept | undefined;
+const due = (): Kept =>
+  (dueRows ??= kept(
+    'due',
+    `SELECT day::text AS day, id, workspace_id AS "workspaceId", status, reason, channel, provider, lane, class AS "messageClass", attempt, tries, crashes, handed_over_at AS "handedOverAt",
+            created_at AS "createdAt", expires_at AS "expiresAt", redriven_at AS "redrivenAt",
+            CASE WHEN status = 'sending' THEN (SELECT w.settings -> 'unknown' ->> class FROM workspaces w WHERE w.id = workspace_id) END AS "onUnknown",
+            CASE WHEN status = 'sending' THEN (SELECT w.settings -> 'retry' -> d.channel FROM workspaces w WHERE w.id = d.workspace_id) END AS "ownRetry", clock_timestamp() AS now
+       FROM deliveries d WHERE due_at <= now()${hiddenRows()} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
+  ));
+
 /**
  * @param limit most rows of one call
  * @param retry the policy of each channel, for attempts whose worker died
@@ -61,14 +72,8 @@ export async function takeDue(
   random: () => number,
   looksUp: (channel: Channel, provider: string) => boolean = providerLooksUp,
 ): Promise<Taken> {
-  const rows = await sql.query<DueRow>(
-    `SELECT day::text AS day, id, workspace_id AS "workspaceId", status, reason, channel, provider, lane, class AS "messageClass", attempt, tries, crashes, handed_over_at AS "handedOverAt",
-            created_at AS "createdAt", expires_at AS "expiresAt", redriven_at AS "redrivenAt",
-            CASE WHEN status = 'sending' THEN (SELECT w.settings -> 'unknown' ->> class FROM workspaces w WHERE w.id = workspace_id) END AS "onUnknown",
-            CASE WHEN status = 'sending' THEN (SELECT w.settings -> 'retry' -> d.channel FROM workspaces w WHERE w.id = d.workspace_id) END AS "ownRetry", clock_timestamp() AS now
-       FROM deliveries d WHERE due_at <= now()${hiddenRows()} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
-    [limit],
-  );
+  const rows = await sql.query<DueRow>(due(), [limit]);
+  if (rows.length === 0) return { offer: [], changed: [], taken: 0 };
   const changes = rows.map((row) => ({
     row,
     ...(row.status === 'unknown'

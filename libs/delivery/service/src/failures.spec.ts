@@ -82,7 +82,8 @@ async function planOf(work: (sql: Sql) => Promise<unknown>): Promise<Node> {
   await database.inWorkspace(workspaceId, (sql) =>
     work({
       ...sql,
-      query: async (text, params) => {
+      query: async (statement, params) => {
+        const text = typeof statement === 'string' ? statement : statement.text;
         if (text.includes('delivery_events e')) {
           const [row] = await sql.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
             `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
@@ -90,7 +91,7 @@ async function planOf(work: (sql: Sql) => Promise<unknown>): Promise<Node> {
           );
           plan = row?.['QUERY PLAN'][0].Plan;
         }
-        return sql.query(text, params);
+        return sql.query(statement, params);
       },
     }),
   );

@@ -3,7 +3,7 @@
  * transactions and at most every 100 ms, because NOTIFY takes a lock that all commits share. Rows are the truth: a lost
  * hint costs a refresh, nothing else. hint-listener.ts hears them.
  */
-import { Database } from '@carillon/database';
+import { Database, kept } from '@carillon/database';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 
@@ -13,6 +13,7 @@ export const DELIVERY_HINTS = 'carillon_deliveries';
 export const INBOX_HINTS = 'carillon_inboxes';
 export type HintChannel = typeof DELIVERY_HINTS | typeof INBOX_HINTS;
 
+const NOTIFY = kept('notify', 'SELECT pg_notify($1, h) FROM unnest($2::text[]) AS h');
 const EVERY_MS = 100;
 /** More ids than this are not worth naming: the watcher reads again. */
 const NAMED_IDS = 100;
@@ -61,10 +62,7 @@ export class Hints {
     this.pending.clear();
     try {
       await this.database.acrossWorkspaces((sql) =>
-        sql.execute('SELECT pg_notify($1, h) FROM unnest($2::text[]) AS h', [
-          this.channel,
-          hints.map((h) => JSON.stringify(h)),
-        ]),
+        sql.last.execute(NOTIFY, [this.channel, hints.map((h) => JSON.stringify(h))]),
       );
     } catch (error) {
       this.log.debug(`a hint was lost: ${error instanceof Error ? error.message : 'unknown error'}`);

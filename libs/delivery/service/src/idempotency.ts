@@ -3,7 +3,7 @@
  * differ. The record is written in the transaction of the message itself. Called by accept.ts.
  */
 import type { AcceptedMessage, SendMessage } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import { kept, type Sql } from '@carillon/database';
 import { createHash } from 'node:crypto';
 import type { AcceptResult, Plan, Refusal } from './plan-message.js';
 
@@ -33,6 +33,11 @@ const canonical = (value: unknown): string =>
       : v,
   );
 
+const STORED = kept(
+  'stored-answers',
+  'SELECT key, request_fields, response FROM idempotency_keys WHERE workspace_id = $1 AND key = ANY($2)',
+);
+
 export async function storedAnswers(
   sql: Sql,
   workspaceId: string,
@@ -43,10 +48,7 @@ export async function storedAnswers(
     key: string;
     request_fields: Record<string, string>;
     response: AcceptedMessage;
-  }>('SELECT key, request_fields, response FROM idempotency_keys WHERE workspace_id = $1 AND key = ANY($2)', [
-    workspaceId,
-    keys,
-  ]);
+  }>(STORED, [workspaceId, keys]);
   return new Map(rows.map((r) => [r.key, { fields: r.request_fields, response: r.response }]));
 }
 
@@ -77,6 +79,15 @@ export function replay(stored: Stored, fields: Record<string, string>): AcceptRe
   };
 }
 
+const CLAIM_KEYS = kept(
+  'claim-keys',
+  // An equal key that another transaction has not committed yet is waited for, but not for ever.
+  `WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $5, true))
+     INSERT INTO idempotency_keys (workspace_id, key, request_fields, response)
+     SELECT $1, k, f::jsonb, r::jsonb FROM patience, unnest($2::text[], $3::text[], $4::text[]) AS u(k, f, r)
+     ON CONFLICT DO NOTHING RETURNING key`,
+);
+
 /** Inserts the keys; whoever lost a race gets the winner's answer. Returns the indexes that must not be written. */
 export async function claimKeys(
   sql: Sql,
@@ -96,20 +107,13 @@ export async function claimKeys(
   if (first.size === 0) return [];
   // Sorted, so that two groups with the same keys wait for each other instead of locking each other out.
   const keys = [...first.keys()].sort();
-  const won = await sql.query<{ key: string }>(
-    // An equal key that another transaction has not committed yet is waited for, but not for ever.
-    `WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $5, true))
-     INSERT INTO idempotency_keys (workspace_id, key, request_fields, response)
-     SELECT $1, k, f::jsonb, r::jsonb FROM patience, unnest($2::text[], $3::text[], $4::text[]) AS u(k, f, r)
-     ON CONFLICT DO NOTHING RETURNING key`,
-    [
-      workspaceId,
-      keys,
-      keys.map((k) => JSON.stringify(fields[first.get(k)!])),
-      keys.map((k) => JSON.stringify(plans.get(first.get(k)!)!.accepted)),
-      `${IN_FLIGHT_SECONDS}s`,
-    ],
-  );
+  const won = await sql.query<{ key: string }>(CLAIM_KEYS, [
+    workspaceId,
+    keys,
+    keys.map((k) => JSON.stringify(fields[first.get(k)!])),
+    keys.map((k) => JSON.stringify(plans.get(first.get(k)!)!.accepted)),
+    `${IN_FLIGHT_SECONDS}s`,
+  ]);
   const winners = new Set(won.map((w) => w.key));
   const losers = keys.filter((k) => !winners.has(k)).map((k) => first.get(k)!);
   const stored = await storedAnswers(

@@ -15,8 +15,7 @@ import type {
   SendMessage,
   TemplateVariable,
 } from '@carillon/contracts';
-import { newId } from '@carillon/database';
-import type { Sql } from '@carillon/database';
+import { kept, newId, type Sql } from '@carillon/database';
 import { durationMs } from '@carillon/scheduling-rules';
 import { checkContent } from './check-content.js';
 
@@ -138,6 +137,15 @@ export async function resolveProfiles(
   return found;
 }
 
+const TEMPLATES = kept(
+  'templates',
+  `SELECT t.id, t.key, tv.version, t.version AS newest, tv.variables,
+          ARRAY(SELECT jsonb_object_keys(tv.content)) AS channels
+     FROM (SELECT DISTINCT k, v FROM unnest($2::text[], $3::int[]) AS u(k, v)) AS ref
+     JOIN templates t ON t.workspace_id = $1 AND t.key = ref.k AND t.archived_at IS NULL
+     JOIN template_versions tv ON tv.workspace_id = $1 AND tv.template_id = t.id AND tv.version = coalesce(ref.v, t.version)`,
+);
+
 export async function loadTemplates(
   sql: Sql,
   workspaceId: string,
@@ -146,14 +154,11 @@ export async function loadTemplates(
   const rows =
     refs.length === 0
       ? []
-      : await sql.query<PlannedTemplate & { newest: number }>(
-          `SELECT t.id, t.key, tv.version, t.version AS newest, tv.variables,
-                  ARRAY(SELECT jsonb_object_keys(tv.content)) AS channels
-             FROM (SELECT DISTINCT k, v FROM unnest($2::text[], $3::int[]) AS u(k, v)) AS ref
-             JOIN templates t ON t.workspace_id = $1 AND t.key = ref.k AND t.archived_at IS NULL
-             JOIN template_versions tv ON tv.workspace_id = $1 AND tv.template_id = t.id AND tv.version = coalesce(ref.v, t.version)`,
-          [workspaceId, refs.map((r) => r.key), refs.map((r) => r.version)],
-        );
+      : await sql.query<PlannedTemplate & { newest: number }>(TEMPLATES, [
+          workspaceId,
+          refs.map((r) => r.key),
+          refs.map((r) => r.version),
+        ]);
   return (key, version) => rows.find((r) => r.key === key && r.version === (version ?? r.newest));
 }
 

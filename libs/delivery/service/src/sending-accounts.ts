@@ -1,7 +1,7 @@
 /** Provider accounts as the dispatcher needs them: with their secrets opened. Never leaves the process. */
 import { config } from '@carillon/config';
 import type { Channel, RateLimit } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import { kept, type Sql } from '@carillon/database';
 import { open, type Envelope, type MasterKeys } from './secrets.js';
 
 export interface SendingAccount {
@@ -35,6 +35,16 @@ export const masterKeys = (): MasterKeys => [
 const opened = new Map<string, Readonly<Record<string, unknown>>>();
 const KEPT_ACCOUNTS = 1000;
 
+const ACCOUNTS = kept(
+  'accounts',
+  `SELECT a.id, a.workspace_id AS "workspaceId", a.channel, a.provider, a.name, a.revision, a.position, a.weight, a.rate_limit AS "rateLimit",
+            a.paused_at IS NOT NULL AS paused, a.settings, a.secrets,
+            coalesce(greatest(0, extract(epoch FROM greatest(f.open_until, f.held_until) - clock_timestamp()) * 1000), 0)::float8 AS "blockedMs",
+            coalesce(f.failures_in_row > 0 OR f.open_until IS NOT NULL OR f.held_until IS NOT NULL OR f.hold_ms > 0, false) AS troubled
+       FROM provider_accounts a LEFT JOIN account_flow f ON f.account_id = a.id AND f.workspace_id = $1
+      WHERE a.workspace_id = $1 AND a.channel = $2 AND a.deleted_at IS NULL ORDER BY a.position, a.id`,
+);
+
 /** All accounts of a channel, in the order they are to be tried. */
 export async function usableAccounts(
   sql: Sql,
@@ -43,15 +53,7 @@ export async function usableAccounts(
 ): Promise<SendingAccount[]> {
   const rows = await sql.query<
     Omit<SendingAccount, 'operatorEndpoint'> & { secrets: Record<string, Envelope> }
-  >(
-    `SELECT a.id, a.workspace_id AS "workspaceId", a.channel, a.provider, a.name, a.revision, a.position, a.weight, a.rate_limit AS "rateLimit",
-            a.paused_at IS NOT NULL AS paused, a.settings, a.secrets,
-            coalesce(greatest(0, extract(epoch FROM greatest(f.open_until, f.held_until) - clock_timestamp()) * 1000), 0)::float8 AS "blockedMs",
-            coalesce(f.failures_in_row > 0 OR f.open_until IS NOT NULL OR f.held_until IS NOT NULL OR f.hold_ms > 0, false) AS troubled
-       FROM provider_accounts a LEFT JOIN account_flow f ON f.account_id = a.id AND f.workspace_id = $1
-      WHERE a.workspace_id = $1 AND a.channel = $2 AND a.deleted_at IS NULL ORDER BY a.position, a.id`,
-    [workspaceId, channel],
-  );
+  >(ACCOUNTS, [workspaceId, channel]);
   return rows.map(({ secrets, ...row }) => ({
     ...row,
     settings: openSettings(row, secrets),
