@@ -13,7 +13,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
-import { Problem } from './data-folder.mjs';
+import { Problem, root } from './data-folder.mjs';
 import { ensureInstalled } from './install.mjs';
 import { markdown, table } from './chaos/table.mjs';
 import { runCommand } from './stack.mjs';
@@ -51,7 +51,7 @@ await runCommand(async ({ onStop, stopping }) => {
     return say('\n* in the sample of --quick');
   }
   const started = Date.now();
-  const options = { seed, rate, say, onStop, stopping, keep: asked.keep };
+  const options = { seed, rate, commit: commit(), say, onStop, stopping, keep: asked.keep };
   if (asked.drill) {
     const missed = await drill(options, asked.scenario);
     if (missed > 0) process.exitCode = 1;
@@ -77,6 +77,15 @@ await runCommand(async ({ onStop, stopping }) => {
 });
 // Node may otherwise spin for ever when it tidies up after sockets that were reset (v20, CleanupHandles).
 process.exit();
+
+/** What is played; nothing outside a clone. */
+function commit() {
+  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty=+'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return status === 0 ? stdout.trim() : undefined;
+}
 
 /** As JSON and as a table. A file that is there keeps its rows of other scenarios: one row can be had again by itself. */
 function writeRows(file, rows, scenarios) {

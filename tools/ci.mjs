@@ -1,6 +1,7 @@
 /**
  * Continuous integration, called by .ci/run: installs the programs that some suites need, runs the README's
- * `npm test`, then what that left out, lint and the demo. Every step that is not a test run counts as one test.
+ * `npm test`, then what that left out, lint, the demo and the sample of the chaos matrix, each of whose rows counts as one
+ * test. Every other step that is not a test run counts as one.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -12,6 +13,8 @@ const MINUTE = 60_000;
 /** From asking a step to end until ending it: a test run has a database to stop. */
 const GRACE_MS = 20_000;
 const LEFT_OUT = path.join(root, 'node_modules/.cache/carillon/left-out.json');
+/** What the rows came to, for whoever looks into a failure; the seeds are in it. */
+const CHAOS = path.join(root, 'node_modules/.cache/carillon/chaos-quick.json');
 const TALLY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -33,6 +36,7 @@ for (const command of ['npm run lint', 'npm run demo']) {
   const { code } = await run(command);
   add(code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 });
 }
+add(await chaosSample());
 
 console.log(tally(total));
 process.exitCode = total.failed === 0 ? 0 : 1;
@@ -53,6 +57,17 @@ async function testRun(command) {
   const [, passed, failed, skipped] = TALLY.exec(lastLine) ?? [undefined, 0, 1, 0];
   const counts = { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
   return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+/** A row that the machine cannot play is skipped, and names what it needs. */
+async function chaosSample() {
+  fs.rmSync(CHAOS, { force: true });
+  const { code } = await run(`npm run chaos -- --quick --json ${CHAOS}`);
+  const rows = fs.existsSync(CHAOS) ? JSON.parse(fs.readFileSync(CHAOS, 'utf8')) : [];
+  const skipped = rows.filter((row) => row.skipped).length;
+  const failed = rows.filter((row) => !row.ok).length;
+  if (rows.length > 0) console.log(`  its rows as JSON: ${path.relative(root, CHAOS)}`);
+  return { passed: rows.length - failed - skipped, failed: failed || Number(code !== 0), skipped };
 }
 
 async function run(command, { quiet = false, limit = 25 * MINUTE } = {}) {

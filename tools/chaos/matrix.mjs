@@ -4,7 +4,7 @@ import { runScenario } from './run.mjs';
 import { openStage } from './stage.mjs';
 
 /** @returns {Promise<object[]>} a row for each, in the order given */
-export async function runAll(scenarios, { seed, rate, say, onStop, stopping, keep, onRow }) {
+export async function runAll(scenarios, { seed, rate, commit, say, onStop, stopping, keep, onRow }) {
   const rows = new Map();
   let stage;
   let kind;
@@ -43,11 +43,12 @@ export async function runAll(scenarios, { seed, rate, say, onStop, stopping, kee
     const row = await stage
       .startServices(scenario.how?.(randomFrom(own)))
       .then(() => runScenario(stage, scenario, { seed: own, rate, say }))
-      .catch((error) => brokenRow(stage, scenario, own, error));
+      .catch((error) => brokenRow(stage, scenario, own, error))
+      .then((played) => ({ ...played, ...(commit ? { commit } : {}) }));
     rows.set(scenario, row);
     onRow(row);
     say(
-      `  ${row.ok ? 'holds' : `FAILS: ${row.why.join('; ')}`} · ${row.accepted ?? 0} accepted, ${row.unknown ?? 0} in doubt, ${Math.round((Date.now() - started) / 1000)} s`,
+      `  ${row.ok ? 'holds' : `FAILS: ${row.why.join('; ')}`} · ${row.accepted ?? 0} accepted, ${row.unknown ?? 0} in doubt, ${Math.round((Date.now() - started) / 1000)} s, seed ${own}`,
     );
     await stage.stopServices();
     if (!row.ok && keep) stage.kept = true;

@@ -62,8 +62,6 @@ class Stage {
   closing = false;
   /** The longest that one of the services took from its end until it was ready again. */
   downMs = 0;
-  /** How often one of them ended that was not asked to. */
-  downs = 0;
   /** Failpoints for the next lives of whatever ends. */
   upNext = [];
 
@@ -301,7 +299,6 @@ class Stage {
     void child.ended.then(async (how) => {
       if (service.stopping || this.closing) return;
       this.fault(`${name} ended (${how})`);
-      this.downs += 1;
       const since = Date.now();
       await sleep(AGAIN_AFTER_MS);
       if (service.stopping || this.closing || this.services.get(name) !== service) return;

@@ -17,7 +17,9 @@ const COLUMNS = [
   ['duplicatesUnknown', 'dup. of unknown'],
   ['faults', 'faults'],
   ['recoverySeconds', 'recovery s'],
-  ['downSeconds', 'of it away s'],
+  ['downSeconds', 'longest away s'],
+  ['seed', 'seed'],
+  ['commit', 'commit'],
 ];
 
 export function table(rows) {

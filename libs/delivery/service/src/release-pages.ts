@@ -10,7 +10,7 @@ import { shareOut, type Contender } from '@carillon/delivery-rules';
 /** Pages of a channel that wait for a worker: enough for none to be idle, few enough for a new run to be served soon. */
 const AHEAD = 4;
 /** A released page that nobody has taken by then is released again: its job was lost, or the backlog is long. */
-const TAKE_WITHIN_SECONDS = 15;
+const TAKE_WITHIN_SECONDS = 12;
 /** A page whose workers die this often without getting further stops its run. */
 const HOPELESS_CRASHES = 5;
 
