@@ -17,4 +17,6 @@ export type { OpenApiDocument } from './openapi.js';
 export { runApi, runService, startApi, startWorker } from './service.js';
 export type { ApiOptions, Running, ServiceOptions } from './service.js';
 export { Grace } from './grace.js';
+export { Rounds } from './rounds.js';
+export type { RoundsOptions } from './rounds.js';
 export { untilStopped } from './until-stopped.js';

@@ -6,6 +6,7 @@
  */
 import type { Channel, DeliveryEventType, ReasonName } from '@carillon/contracts';
 import { Database, idInSeries, type Sql } from '@carillon/database';
+import { Rounds } from '@carillon/server';
 import {
   Inject,
   Injectable,
@@ -24,7 +25,6 @@ const SLICE = 1000;
 /** Pages per transaction. */
 const PAGES = 2;
 const TICK_MS = 250;
-const TROUBLED_TICK_MS = 2000;
 
 /** Failures that say the address is bad for good, not this message. */
 const hard: readonly ReasonName[] = ['bounced', 'recipient_unknown'];
@@ -49,26 +49,26 @@ interface Outcome {
 @Injectable()
 export class Outcomes implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger('Outcomes');
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly rounds = new Rounds(() => this.drain(), {
+    restMs: TICK_MS,
+    log: this.log,
+    trouble: 'outcomes were not taken',
+  });
 
   constructor(@Inject(Database) private readonly database: Database) {}
 
   onApplicationBootstrap(): void {
-    this.plan(0);
+    this.rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** Takes all that waits. @returns how many lines and pages */
   async drain(): Promise<number> {
     let all = 0;
-    for (let taken = 1; taken > 0 && !this.stopped; all += taken) taken = await this.slice();
+    for (let taken = 1; taken > 0 && !this.rounds.stopping; all += taken) taken = await this.slice();
     return all;
   }
 
@@ -88,24 +88,6 @@ export class Outcomes implements OnApplicationBootstrap, BeforeApplicationShutdo
         return (await takeLines(sql, workspaceId)) + (await foldPages(sql, workspaceId));
       });
     return taken;
-  }
-
-  private plan(afterMs: number): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.beat();
-    }, afterMs);
-  }
-
-  private async beat(): Promise<void> {
-    let next = TICK_MS;
-    try {
-      await this.drain();
-    } catch (error) {
-      next = TROUBLED_TICK_MS;
-      this.log.error(`outcomes were not taken: ${error instanceof Error ? error.message : 'unknown error'}`);
-    }
-    this.plan(next);
   }
 }
 

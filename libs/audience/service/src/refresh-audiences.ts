@@ -6,7 +6,7 @@
 import { compileAudience, compileRules, selects } from '@carillon/audience-rules';
 import type { AudienceDefinition } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
-import { ProblemException } from '@carillon/server';
+import { ProblemException, Rounds } from '@carillon/server';
 import {
   Inject,
   Injectable,
@@ -20,7 +20,6 @@ import { aloneWith, freeAudiences, tellWebhooks, writeChanges, type MemberChange
 import { amongWriters, EVERYTHING, liveMentions, markStale } from './stale.js';
 
 const TICK_MS = 100;
-const TROUBLED_TICK_MS = 2000;
 /** People of one transaction. */
 const SLICE = 1000;
 /** Rules of one statement: more save scans, fewer save planning. */
@@ -42,38 +41,24 @@ interface Stale {
 @Injectable()
 export class AudienceRefresher implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger('AudienceRefresher');
-  private readonly loops = [
-    {
-      work: () => this.refreshStale(),
-      timer: undefined as NodeJS.Timeout | undefined,
-      running: Promise.resolve(),
-    },
-    {
-      work: () => this.evaluateDue(),
-      timer: undefined as NodeJS.Timeout | undefined,
-      running: Promise.resolve(),
-    },
-  ];
-  private stopped = false;
+  private readonly some = this.inRounds(() => this.refreshStale());
+  private readonly whole = this.inRounds(() => this.evaluateDue());
 
   constructor(@Inject(Database) private readonly database: Database) {}
 
   onApplicationBootstrap(): void {
-    for (const loop of this.loops) this.plan(loop, 0);
+    this.some.start();
+    this.whole.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    for (const { timer, running } of this.loops) {
-      clearTimeout(timer);
-      await running;
-    }
+    await Promise.all([this.some.stop(), this.whole.stop()]);
   }
 
   /** Asks again about everybody who waits for it. @returns how many rows were taken */
   async refreshStale(): Promise<number> {
     let all = 0;
-    for (let full = true; full && !this.stopped;) {
+    for (let full = true; full && !this.some.stopping;) {
       const busy = await this.database.acrossWorkspaces((sql) =>
         sql.query<{ workspaceId: string }>(
           `SELECT DISTINCT workspace_id AS "workspaceId" FROM (SELECT workspace_id FROM stale_profiles ORDER BY id LIMIT $1) AS s`,
@@ -96,7 +81,7 @@ export class AudienceRefresher implements OnApplicationBootstrap, BeforeApplicat
   async evaluateDue(): Promise<number> {
     let done = 0;
     for (;;) {
-      const due = this.stopped ? undefined : await this.database.acrossWorkspaces(claimDue);
+      const due = this.whole.stopping ? undefined : await this.database.acrossWorkspaces(claimDue);
       if (!due) return done;
       await this.evaluate(due.workspaceId, due.audience);
       done++;
@@ -129,24 +114,8 @@ export class AudienceRefresher implements OnApplicationBootstrap, BeforeApplicat
     }
   }
 
-  private plan(loop: (typeof this.loops)[number], afterMs: number): void {
-    if (this.stopped) return;
-    loop.timer = setTimeout(() => {
-      loop.running = this.beat(loop);
-    }, afterMs);
-  }
-
-  private async beat(loop: (typeof this.loops)[number]): Promise<void> {
-    let next = TICK_MS;
-    try {
-      await loop.work();
-    } catch (error) {
-      next = TROUBLED_TICK_MS;
-      this.log.error(
-        `audiences were not refreshed: ${error instanceof Error ? error.message : 'unknown error'}`,
-      );
-    }
-    this.plan(loop, next);
+  private inRounds(work: () => Promise<unknown>): Rounds {
+    return new Rounds(work, { restMs: TICK_MS, log: this.log, trouble: 'audiences were not refreshed' });
   }
 }
 

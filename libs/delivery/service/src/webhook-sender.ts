@@ -4,7 +4,7 @@
  */
 import type { WebhookBody } from '@carillon/contracts';
 import { Database } from '@carillon/database';
-import { Grace } from '@carillon/server';
+import { Grace, Rounds } from '@carillon/server';
 import { afterWebhook } from '@carillon/delivery-rules';
 import {
   Inject,
@@ -31,8 +31,6 @@ import {
 } from './webhook-messages.js';
 
 const TICK_MS = 250;
-/** After a tick that failed: the database is away or overloaded. */
-const TROUBLED_TICK_MS = 2000;
 /** Calls under way to one endpoint from this process. */
 const PLACES = 32;
 /** The same, when it fails, or when the process is busy with many. */
@@ -55,10 +53,11 @@ export class WebhookSender implements OnApplicationBootstrap, BeforeApplicationS
   private readonly calls = new Set<Promise<void>>();
   private told: Told[] = [];
   private recording: Promise<void> | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private ticking: Promise<void> = Promise.resolve();
-  private waiting = false;
-  private stopped = false;
+  private readonly rounds = new Rounds(() => this.round(), {
+    restMs: TICK_MS,
+    log: this.log,
+    trouble: 'a tick failed',
+  });
   /** An endpoint had more due than places. */
   private hungry = false;
   private kept = 0;
@@ -70,13 +69,11 @@ export class WebhookSender implements OnApplicationBootstrap, BeforeApplicationS
   ) {}
 
   onApplicationBootstrap(): void {
-    this.plan(0);
+    this.rounds.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.ticking;
+    await this.rounds.stop();
     // What is cut off is told again by another sender when its lease ends.
     const grace = new AbortController();
     await Promise.race([
@@ -133,7 +130,7 @@ export class WebhookSender implements OnApplicationBootstrap, BeforeApplicationS
       if (left > 0) this.busy.set(endpoint.id, left);
       else this.busy.delete(endpoint.id);
       this.calls.delete(call);
-      if (this.hungry) this.plan(0);
+      if (this.hungry) this.rounds.hurry();
     });
     this.calls.add(call);
   }
@@ -199,32 +196,12 @@ export class WebhookSender implements OnApplicationBootstrap, BeforeApplicationS
     }
   }
 
-  private plan(afterMs: number): void {
-    if (this.stopped) return;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      // One at a time, and one that waits is enough.
-      if (this.waiting) return;
-      this.waiting = true;
-      this.ticking = this.ticking.then(() => this.beat());
-    }, afterMs);
-  }
-
-  private async beat(): Promise<void> {
-    this.waiting = false;
-    if (this.stopped) return;
-    let next = TICK_MS;
-    try {
-      if (Date.now() - this.kept > HOUSEKEEPING_MS) {
-        await this.database.acrossWorkspaces((sql) => forgetWebhooks(sql));
-        this.kept = Date.now();
-      }
-      await this.tick();
-    } catch (error) {
-      next = TROUBLED_TICK_MS;
-      this.log.error(`a tick failed: ${error instanceof Error ? error.message : 'unknown error'}`);
+  private async round(): Promise<void> {
+    if (Date.now() - this.kept > HOUSEKEEPING_MS) {
+      await this.database.acrossWorkspaces((sql) => forgetWebhooks(sql));
+      this.kept = Date.now();
     }
-    this.plan(next);
+    await this.tick();
   }
 }
 

@@ -27,6 +27,7 @@ import {
   takeDue,
 } from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
+import { Rounds } from '@carillon/server';
 import {
   Inject,
   Injectable,
@@ -36,8 +37,6 @@ import {
 } from '@nestjs/common';
 
 const TICK_MS = 250;
-/** After a tick that failed: the database is away or overloaded. */
-const TROUBLED_TICK_MS = 2000;
 const SLICE = 500;
 /** Of one re-drive and tick: what is sent again must not crowd out what is new. */
 const REDRIVE_SLICE = 200;
@@ -48,9 +47,11 @@ const PARKED_MS = 1000;
 @Injectable()
 export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger('Clock');
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly rounds = new Rounds(() => this.round(), {
+    restMs: TICK_MS,
+    log: this.log,
+    trouble: 'a tick failed',
+  });
   private kept = 0;
   private looked = 0;
 
@@ -62,13 +63,11 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
   ) {}
 
   onApplicationBootstrap(): void {
-    this.plan(0);
+    this.rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** Takes everything that is due now: rows, and pages of runs. @returns how many */
@@ -91,7 +90,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
 
   private async takeRows(): Promise<number> {
     let all = 0;
-    for (let full = true; full && !this.stopped;) {
+    for (let full = true; full && !this.rounds.stopping;) {
       const { offer, changed, taken } = await this.database.acrossWorkspaces((sql) =>
         takeDue(sql, SLICE, (channel) => channelShapes[channel].retry, Math.random),
       );
@@ -183,36 +182,35 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
-  private plan(afterMs: number): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.beat();
-    }, afterMs);
+  private async round(): Promise<void> {
+    if (Date.now() - this.kept > HOUSEKEEPING_MS) {
+      await ensurePartitions(this.database);
+      await this.database.acrossWorkspaces((sql) => forgetExpired(sql));
+      await this.database.acrossWorkspaces((sql) => forgetImports(sql));
+      await this.dropOld();
+      await this.keepEvents();
+      this.kept = Date.now();
+    }
+    const { redrives, imports, confirmations } = await this.look();
+    if (redrives) await this.advanceRedrives();
+    if (imports) await this.offerImports();
+    if (confirmations) await this.askForConfirmations();
+    await this.tick();
+    if (Date.now() - this.looked > PARKED_MS) {
+      await this.applyParked();
+      this.looked = Date.now();
+    }
   }
 
-  private async beat(): Promise<void> {
-    let next = TICK_MS;
-    try {
-      if (Date.now() - this.kept > HOUSEKEEPING_MS) {
-        await ensurePartitions(this.database);
-        await this.database.acrossWorkspaces((sql) => forgetExpired(sql));
-        await this.database.acrossWorkspaces((sql) => forgetImports(sql));
-        await this.dropOld();
-        await this.keepEvents();
-        this.kept = Date.now();
-      }
-      await this.advanceRedrives();
-      await this.offerImports();
-      await this.askForConfirmations();
-      await this.tick();
-      if (Date.now() - this.looked > PARKED_MS) {
-        await this.applyParked();
-        this.looked = Date.now();
-      }
-    } catch (error) {
-      next = TROUBLED_TICK_MS;
-      this.log.error(`a tick failed: ${error instanceof Error ? error.message : 'unknown error'}`);
-    }
-    this.plan(next);
+  /** What there is besides deliveries and pages: one look, because there is mostly nothing. */
+  private async look(): Promise<{ redrives: boolean; imports: boolean; confirmations: boolean }> {
+    const [found] = await this.database.acrossWorkspaces((sql) =>
+      sql.query<{ redrives: boolean; imports: boolean; confirmations: boolean }>(
+        `SELECT EXISTS (SELECT FROM redrives WHERE state = 'running') AS redrives,
+                EXISTS (SELECT FROM imports WHERE due_at <= now()) AS imports,
+                EXISTS (SELECT FROM consent_confirmations WHERE due_at <= now()) AS confirmations`,
+      ),
+    );
+    return found ?? { redrives: false, imports: false, confirmations: false };
   }
 }
