@@ -106,11 +106,13 @@ export class PageDeliverer implements OnModuleDestroy {
     if (!page) return;
     // One waits less: the next one is released while this one is worked.
     void this.release();
-    const renewal = setInterval(() => void this.renew(page), RENEW_EVERY_MS).unref();
+    let renewing = Promise.resolve();
+    const renewal = setInterval(() => (renewing = this.renew(page)), RENEW_EVERY_MS).unref();
     try {
       await this.work(page, signal);
     } finally {
       clearInterval(renewal);
+      await renewing;
     }
   }
 
