@@ -16,6 +16,6 @@ export const emailChannel = defineChannel<RenderedEmail>({
   }),
   providers: [smtp, log],
   // RFC 5321 section 4.5.4.1 asks for half hours and days; a person who waits for a code asks for seconds.
-  retry: { attempts: 12, windowMs: 48 * 3_600_000, backoffMs: 5_000, maxBackoffMs: 14_400_000 },
+  retry: { attempts: 40, windowMs: 48 * 3_600_000, backoffMs: 5_000, maxBackoffMs: 14_400_000 },
   batchSize: 100,
 });

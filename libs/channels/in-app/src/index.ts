@@ -11,6 +11,6 @@ export const inAppChannel = defineChannel<RenderedInApp>({
   render,
   show: ({ title, body, url, imageUrl }) => ({ channel: 'in-app', 'in-app': { title, body, url, imageUrl } }),
   providers: [inbox],
-  retry: { attempts: 10, windowMs: 24 * 3_600_000, backoffMs: 500, maxBackoffMs: 60_000 },
+  retry: { attempts: 40, windowMs: 24 * 3_600_000, backoffMs: 500, maxBackoffMs: 7_200_000 },
   batchSize: 250,
 });

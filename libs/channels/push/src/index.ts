@@ -11,6 +11,6 @@ export const pushChannel = defineChannel<RenderedPush>({
   render,
   show: ({ title, body, url, imageUrl }) => ({ channel: 'push', push: { title, body, url, imageUrl } }),
   providers: [fcm],
-  retry: { attempts: 6, windowMs: 6 * 3_600_000, backoffMs: 2_000, maxBackoffMs: 900_000 },
+  retry: { attempts: 40, windowMs: 6 * 3_600_000, backoffMs: 2_000, maxBackoffMs: 1_800_000 },
   batchSize: 100,
 });

@@ -11,6 +11,6 @@ export const smsChannel = defineChannel<RenderedSms>({
   render,
   show: (sms) => ({ channel: 'sms', sms }),
   providers: [twilio],
-  retry: { attempts: 6, windowMs: 6 * 3_600_000, backoffMs: 5_000, maxBackoffMs: 1_800_000 },
+  retry: { attempts: 40, windowMs: 6 * 3_600_000, backoffMs: 5_000, maxBackoffMs: 1_800_000 },
   batchSize: 100,
 });

@@ -104,6 +104,14 @@ describe('afterAttempt', () => {
     expect(afterAttempt(outcome, facts, policy, 0.5)).toMatchObject(next);
   });
 
+  it('sends what may have arrived six times at most, however many attempts there are', () => {
+    const next = (attempt: number, outcome: Outcome) =>
+      afterAttempt(outcome, { ...first, attempt }, { ...policy, attempts: 40 }, 0).kind;
+    expect(next(5, unknown)).toBe('retry');
+    expect(next(6, unknown)).toBe('unknown');
+    expect(next(6, deferred)).toBe('retry');
+  });
+
   it('never waits less than half a step or more than the longest', () => {
     fc.assert(
       fc.property(

@@ -47,6 +47,9 @@ export const defaultOnUnknown = { transactional: 'retry', marketing: 'hold' } as
   'retry' | 'hold'
 >;
 
+/** What may have arrived is not sent more often than this, however many attempts a policy has. */
+const DOUBTFUL_ATTEMPTS = 6;
+
 /** Full jitter above half: between 0.5 and 1 times the exponential step. `random` in [0, 1). */
 export const backoff = (policy: RetryPolicy, attempt: number, random: number): number => {
   const step = Math.min(policy.maxBackoffMs, policy.backoffMs * 2 ** (attempt - 1));
@@ -71,7 +74,8 @@ export function afterAttempt(
     possibleDuplicate = false,
   ): Next => {
     const waitMs = Math.max(hint ?? 0, backoff(policy, facts.attempt, random));
-    const over = facts.attempt >= policy.attempts || facts.ageMs + waitMs > policy.windowMs;
+    const attempts = possibleDuplicate ? Math.min(policy.attempts, DOUBTFUL_ATTEMPTS) : policy.attempts;
+    const over = facts.attempt >= attempts || facts.ageMs + waitMs > policy.windowMs;
     // What would come after its expiry ends at its expiry: the clock says so then.
     const afterMs = Math.max(0, Math.min(waitMs, facts.expiresInMs ?? Infinity));
     if (over)

@@ -286,7 +286,7 @@ describe('retry policies', () => {
 
   it('start with what the channel says, change in parts, and go back', async () => {
     const { defaults } = (await email()) as ChannelRetry;
-    expect(defaults).toMatchObject({ attempts: 12, windowSeconds: 172_800, backoffSeconds: 5 });
+    expect(defaults).toMatchObject({ attempts: 40, windowSeconds: 172_800, backoffSeconds: 5 });
     await patch({ attempts: 3, backoffSeconds: 0.5 });
     expect(await email()).toMatchObject({
       ...defaults,
