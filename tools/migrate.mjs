@@ -274,7 +274,7 @@ async function ensureQueues(client, url) {
 /**
  * A connection address from the environment, or from the file that NAME_FILE names, as container secrets come.
  */
-function address(name) {
+export function address(name) {
   const file = process.env[`${name}_FILE`];
   return process.env[name] || (file && fs.readFileSync(file, 'utf8').trim()) || undefined;
 }
