@@ -274,6 +274,23 @@ export const rules = {
     );
   },
 
+  everyClauseOfThePromiseHasItsTest({ texts }) {
+    const known = new Set(texts.map((text) => text.path));
+    return texts
+      .filter((text) => text.path === 'README.md')
+      .flatMap(({ text }) => /^## The promise$(.*?)^## /ms.exec(`${text}\n## `)?.[1].split('\n') ?? [])
+      .filter((line) => /^\| \*\*/.test(line))
+      .flatMap((line) => {
+        const tests = [...line.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
+        const clause = /\*\*(.+?)\*\*/.exec(line)?.[1];
+        if (tests.length === 0) return [`“${clause}” names no test.`];
+        return tests
+          .filter((test) => !known.has(test) || !/\.(spec|suite)\.[jt]sx?$/.test(test))
+          .map((test) => `“${clause}” names ${test}, which is no test of this workspace.`);
+      })
+      .map((sentence) => ({ where: 'README.md', sentence }));
+  },
+
   lockNamesNoHosts({ lock }) {
     return Object.entries(lock.packages ?? {})
       .filter(([, { resolved }]) => /^[a-z+]+:/.test(resolved ?? '') && !/^file:/.test(resolved))

@@ -242,6 +242,19 @@ const PLANTED = [
   ],
   ['noSecretsInFiles', 'a key of a provider', { '.env.example': `AWS=${'AKIA'}${'A2'.repeat(8)}` }],
   [
+    'everyClauseOfThePromiseHasItsTest',
+    'a clause without a test',
+    { 'README.md': '# x\n\n## The promise\n\n| Clause | Tests |\n| --- | --- |\n| **Kept.** | later |\n' },
+  ],
+  [
+    'everyClauseOfThePromiseHasItsTest',
+    'a test that is gone',
+    {
+      'README.md':
+        '## The promise\n\n| **Kept.** | [accept](apps/api/src/gone.spec.ts) |\n\n## More\n\n| **Not a clause** |\n',
+    },
+  ],
+  [
     'lockNamesNoHosts',
     'a download address',
     lockWith({ 'node_modules/x': { version: '1.0.0', resolved: 'https://registry.example/x.tgz' } }),
