@@ -942,7 +942,12 @@ describe('policies', () => {
   beforeEach(() => {
     handlers['listRetryPolicies'] = answer({ items: [retry] });
     handlers['getPolicies'] = answer({ unknown: { transactional: 'retry', marketing: 'hold' } });
-    handlers['getInstallation'] = answer({ retentionDays: 90, idempotencyHours: 48, backlogLimit: 200_000 });
+    handlers['getInstallation'] = answer({
+      retentionDays: 90,
+      eventRetentionDays: 365,
+      idempotencyHours: 48,
+      backlogLimit: 200_000,
+    });
     handlers['updateRetryPolicy'] = ({ body }) => ({
       body: {
         ...retry,
@@ -958,6 +963,7 @@ describe('policies', () => {
     expect(out).toMatch(/SMS\s+6\s+6 h 0 min\s+5 s\s+30 min/);
     expect(out).toMatch(/unknown, marketing\s+hold: waits/);
     expect(out).toMatch(/log is kept\s+90 days/);
+    expect(out).toMatch(/events are kept\s+365 days/);
     expect(code).toBe(0);
   });
 
@@ -1007,6 +1013,7 @@ describe('queue', () => {
           runs: [
             {
               id: ID,
+              title: 'Spring is here',
               source: 'campaign',
               sourceId: 'spring',
               messageId: MESSAGE,
@@ -1026,7 +1033,7 @@ describe('queue', () => {
     });
     const { out } = await carillon(['queue', 'lanes']);
     expect(out).toMatch(/email bulk\s+900/);
-    expect(out).toMatch(/spring\s+email\s+100\s+1,000\s+60\s+25 %\s+running/);
+    expect(out).toMatch(/Spring is here\s+email\s+100\s+1,000\s+60\s+25 %\s+running/);
   });
   it('rebuild says what was offered again', async () => {
     handlers['rebuildQueues'] = answer({ deliveries: 12, pages: 3 });

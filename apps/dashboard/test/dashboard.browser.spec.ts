@@ -344,9 +344,10 @@ describe('policies', () => {
     page.getByRole('list', { name: 'Retry policies' }).getByRole('listitem').filter({ hasText: channel });
   it('tell how each channel tries, and what differs from its default', async () => {
     await open('/policies');
-    await row('Email').getByText('instead of 12').waitFor();
-    await row('SMS').getByText('Waits of at most 5 s, 10 s, 20 s, 40 s, 80 s').waitFor();
+    await row('Email').getByText('instead of 40').waitFor();
+    await row('SMS').getByText('Waits of at most 5 s, 10 s, 20 s … 30 min').waitFor();
     await page.getByText('90 days: messages, deliveries').waitFor();
+    await page.getByText('is kept for 365 days').waitFor();
   });
   it('are changed in a dialog that says what they would do, and puts refusals at their field', async () => {
     await open('/policies');
@@ -359,7 +360,7 @@ describe('policies', () => {
     await dialog.getByText('the longest wait is not shorter than the first').waitFor();
     await dialog.getByRole('textbox', { name: 'First wait' }).fill('5');
     await dialog.getByRole('button', { name: 'Save' }).click();
-    await row('SMS').getByText('instead of 6').waitFor();
+    await row('SMS').getByText('instead of 40').waitFor();
     // What is left at its default stays with the default.
     expect(server.writes.at(-1)?.body).toEqual({
       attempts: 3,
@@ -369,7 +370,7 @@ describe('policies', () => {
     });
     await row('SMS').getByRole('button', { name: 'Change' }).click();
     await page.getByRole('button', { name: 'Back to the default' }).click();
-    await row('SMS').getByText('instead of 6').waitFor({ state: 'detached' });
+    await row('SMS').getByText('instead of 40').waitFor({ state: 'detached' });
   });
   it('about silence are chosen per class, by who may', async () => {
     await open('/policies');

@@ -287,7 +287,12 @@ export const makeAnswers = (
     rebuildQueues: () => ({ deliveries: 1204, pages: 3 }),
     getPolicies: () => policies,
     setPolicies: ({ body }) => (policies = body as Policies),
-    getInstallation: () => ({ retentionDays: 90, idempotencyHours: 48, backlogLimit: 200_000 }),
+    getInstallation: () => ({
+      retentionDays: 90,
+      eventRetentionDays: 365,
+      idempotencyHours: 48,
+      backlogLimit: 200_000,
+    }),
     listRetryPolicies: () => ({ items: retries }),
     updateRetryPolicy: ({ params, body }) => {
       const retry = find(retries, (each) => each.channel === params.channel);

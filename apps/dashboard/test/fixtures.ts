@@ -554,6 +554,7 @@ export const failures: FailureGroup[] = [
 ];
 const laneRun = (more: Partial<LaneRun>): LaneRun => ({
   id: newId(),
+  title: 'Spring is here: 20 % off everything that flowers',
   source: 'campaign',
   sourceId: 'spring-sale',
   messageId: newId(),
@@ -596,6 +597,7 @@ export const lanes: LaneState[] = [
     runs: [
       laneRun({}),
       laneRun({
+        title: 'We miss you, {{ profile.firstName }}',
         sourceId: 'win-back',
         members: 12_000,
         pending: 9_400,
@@ -610,6 +612,7 @@ export const lanes: LaneState[] = [
   laneState('push', 'bulk', {
     runs: [
       laneRun({
+        title: null,
         sourceId: null,
         source: 'api',
         state: 'paused',
@@ -648,14 +651,14 @@ const retry = (channel: ChannelRetry['channel'], defaults: ChannelRetry['default
 });
 export const retries: ChannelRetry[] = [
   {
-    ...retry('email', { attempts: 12, windowSeconds: 172_800, backoffSeconds: 5, maxBackoffSeconds: 14_400 }),
+    ...retry('email', { attempts: 40, windowSeconds: 172_800, backoffSeconds: 5, maxBackoffSeconds: 14_400 }),
     attempts: 8,
     windowSeconds: 86_400,
     changed: ['attempts', 'windowSeconds'],
   },
-  retry('sms', { attempts: 6, windowSeconds: 21_600, backoffSeconds: 5, maxBackoffSeconds: 1800 }),
-  retry('push', { attempts: 6, windowSeconds: 21_600, backoffSeconds: 2, maxBackoffSeconds: 900 }),
-  retry('in-app', { attempts: 10, windowSeconds: 86_400, backoffSeconds: 0.5, maxBackoffSeconds: 60 }),
+  retry('sms', { attempts: 40, windowSeconds: 21_600, backoffSeconds: 5, maxBackoffSeconds: 1800 }),
+  retry('push', { attempts: 40, windowSeconds: 21_600, backoffSeconds: 2, maxBackoffSeconds: 1800 }),
+  retry('in-app', { attempts: 40, windowSeconds: 86_400, backoffSeconds: 0.5, maxBackoffSeconds: 7200 }),
 ];
 export const redrive = (includeUnknown: boolean): Redrive => ({
   id: newId(),

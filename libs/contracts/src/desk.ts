@@ -156,6 +156,9 @@ export const Installation = z
       .describe(
         'Messages, deliveries, their timelines and inbox items are dropped by whole UTC days after this.',
       ),
+    eventRetentionDays: z
+      .int()
+      .describe('What people did is dropped by whole months after this, by the time at which it happened.'),
     idempotencyHours: z.int().describe('How long an idempotency key is remembered.'),
     backlogLimit: z
       .int()

@@ -6,6 +6,12 @@ import { Channel, Lane, Source } from './words.js';
 export const LaneRun = z
   .object({
     id: z.uuid(),
+    title: z
+      .string()
+      .nullable()
+      .describe(
+        'What it says, in short: its subject, its title, the beginning of its text, or its template.',
+      ),
     source: Source,
     sourceId: z.string().nullable().describe('The campaign it belongs to.'),
     messageId: Id.describe('Filters the delivery log: `GET /v1/deliveries?messageId=`.'),

@@ -34,6 +34,7 @@ export function policies(root: Command, context: Context): void {
           ['unknown, transactional', unknownWords[unknown.transactional]],
           ['unknown, marketing', unknownWords[unknown.marketing]],
           ['log is kept', `${installation.retentionDays} days`],
+          ['events are kept', `${installation.eventRetentionDays} days`],
           ['idempotency keys', `remembered for ${installation.idempotencyHours} hours`],
         ]);
       }),

@@ -55,7 +55,7 @@ export function queue(root: Command, context: Context): void {
             { title: 'STATE', narrow: 'break' },
           ],
           runs.map((run) => [
-            run.sourceId ?? run.id,
+            run.title ?? run.sourceId ?? run.id,
             channelTitles[run.channel],
             number(run.members - run.pending),
             number(run.members),

@@ -63,8 +63,13 @@ export class DeskController {
 
   @Operation('getInstallation')
   installation(_: Call<'getInstallation'>): Result<'getInstallation'> {
-    const { retentionDays, backlogPerWorkspace } = config().limits;
-    return { retentionDays, idempotencyHours: IDEMPOTENCY_WINDOW_HOURS, backlogLimit: backlogPerWorkspace };
+    const { retentionDays, eventRetentionDays, backlogPerWorkspace } = config().limits;
+    return {
+      retentionDays,
+      eventRetentionDays,
+      idempotencyHours: IDEMPOTENCY_WINDOW_HOURS,
+      backlogLimit: backlogPerWorkspace,
+    };
   }
 
   private in<T>({ workspaceId }: { workspaceId: string }, work: (sql: Sql) => Promise<T>): Promise<T> {

@@ -340,6 +340,7 @@ describe('what the operator has set', () => {
   it('is told to every key', async () => {
     expect(await (await api.call('/v1/installation')).json()).toEqual({
       retentionDays: 90,
+      eventRetentionDays: 365,
       idempotencyHours: 48,
       backlogLimit: 200_000,
     });

@@ -119,7 +119,15 @@ describe('the lanes of a workspace', () => {
     const email = lanes.find((one) => one.channel === 'email');
     expect(email).toMatchObject({ lane: 'bulk', queued: 80, share: 1 / 3 });
     expect(email?.runs).toMatchObject([
-      { id: big.id, messageId: big.messageId, state: 'running', members: 40, pending: 40, share: 0.75 },
+      {
+        id: big.id,
+        messageId: big.messageId,
+        title: 's',
+        state: 'running',
+        members: 40,
+        pending: 40,
+        share: 0.75,
+      },
       { id: small.id, sourceId: 'spring', share: 0.25, pausedReason: null, rate: null },
     ]);
     expect(email?.runs.reduce((sum, run) => sum + run.pagesInFlight, 0)).toBe(2);
@@ -151,6 +159,10 @@ describe('rebuilding the queues', () => {
     expect(due.rows).toEqual([{ id: mine }]);
     expect(await database.inWorkspace(here, (sql) => rebuildQueues(sql, here))).toEqual({
       deliveries: 0,
+      pages: 0,
+    });
+    expect(await database.acrossWorkspaces((sql) => rebuildQueues(sql, null))).toEqual({
+      deliveries: 1,
       pages: 0,
     });
   });

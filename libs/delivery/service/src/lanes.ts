@@ -68,7 +68,9 @@ async function rowsOf(sql: Sql, workspaceId: string) {
     [workspaceId, newId(new Date(Date.now() - 15 * MINUTE_MS))],
   );
   const runs = await sql.query<RunRow>(
-    `SELECT r.channel, r.id, r.source, r.source_id AS "sourceId", r.message_id AS "messageId", r.state, r.paused_reason AS "pausedReason",
+    `SELECT r.channel, r.id, (SELECT coalesce(s.said ->> 'subject', s.said ->> 'title', left(s.said ->> 'body', 80), t.name)
+                                FROM messages m LEFT JOIN templates t ON t.workspace_id = $1 AND t.id = m.template_id, LATERAL (SELECT m.content -> r.channel AS said) AS s
+                               WHERE m.day = r.day AND m.id = r.message_id AND m.workspace_id = $1) AS title, r.source, r.source_id AS "sourceId", r.message_id AS "messageId", r.state, r.paused_reason AS "pausedReason",
             greatest(r.planned_at, r.created_at) AS "plannedAt", r.members, r.weight, r.rate,
             r.members - coalesce(p.logged, 0) AS pending, coalesce(p.flight, 0) AS "pagesInFlight", coalesce(p.lately, 0) AS lately
        FROM runs r LEFT JOIN LATERAL (
@@ -114,7 +116,7 @@ interface Waiting {
 }
 interface RunRow extends Pick<
   LaneRun,
-  'id' | 'source' | 'sourceId' | 'messageId' | 'pausedReason' | 'members' | 'pagesInFlight' | 'rate'
+  'id' | 'title' | 'source' | 'sourceId' | 'messageId' | 'pausedReason' | 'members' | 'pagesInFlight' | 'rate'
 > {
   channel: Channel;
   state: string;
@@ -124,14 +126,17 @@ interface RunRow extends Pick<
   weight: number;
 }
 
-/** Makes what waits for a worker due now, so that the clock offers it again; what a worker holds is left to it. */
-export async function rebuildQueues(sql: Sql, workspaceId: string): Promise<QueueRebuilt> {
+/**
+ * Makes what waits for a worker due now, so that the clock offers it again; what a worker holds is left to it.
+ * @param workspaceId null: of all workspaces, for whoever runs the installation (tools/rebuild-queues.mjs)
+ */
+export async function rebuildQueues(sql: Sql, workspaceId: string | null): Promise<QueueRebuilt> {
   const deliveries = await sql.execute(
-    `UPDATE deliveries SET due_at = now() WHERE workspace_id = $1 AND due_at > now() AND status = 'queued'`,
+    `UPDATE deliveries SET due_at = now() WHERE ($1::uuid IS NULL OR workspace_id = $1) AND due_at > now() AND status = 'queued'`,
     [workspaceId],
   );
   const pages = await sql.execute(
-    `UPDATE pages SET lease_until = now() WHERE workspace_id = $1 AND lease_until > now() AND state = 'released'`,
+    `UPDATE pages SET lease_until = now() WHERE ($1::uuid IS NULL OR workspace_id = $1) AND lease_until > now() AND state = 'released'`,
     [workspaceId],
   );
   return { deliveries, pages };

@@ -55,9 +55,14 @@ const Run = ({ run, alone }: { run: LaneRun; alone: boolean }) => {
   return (
     <div role="listitem" className={classes.run}>
       <div className={classes.runName}>
-        <Text fw={550} component="span">
-          {sourceLabels[run.source]}
+        <Text fw={550} component="span" className="clip" title={run.title ?? undefined}>
+          {run.title ?? sourceLabels[run.source]}
         </Text>
+        {run.title !== null && (
+          <Text size="xs" c="dimmed" component="span">
+            {sourceLabels[run.source]}
+          </Text>
+        )}
         {run.sourceId && <span className="mono clip">{run.sourceId}</span>}
         {run.state === 'running' ? (
           <Pill label="Running" icon={IconPlayerPlay} color="var(--status-sent)" />

@@ -18,6 +18,7 @@ const lane = (more: Partial<LaneState>): LaneState => ({
 });
 const run = (more: Partial<LaneRun>): LaneRun => ({
   id: '019383a0-7a1c-7000-8000-000000000001',
+  title: null,
   source: 'campaign',
   sourceId: null,
   messageId: '019383a0-7a1c-7000-8000-000000000002',

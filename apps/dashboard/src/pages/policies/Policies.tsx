@@ -203,6 +203,7 @@ const Kept = () => {
                 'The log is kept for',
                 `${whole(set.retentionDays)} days: messages, deliveries, timelines and inbox items`,
               ],
+              ['What people did', `is kept for ${whole(set.eventRetentionDays)} days, by whole months`],
               ['Idempotency keys', `remembered for ${spanWords(set.idempotencyHours * 3600)}`],
               [
                 'Most that may wait',
@@ -212,7 +213,7 @@ const Kept = () => {
           />
           <Text size="xs" c="dimmed">
             Set by whoever runs this installation, for all workspaces: <code>RETENTION_DAYS</code>,{' '}
-            <code>BACKLOG_LIMIT_WORKSPACE</code>.
+            <code>EVENT_RETENTION_DAYS</code>, <code>BACKLOG_LIMIT_WORKSPACE</code>.
           </Text>
         </Stack>
       )}
