@@ -3,6 +3,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { SendMessage } from '@carillon/contracts';
+import { Database, ensurePartitions, newId } from '@carillon/database';
+import { Acceptance } from '@carillon/delivery-service';
 import { freshDatabase } from '@carillon/testing';
 import pg from 'pg';
 import { migrate } from './migrate.mjs';
@@ -114,6 +117,38 @@ describe('migrations', () => {
     expect(await applied).toEqual(['2_alter']);
   });
 });
+
+it('accepting goes on while a migration waits for a table that somebody holds', async () => {
+  const database = new Database({ url: server.appUrl, max: 2 });
+  const acceptance = new Acceptance(database, { offer: () => Promise.resolve(true) });
+  const workspaceId = newId();
+  await query(server.ownerUrl, `INSERT INTO workspaces (id, slug, name) VALUES ('${workspaceId}', 'w', 'W')`);
+  await ensurePartitions(database);
+  write('9_note', 'ALTER TABLE messages ADD COLUMN note text; ALTER TABLE deliveries ADD COLUMN note text');
+  // Somebody's long report, which reads the log all the time.
+  const reader = new pg.Client({ connectionString: server.ownerUrl });
+  await reader.connect();
+  await reader.query('BEGIN; SELECT count(*) FROM messages');
+  const applied = run({ ownerUrl: server.ownerUrl, appUrl: server.appUrl });
+  const waiting = () =>
+    query(server.ownerUrl, "SELECT FROM pg_locks WHERE relation = 'messages'::regclass AND NOT granted");
+  for (let n = 0; n < 2; n++) {
+    while ((await waiting()).length === 0);
+    // Behind the migration in the queue for the table, which therefore must give up its place.
+    const message = SendMessage.parse({
+      to: { email: 'ada@example.com' },
+      channels: ['email'],
+      content: { email: { subject: 'Hi', text: 'Hi' } },
+    });
+    expect(await acceptance.accept(workspaceId, { message, idempotencyKey: null })).toMatchObject({
+      ok: true,
+    });
+  }
+  await reader.query('COMMIT');
+  await reader.end();
+  expect(await applied).toEqual(['9_note']);
+  await database.close();
+}, 60_000);
 
 describe('the app role', () => {
   const roles = [];
