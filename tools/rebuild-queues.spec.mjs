@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Database, ensurePartitions } from '@carillon/database';
 import { freshDatabase } from '@carillon/testing';
 import pg from 'pg';
 import { root } from './data-folder.mjs';
@@ -13,6 +14,9 @@ beforeAll(async () => {
   server = await freshDatabase();
   owner = new pg.Client({ connectionString: server.ownerUrl });
   await owner.connect();
+  const database = new Database({ url: server.appUrl, max: 1 });
+  await ensurePartitions(database);
+  await database.close();
 });
 afterAll(async () => {
   await owner.end();

@@ -314,9 +314,11 @@ describe('a run', () => {
   it('leaves one sub-batch in doubt when its worker dies in it, and sends nobody a second one', async () => {
     const run = await start();
     // As if the process were killed while the second sub-batch is at the provider: nothing after it happens.
-    answer = () => (sent.length > SUB_BATCH ? new Promise(() => undefined) : accepted);
+    let wake = () => {};
+    const never = new Promise<void>((resolve) => (wake = resolve)).then(() => accepted);
+    answer = () => (sent.length > SUB_BATCH ? never : accepted);
     const [first] = await release();
-    void deliverer.deliver(first ?? '', signal);
+    const dead = deliverer.deliver(first ?? '', signal);
     await eventually(() => sent.length === 2 * SUB_BATCH);
     const left = new Set(addressesSent());
     answer = () => accepted;
@@ -338,6 +340,8 @@ describe('a run', () => {
       [run.messageId],
     );
     expect(rows).toEqual([{ reason: 'worker_lost' }]);
+    wake();
+    await expect(dead).rejects.toThrow('taken by another worker');
   });
 
   it('fences off a worker that was believed dead: it writes nothing and sends no further', async () => {
