@@ -172,7 +172,7 @@ describe('explain of a delivery that waits', () => {
     );
     const none = { attempts: null, windowSeconds: null };
     await api.call('/v1/retry-policies/email', { method: 'PATCH', body: none });
-    expect(await because()).toContainEqual(expect.stringContaining('9 more attempts are left'));
+    expect(await because()).toContainEqual(expect.stringContaining('37 more attempts are left'));
   });
 });
 

@@ -9,6 +9,7 @@ export { LEASE_SECONDS, type Claimed, type MessageFacts } from './claimed.js';
 export { contentFor, templateContent, type TemplateContent } from './content-for.js';
 export { DeliveryCoreModule, DeliveryHttpModule } from './delivery.module.js';
 export { forgetExpired, takeDue } from './due.js';
+export { rebuildQueues } from './lanes.js';
 export { advanceRedrives } from './redrive.js';
 export { groupBy } from './group-by.js';
 export { DeliveryHints } from './hints.js';
