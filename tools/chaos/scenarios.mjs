@@ -18,6 +18,8 @@ const works = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }
 const KILLED = 15;
 /** Jobs that went with Redis, or were never made because the accepting process died, are offered again within this. */
 const OFFERED = 25;
+/** Once providers are well again: the breakers have opened twice by then (5 s and 10 s), and let out by turns what waited. */
+const WELL_AGAIN = 45;
 
 /** Kills itself at one place after another, a few passes into each life. */
 const atFailpoint = (name, passes, strikes, more = {}) => ({
@@ -59,6 +61,7 @@ const halfTheTime = (begin, end) => async (stage, t) => {
 const proxied = (name, faults, more = {}) => ({
   name,
   seconds: 12,
+  recoverySeconds: WELL_AGAIN,
   during: halfTheTime(
     (stage) => Object.entries(faults).forEach(([channel, fault]) => stage.proxies[channel].set(fault)),
     (stage) => Object.keys(faults).forEach((channel) => stage.proxies[channel].set({})),
@@ -68,6 +71,7 @@ const proxied = (name, faults, more = {}) => ({
 const behaving = (name, behave, more = {}) => ({
   name,
   seconds: 12,
+  recoverySeconds: WELL_AGAIN,
   providers: behave,
   during: halfTheTime(
     () => {},
@@ -243,7 +247,7 @@ const rows = [
   behaving('providers ask to slow down', all('refuse', 0.5), { quick: true }),
   behaving('providers vanish', all('vanish', 0.3)),
   behaving('providers take and vanish', all('take-and-vanish', 0.3), { quick: true }),
-  behaving('providers fall silent', web('silence', 0.1), { patienceMs: 150_000 }),
+  behaving('providers fall silent', web('silence', 0.1), { patienceMs: 150_000, recoverySeconds: undefined }),
   {
     name: 'receipts repeated and out of order',
     quick: true,
