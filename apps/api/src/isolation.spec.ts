@@ -187,6 +187,8 @@ async function stateOfHere(): Promise<unknown> {
     'webhook_messages',
     'api_keys',
     'redrives',
+    'gate_versions',
+    'counted_sends',
     'audiences',
     'audience_members',
     'audience_changes',

@@ -20,6 +20,7 @@ import { explain } from './commands/explain.js';
 import { failures, redrive } from './commands/failures.js';
 import { accounts } from './commands/accounts.js';
 import { audience } from './commands/audience.js';
+import { gate } from './commands/gate.js';
 import { importFile } from './commands/import.js';
 import { keys } from './commands/keys.js';
 import { outbox } from './commands/outbox.js';
@@ -120,6 +121,7 @@ function program(context: Context): Command {
     types,
     accounts,
     policies,
+    gate,
     webhooks,
     outbox,
     keys,

@@ -177,6 +177,11 @@ const webhook = createRoute({
   path: '/webhooks/$id',
   component: lazyRouteComponent(() => import('./pages/webhooks/WebhookPage.js'), 'WebhookPage'),
 });
+const gate = createRoute({
+  getParentRoute: () => app,
+  path: '/gate',
+  component: lazyRouteComponent(() => import('./pages/gate/Gate.js'), 'Gate'),
+});
 const policies = createRoute({
   getParentRoute: () => app,
   path: '/policies',
@@ -211,6 +216,7 @@ const routeTree = root.addChildren([
     imports,
     webhooks,
     webhook,
+    gate,
     policies,
     keys,
   ]),

@@ -385,6 +385,39 @@ describe('policies', () => {
   });
 });
 
+describe('the gate', () => {
+  it('shows its rules in sentences, changes them in a dialog, and says what it would decide', async () => {
+    await open('/gate');
+    await page.getByText('every day, 21:00 to 08:00 the next day').waitFor();
+    await page.getByText('At most 2 marketing messages per day, counted back from now.').waitFor();
+    await page.getByRole('button', { name: 'Change daily' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Frequency cap' });
+    await dialog.getByRole('textbox', { name: 'At most' }).fill('4');
+    await dialog.getByText('At most 4 marketing messages per day').waitFor();
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved as version 8.').waitFor();
+    expect(server.writes.at(-1)?.body).toMatchObject({ ifVersion: 7, caps: [{ key: 'daily', limit: 4 }] });
+    await page.getByRole('button', { name: 'Add quiet hours' }).click();
+    const quiet = page.getByRole('dialog', { name: 'Quiet hours' });
+    await quiet.getByRole('textbox', { name: 'Name' }).fill('Sunday rest');
+    await quiet.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved as version 9.').waitFor();
+    expect(server.writes.at(-1)?.body).toMatchObject({ quietHours: [{}, { key: 'sunday-rest' }] });
+    await page.getByRole('textbox', { name: 'Profile', exact: true }).fill('ada');
+    await page.getByRole('button', { name: 'Try' }).click();
+    await page.getByText('It would wait until').waitFor();
+    await page
+      .getByRole('list', { name: 'What each rule says' })
+      .getByText('it is 23:10 in Europe/London')
+      .waitFor();
+  });
+  it('is only read by who may not write', async () => {
+    await open('/gate', 'viewer');
+    await page.getByText('At most 2 marketing messages').waitFor();
+    expect(await page.getByRole('button', { name: /Change|Add|Save/ }).count()).toBe(0);
+  });
+});
+
 describe('forms drawn from a schema', () => {
   it('ask for what the schema requires, send the right types, and put refusals at their field', async () => {
     await open('/accounts/new');
@@ -589,6 +622,7 @@ describe('what others wrote', () => {
       `/deliveries/${log.showcase.id}`,
       '/lanes',
       '/policies',
+      '/gate',
       '/channels',
       `/accounts/${fixtures.accounts[0]?.id}`,
       '/templates/order-shipped',

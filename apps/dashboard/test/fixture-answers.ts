@@ -7,6 +7,8 @@ import {
   roleScopes,
   type ChannelRetry,
   type Delivery,
+  type Gate,
+  type GateChange,
   type Me,
   type OperationName,
   type Policies,
@@ -61,6 +63,7 @@ export const makeAnswers = (
   const keys = fixtures.keys.map((key) => ({ ...key }));
   const redrives: Redrive[] = [];
   const retries = fixtures.retries.map((retry) => ({ ...retry }));
+  let gate: Gate = empty ? who.noGate : who.gate;
   let policies: Policies = { unknown: { transactional: 'retry', marketing: 'hold' } };
   let accounts = fixtures.accounts.map((account) => ({ ...account }));
 
@@ -287,6 +290,15 @@ export const makeAnswers = (
     rebuildQueues: () => ({ deliveries: 1204, pages: 3 }),
     getPolicies: () => policies,
     setPolicies: ({ body }) => (policies = body as Policies),
+    getGate: () => gate,
+    listGateVersions: () => ({ items: [gate] }),
+    setGate: ({ body }) => {
+      const { ifVersion, note, ...rules } = body as unknown as GateChange;
+      if (ifVersion !== gate.version) refuse('conflict', 'The rules have been changed. Read them again.');
+      return (gate = { version: gate.version + 1, rules, note, by: 'Ada Lovelace', at: fixtures.ago(0) });
+    },
+    tryGate: ({ body }) =>
+      body.profile === 'ada' ? who.triedGate : refuse('not_found', 'There is no such profile.'),
     getInstallation: () => ({
       retentionDays: 90,
       eventRetentionDays: 365,

@@ -5,6 +5,8 @@ import type {
   AudiencePreview,
   AudienceSave,
   AudienceVocabulary,
+  Gate,
+  GateTried,
 } from '@carillon/contracts';
 import { profiles } from './fixtures.js';
 
@@ -148,3 +150,85 @@ export const savedAs = (key: string, save: AudienceSave, before?: Audience): Aud
     version: (before?.version ?? 0) + 1,
     live: save.live,
   });
+
+export const noGate: Gate = {
+  version: 0,
+  rules: {
+    allowList: null,
+    testProfiles: [],
+    seeds: [],
+    transactionalTopics: [],
+    holdouts: [],
+    quietHours: [],
+    caps: [],
+  },
+  note: '',
+  by: null,
+  at: null,
+};
+export const gate: Gate = {
+  version: 7,
+  rules: {
+    ...noGate.rules,
+    testProfiles: ['grace'],
+    holdouts: [{ key: 'q4', channels: [], topics: [], percent: 5 }],
+    quietHours: [
+      {
+        key: 'nights',
+        channels: [],
+        topics: [],
+        periods: [{ from: '21:00', to: '08:00' }],
+        zone: 'person',
+        then: 'queue',
+        keepForHours: 168,
+      },
+    ],
+    caps: [
+      {
+        key: 'daily',
+        channels: [],
+        topics: [],
+        class: 'marketing',
+        limit: 2,
+        per: 'day',
+        every: 1,
+        window: 'rolling',
+      },
+    ],
+  },
+  note: 'Nights are quiet',
+  by: 'Ada Lovelace',
+  at: '2026-11-20T09:00:00Z',
+};
+const passed = (rule: string): GateTried['rules'][number] => ({
+  rule,
+  verdict: 'passed',
+  reason: null,
+  until: null,
+  said: null,
+});
+export const triedGate: GateTried = {
+  version: 7,
+  verdict: 'wait',
+  reason: 'quiet_hours',
+  until: '2026-11-24T08:00:00Z',
+  zone: { zone: 'Europe/London', source: 'profile', candidates: ['Europe/London'] },
+  rules: [
+    ...['expiry', 'route', 'allow list', 'holdout', 'address', 'suppression', 'consent'].map(passed),
+    {
+      rule: 'quiet hours',
+      verdict: 'wait',
+      reason: 'quiet_hours',
+      until: '2026-11-24T08:00:00Z',
+      said: '“nights”, it is 23:10 in Europe/London, until 2026-11-24T08:00:00.000Z',
+    },
+    passed('provider account'),
+    {
+      rule: 'frequency caps',
+      verdict: 'suppress',
+      reason: 'frequency_cap',
+      until: null,
+      said: '“daily” allows 2, 2 were sent',
+    },
+  ],
+};

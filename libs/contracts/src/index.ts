@@ -11,6 +11,7 @@ export * from './imports.js';
 export * from './messages.js';
 export * from './deliveries.js';
 export * from './desk.js';
+export * from './gate.js';
 export * from './templates.js';
 export * from './accounts.js';
 export * from './retry.js';

@@ -9,6 +9,7 @@ import * as consent from './consent.js';
 import * as deliveries from './deliveries.js';
 import * as desk from './desk.js';
 import * as events from './events.js';
+import * as gate from './gate.js';
 import * as imports from './imports.js';
 import * as inbox from './inbox.js';
 import * as lanes from './lanes.js';
@@ -282,6 +283,56 @@ export const operations = {
     body: desk.Policies,
     status: 200,
     response: desk.Policies,
+  }),
+  getGate: op({
+    method: 'GET',
+    path: '/v1/gate',
+    tag: 'Gate',
+    summary: 'The rules of the workspace: quiet hours, caps, holdouts, allow list',
+    auth: { scope: 'accounts:read' },
+    status: 200,
+    response: gate.Gate,
+  }),
+  listGateVersions: op({
+    method: 'GET',
+    path: '/v1/gate/versions',
+    tag: 'Gate',
+    summary: 'The rules as they stood, the newest hundred',
+    auth: { scope: 'accounts:read' },
+    status: 200,
+    response: z.object({ items: z.array(gate.Gate) }),
+  }),
+  setGate: op({
+    method: 'PUT',
+    path: '/v1/gate',
+    tag: 'Gate',
+    summary: 'Change the rules; they hold from the next claim on',
+    auth: { scope: 'accounts:write' },
+    body: gate.GateChange,
+    status: 200,
+    response: gate.Gate,
+  }),
+  tryGate: op({
+    method: 'POST',
+    path: '/v1/gate/try',
+    tag: 'Gate',
+    summary: 'What the gate would say to a message, without sending one',
+    description:
+      'Every rule is asked, also behind one that objects. Rules that are not saved yet can be given.',
+    auth: { scope: 'deliveries:read' },
+    body: gate.GateTry,
+    status: 200,
+    response: gate.GateTried,
+  }),
+  resetCaps: op({
+    method: 'POST',
+    path: '/v1/gate/caps/reset',
+    tag: 'Gate',
+    summary: 'Let nothing that a person was sent count any more; kept in the audit log',
+    auth: { scope: 'accounts:write' },
+    body: gate.CapsReset,
+    status: 200,
+    response: gate.CapsResetResult,
   }),
 
   getInstallation: op({

@@ -1,6 +1,7 @@
 /** The client: options in, one property per kind of thing. */
 import type { Me } from '@carillon/contracts';
 import { Consents, Privacy, Suppressions, Topics } from './consent.js';
+import { WorkspaceGate } from './gate.js';
 import { Imports } from './imports.js';
 import type { CallOptions, CarillonOptions } from './requests.js';
 import { Audiences } from './audiences.js';
@@ -49,6 +50,7 @@ export class Carillon<Known = AnyTemplates> {
   readonly failures: Failures;
   readonly redrives: Redrives;
   readonly policies: WorkspacePolicies;
+  readonly gate: WorkspaceGate;
   readonly profiles: Profiles;
   readonly topics: Topics;
   readonly consents: Consents;
@@ -75,6 +77,7 @@ export class Carillon<Known = AnyTemplates> {
     this.failures = new Failures(requests);
     this.redrives = new Redrives(requests);
     this.policies = new WorkspacePolicies(requests);
+    this.gate = new WorkspaceGate(requests);
     this.profiles = new Profiles(requests);
     this.topics = new Topics(requests);
     this.consents = new Consents(requests);

@@ -10,6 +10,7 @@ export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
 export type { ImportFile, Imports } from './imports.js';
 export type { Consents, Privacy, Suppressions, Topics } from './consent.js';
+export type { WorkspaceGate } from './gate.js';
 export type {
   DeliveryChange,
   DeliveryQuery,
@@ -77,6 +78,12 @@ export type {
   ImportPreview,
   Installation,
   FailureGroup,
+  FrequencyCap,
+  Gate,
+  GateRules,
+  GateTried,
+  Holdout,
+  QuietHours,
   Identity,
   Me,
   MergeResult,

@@ -5,6 +5,7 @@ import {
   IconAdjustments,
   IconAlertTriangle,
   IconFileUpload,
+  IconHandStop,
   IconHome,
   IconKey,
   IconPlugConnected,
@@ -30,6 +31,7 @@ export interface Place {
     | '/templates'
     | '/accounts'
     | '/webhooks'
+    | '/gate'
     | '/policies'
     | '/keys';
   label: string;
@@ -75,6 +77,7 @@ export const places: { group: string; places: Place[] }[] = [
         scope: 'accounts:read',
       },
       { to: '/webhooks', label: 'Webhooks', icon: IconWebhook, key: 'w', scope: 'webhooks:read' },
+      { to: '/gate', label: 'Gate', icon: IconHandStop, key: 'r', scope: 'accounts:read' },
       { to: '/policies', label: 'Policies', icon: IconAdjustments, key: 'o', scope: 'accounts:read' },
       { to: '/keys', label: 'API keys', icon: IconKey, key: 'k', scope: 'keys:read' },
     ],

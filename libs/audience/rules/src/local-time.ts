@@ -21,7 +21,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
 }
 
 /** What a clock on the wall shows, as milliseconds of a UTC that showed the same. */
-function wall(at: number, zone: string): number {
+export function wallClock(at: number, zone: string): number {
   const seconds = Math.floor(at / 1000) * 1000;
   const parts = Object.fromEntries(
     formatOf(zone)
@@ -39,7 +39,7 @@ const iso = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 const utcMidnight = (date: string): number => Date.parse(`${date}T00:00:00Z`);
 
 /** The calendar day (YYYY-MM-DD) of a moment. */
-export const localDay = (at: Date, zone: string): string => iso(wall(at.getTime(), zone));
+export const localDay = (at: Date, zone: string): string => iso(wallClock(at.getTime(), zone));
 
 /** The day so many days after another. */
 export const dayAfter = (date: string, days: number): string => iso(utcMidnight(date) + days * DAY);
@@ -47,9 +47,9 @@ export const dayAfter = (date: string, days: number): string => iso(utcMidnight(
 /** When a day begins. */
 export function startOfDay(date: string, zone: string): Date {
   const local = utcMidnight(date);
-  const offset = (at: number): number => wall(at, zone) - at;
+  const offset = (at: number): number => wallClock(at, zone) - at;
   const [before, after] = [local - offset(local - DAY), local - offset(local + DAY)];
-  const fits = (at: number): boolean => wall(at, zone) === local;
+  const fits = (at: number): boolean => wallClock(at, zone) === local;
   return new Date(fits(after) ? after : before);
 }
 

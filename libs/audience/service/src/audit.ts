@@ -8,6 +8,8 @@ export type AuditAction =
   | 'suppression.released'
   | 'consent.recorded'
   | 'consent-policy.changed'
+  | 'gate.changed'
+  | 'caps.reset'
   | 'import.started';
 
 /**

@@ -67,6 +67,7 @@ export async function mergeProfiles(
   };
   await move('consent_confirmations');
   await foldActivity(sql, pair);
+  await foldCounted(sql, pair);
   // The row goes before its values are written elsewhere, and before its external id is free to be an identity.
   await sql.execute('DELETE FROM profiles WHERE workspace_id = $1 AND id = $2', [workspaceId, mergedId]);
   await sql.execute(
@@ -126,6 +127,20 @@ async function moveConsents(sql: Sql, pair: Pair): Promise<number> {
     pair[2],
   ]);
   return moved;
+}
+
+/** What either was sent counts for frequency caps. */
+async function foldCounted(sql: Sql, pair: Pair): Promise<void> {
+  await sql.execute(
+    `INSERT INTO counted_sends AS c (workspace_id, profile_id, sends)
+     SELECT workspace_id, $2, sends FROM counted_sends WHERE workspace_id = $1 AND profile_id = $3
+     ON CONFLICT (workspace_id, profile_id) DO UPDATE SET sends = c.sends || EXCLUDED.sends`,
+    pair,
+  );
+  await sql.execute('DELETE FROM counted_sends WHERE workspace_id = $1 AND profile_id = $2', [
+    pair[0],
+    pair[2],
+  ]);
 }
 
 /** Their items come after those that are there, so that open streams are told of them. */

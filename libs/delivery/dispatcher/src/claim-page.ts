@@ -3,7 +3,7 @@
  * the database's clock). Then everything that rendering needs is read in one pass, and the log is asked what it holds
  * already, so that a page may be worked again from any point. What the gate needs is read later: log-page.ts.
  */
-import type { Channel, ContentByChannel, MessageClass, Status } from '@carillon/contracts';
+import type { Channel, ContentByChannel, MessageClass, Source, Status } from '@carillon/contracts';
 import { idInSeries, type Sql } from '@carillon/database';
 import type { Recipient } from '@carillon/delivery-rules';
 import { LEASE_SECONDS } from './claim.js';
@@ -22,7 +22,7 @@ export interface PageInHand {
   counts: Partial<Record<Status, number>>;
   channel: Channel;
   messageClass: MessageClass;
-  source: string;
+  source: Source;
   topic: string | null;
   /** The first id of the series of its deliveries. */
   messageId: string;

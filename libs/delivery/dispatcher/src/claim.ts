@@ -5,9 +5,18 @@
  */
 import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
-import type { Channel, Lane, MessageClass, Status } from '@carillon/contracts';
+import type { Channel, GateRules, Lane, MessageClass, Status } from '@carillon/contracts';
 import { dayOf, kept, keptByDay, type Sql } from '@carillon/database';
-import { countingTopics, gate, type GateFacts, type Recipient, type Verdict } from '@carillon/delivery-rules';
+import {
+  countingTopics,
+  gate,
+  ownRules,
+  whereIs,
+  type GateFacts,
+  type OwnFacts,
+  type Recipient,
+  type Verdict,
+} from '@carillon/delivery-rules';
 import type { Channel as ChannelShape, RetryPolicy } from '@carillon/delivery-rules';
 import {
   groupBy,
@@ -17,6 +26,10 @@ import {
   type Claimed,
   type MessageFacts,
   type SendingAccount,
+  sentLately,
+  type Lists,
+  type Wanted,
+  wantedOf,
 } from '@carillon/delivery-service';
 import { comeBack } from './account-flow.js';
 
@@ -35,12 +48,16 @@ export interface Ready {
   retry: RetryPolicy;
   /** The topics whose words count for it: asked again when it is marked. */
   countingTopics: string[];
+  /** The workspace's own rules that judged it; null where it has none. */
+  own: OwnFacts | null;
 }
 /** A delivery that will not be sent now, and why. */
 export interface Stopped {
   delivery: Claimed;
   verdict: Exclude<Verdict, { kind: 'send' }>;
   trace: string[];
+  /** Of the workspace's own rules; null where it has none. */
+  gateVersion: number | null;
   /** The later step of its route, which is brought forward when this one will not do. */
   nextStepId: string | null;
 }
@@ -64,7 +81,7 @@ const CLAIM = keptByDay(
    RETURNING d.day::text AS day, d.id, d.workspace_id AS "workspaceId", d.message_id AS "messageId", d.profile_id AS "profileId", d.channel,
              d.class AS "messageClass", d.lane, d.topic, d.template_id AS "templateId", d.template_version AS "templateVersion", d.address,
              d.attempt, d.tries, d.provider_account_id AS "lastAccountId", d.route_step AS "routeStep", d.expires_at AS "expiresAt", d.created_at AS "createdAt",
-             d.redriven_at AS "redrivenAt"`,
+             d.redriven_at AS "redrivenAt", d.source`,
 );
 
 /**
@@ -96,7 +113,7 @@ export async function judge(
     return { delivery, recipient, targets };
   });
   const addresses = [...new Set(withTargets.flatMap((w) => w.targets.map((t) => t.address)))];
-  const [workspaces, own, accounts, before, suppressions, consents] = await Promise.all([
+  const [workspaces, memberData, accounts, before, suppressions, consents] = await Promise.all([
     sql.query<{ now: Date; settings: WorkspaceSettings }>(SETTINGS, [workspaceId]),
     memberDataOf(sql, workspaceId, claimed),
     usableAccounts(sql, workspaceId, channel.channel),
@@ -110,18 +127,20 @@ export async function judge(
   ]);
   const { now, settings } = workspaces[0] ?? { now: new Date(), settings: {} };
   const retry = { ...channel.retry, ...settings.retry?.[channel.channel] };
+  const owns = await ownFactsOf(sql, workspaceId, settings, withTargets, now);
 
   const ready: Ready[] = [];
   const stopped: Stopped[] = [];
   for (const { delivery, recipient, targets } of withTargets) {
     const shared = messages.get(delivery.messageId);
-    const ofOne = own.get(delivery.id);
+    const ofOne = memberData.get(delivery.id);
     const message = shared && ofOne ? { ...shared, data: { ...shared.data, ...ofOne } } : shared;
     if (!message) throw new Error(`message ${delivery.messageId} is missing`);
     const [first] = targets;
     const step = message.route?.[delivery.routeStep];
     const earlier = delivery.routeStep > 0 ? before.get(delivery.id) : undefined;
     const consent = consents(delivery.profileId, first?.address ?? null, delivery.topic);
+    const own = owns(delivery, recipient);
     const { verdict, trace } = gate({
       now,
       channel: channel.channel,
@@ -140,6 +159,7 @@ export async function judge(
       transactionalIgnoresComplaints: settings.transactionalIgnoresComplaints === true,
       noConsentMeans: settings.noConsentMeans ?? 'in',
       accounts: stateOf(accounts, delivery.lane, random()),
+      own,
     });
     if (verdict.kind === 'send' && recipient)
       ready.push({
@@ -151,14 +171,48 @@ export async function judge(
         retry,
         countingTopics: countingTopics(delivery.messageClass, delivery.topic, consent.topicFacts),
         onUnknown: settings.unknown?.[delivery.messageClass] ?? null,
+        own,
       });
     else if (verdict.kind !== 'send')
-      stopped.push({ delivery, verdict, trace, nextStepId: nextStep(delivery, message) });
+      stopped.push({
+        delivery,
+        verdict,
+        trace,
+        gateVersion: own?.version ?? null,
+        nextStepId: nextStep(delivery, message),
+      });
   }
   return { ready, stopped };
 }
 
 const SETTINGS = kept('settings', 'SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1');
+
+/** What the workspace's own rules ask. One more breath where it has caps, none where it has no rules. */
+async function ownFactsOf(
+  sql: Sql,
+  workspaceId: string,
+  settings: WorkspaceSettings,
+  batch: readonly { delivery: Claimed; recipient: Recipient | null }[],
+  now: Date,
+): Promise<(delivery: Claimed, recipient: Recipient | null) => OwnFacts | null> {
+  const own = ownRules(settings);
+  if (!own) return () => null;
+  const testers = new Set(own.rules.testProfiles);
+  const quiet: OwnFacts['quiet'] = new Map();
+  let lists: Lists = new Map();
+  const facts = (delivery: Claimed, recipient: Recipient | null): OwnFacts => ({
+    ...own,
+    profileId: delivery.profileId,
+    deliveryId: delivery.id,
+    test: delivery.source === 'test' || testers.has(recipient?.externalId ?? ''),
+    where: () => whereIs(recipient, settings.timezone),
+    sent: lists.get(delivery.profileId ?? '') ?? [],
+    quiet,
+  });
+  const wanted = batch.flatMap((b) => wantedOf(b.delivery, facts(b.delivery, b.recipient)) ?? []);
+  if (wanted.length > 0) lists = await sentLately(sql, workspaceId, wanted, now);
+  return facts;
+}
 
 /** Looked at again after this, or soon after somebody resumes an account. */
 const PAUSED_RECHECK_MS = 600_000;
@@ -179,6 +233,8 @@ export const nextStep = (delivery: Claimed, message: MessageFacts): string | nul
   message.route ? (message.deliveryIds[delivery.routeStep + 1] ?? null) : null;
 
 interface WorkspaceSettings {
+  gate?: (Partial<GateRules> & { version: number }) | null;
+  timezone?: string | null;
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
   transactionalIgnoresComplaints?: boolean;

@@ -6,7 +6,7 @@ import { GroupCommit, type Database, type Sql } from '@carillon/database';
 import { groupBy } from '@carillon/delivery-service';
 import { Logger } from '@nestjs/common';
 import type { Rendered } from './deliver.js';
-import { markHandedOver, unclaim } from './hand-over.js';
+import { markHandedOver, underCaps, unclaim } from './hand-over.js';
 import { recordAttempts, type Attempted, type Recorded } from './record.js';
 
 /** Sub-batches per commit, and commits of a kind under way in a workspace. Records are waited for by nobody's bytes. */
@@ -28,9 +28,10 @@ export class Commits {
   /** The hand-over mark of a sub-batch; what does not get it goes back to the queue. @returns the ids that may be sent, perhaps among others */
   async mark(workspaceId: string, batch: readonly Rendered[]): Promise<ReadonlySet<string>> {
     const write = async (sql: Sql, all: readonly Rendered[]) => {
-      const groups = groupBy(all, (r) => `${r.delivery.day} ${r.account.id}`).values();
+      const allowed = await underCaps(sql, workspaceId, all);
+      const groups = groupBy(allowed, (r) => `${r.delivery.day} ${r.account.id}`).values();
       const marked = await Promise.all(
-        [...groups].map((some) => markHandedOver(sql, some, some[0]?.account)),
+        [...groups].map((some) => markHandedOver(sql.last, some, some[0]?.account)),
       );
       return new Set(marked.flatMap((ids) => [...ids]));
     };
@@ -55,7 +56,7 @@ export class Commits {
 
   /** Writes what the provider said about a sub-batch. Told with `tell`, once per commit. */
   record(workspaceId: string, attempted: readonly Attempted[]): Promise<void> {
-    const write = (sql: Sql, all: readonly Attempted[]) => recordAttempts(sql, workspaceId, all);
+    const write = (sql: Sql, all: readonly Attempted[]) => recordAttempts(sql.last, workspaceId, all);
     return this.add(this.records, LIMITS.records, workspaceId, attempted, write, this.tell);
   }
 
@@ -71,7 +72,7 @@ export class Commits {
     if (!group) {
       const alone = (own: readonly Item[]): Promise<PromiseSettledResult<Result>> =>
         this.database
-          .inWorkspace(workspaceId, ({ last }) => write(last, own))
+          .inWorkspace(workspaceId, (sql) => write(sql, own))
           .then(
             (written) => ({ status: 'fulfilled', value: committed(written) }),
             (reason: unknown) => ({ status: 'rejected', reason }),

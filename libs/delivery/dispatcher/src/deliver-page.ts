@@ -25,6 +25,7 @@ import {
   type RenderPool,
   type SendContexts,
   type SendingAccount,
+  saveLists,
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
 import { Logger, type OnModuleDestroy } from '@nestjs/common';
@@ -37,6 +38,7 @@ import {
   factsOf,
   insertRows,
   judgeMembers,
+  listsFor,
   lockPage,
   restRun,
   savePage,
@@ -61,6 +63,7 @@ type Content = (locale: string | null) => ReturnType<typeof contentFor>;
 /** What a sub-batch came to, to be written by the next commit. */
 interface Done {
   handedOver: { at: Date; account: SendingAccount } | null;
+  gateVersion: number | null;
   rows: Logged[];
   attempted: Attempted[];
   unrenderable: Parameters<typeof recordUnrenderable>[2][number][];
@@ -71,6 +74,7 @@ interface Done {
 }
 const nothing = (): Done => ({
   handedOver: null,
+  gateVersion: null,
   rows: [],
   attempted: [],
   unrenderable: [],
@@ -216,7 +220,11 @@ export class PageDeliverer implements OnModuleDestroy {
         return { window: null, eventIds, ids: idsOf(done) };
       }
       const may = head.running && !this.stopping;
-      const judged = may && facts && next.members ? judgeMembers(page, head, next.account, facts) : null;
+      const lists = may && next.members ? await listsFor(sql, page, head, next.members) : null;
+      const judged =
+        may && facts && next.members
+          ? judgeMembers(page, head, next.account, facts, lists ?? undefined)
+          : null;
       if (!judged || !facts || !next.members) {
         if (next.members === null) await restRun(sql, page, next.restMs);
         await savePage(sql.last, page, { state: 'open', cursor, mark: cursor, leaseSeconds: 0 });
@@ -224,7 +232,15 @@ export class PageDeliverer implements OnModuleDestroy {
       }
       for (const row of judged.stopped) count(page, row.status);
       const mark = (next.members.at(-1)?.seq ?? 0) + 1;
-      await insertRows(sql, page, judged.stopped, null);
+      await insertRows(sql, page, judged.stopped, null, judged.gateVersion);
+      if (lists)
+        await saveLists(
+          sql,
+          workspaceId,
+          lists,
+          judged.going.map((g) => g.member.profileId),
+          head.now,
+        );
       await savePage(sql.last, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS });
       page.cursor = cursor;
       page.mark = mark;
@@ -232,6 +248,7 @@ export class PageDeliverer implements OnModuleDestroy {
         openedAt: head.now,
         account: next.account,
         going: judged.going,
+        gateVersion: judged.gateVersion,
         settings: head.settings,
         accounts: facts.accounts,
       };
@@ -244,7 +261,7 @@ export class PageDeliverer implements OnModuleDestroy {
 
   /** @returns events that the audience service learns from */
   private async write(sql: Sql, page: PageInHand, done: Done): Promise<string[]> {
-    await insertRows(sql, page, done.rows, done.handedOver);
+    await insertRows(sql, page, done.rows, done.handedOver, done.gateVersion);
     for (const row of done.rows) if (row.status !== 'sending') count(page, row.status);
     await insertRows(sql, page, done.lost, { at: new Date(), account: null });
     // The clock says within a moment what follows from a worker's death; for marketing it is this.
@@ -265,7 +282,7 @@ export class PageDeliverer implements OnModuleDestroy {
 
   private async send(
     page: PageInHand,
-    { account, going, openedAt, settings }: Window,
+    { account, going, openedAt, gateVersion, settings }: Window,
     content: Content,
     signal: AbortSignal,
   ): Promise<Done> {
@@ -295,6 +312,7 @@ export class PageDeliverer implements OnModuleDestroy {
     }
     const outcomes = await this.call(account, outgoing, signal);
     done.handedOver = { at: openedAt, account };
+    done.gateVersion = gateVersion;
     let o = 0;
     for (const one of leaving) {
       const own = outcomes.slice(o, (o += one.targets.length));
@@ -393,6 +411,7 @@ export class PageDeliverer implements OnModuleDestroy {
       expiresAt: page.expiresAt,
       createdAt: new Date(),
       redrivenAt: null,
+      source: page.source,
     };
   }
 

@@ -252,6 +252,7 @@ export class Deliverer {
       delivery: r.delivery,
       verdict: { kind: 'wait', afterMs: waits[i] ?? permit.waitMs, reason: permit.why },
       trace: [`provider account ${account.name}: wait (${permit.why})`],
+      gateVersion: r.own?.version ?? null,
       nextStepId: nextStep(r.delivery, r.message),
     }));
     await this.stop(workspaceId, stopped);

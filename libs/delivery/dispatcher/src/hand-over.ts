@@ -6,6 +6,7 @@
  */
 import { bug } from '@carillon/config';
 import { keptByDay, type Sql } from '@carillon/database';
+import { holdLists, reserve, saveLists, wantedOf } from '@carillon/delivery-service';
 import type { Ready } from './claim.js';
 
 /**
@@ -31,8 +32,27 @@ export async function markHandedOver(
     channel,
     account?.id ?? null,
     account?.provider ?? null,
+    first.own?.version ?? null,
   ]);
   return new Set(rows.map((r) => r.id));
+}
+
+/**
+ * Reserves places under the frequency caps, in a breath of its own before the mark: nothing where there are no caps.
+ * @returns those that may be marked
+ */
+export async function underCaps<R extends Ready>(
+  sql: Sql,
+  workspaceId: string,
+  batch: readonly R[],
+): Promise<readonly R[]> {
+  const wanted = batch.flatMap((r) => wantedOf(r.delivery, r.own) ?? []);
+  if (wanted.length === 0) return batch;
+  const { lists, now } = await holdLists(sql, workspaceId, wanted);
+  const refused = reserve(lists, wanted, now);
+  const taken = wanted.flatMap((w) => (refused.has(w.id) ? [] : [w.profileId]));
+  if (taken.length > 0) await saveLists(sql, workspaceId, lists, taken, now);
+  return refused.size === 0 ? batch : batch.filter((r) => !refused.has(r.delivery.id));
 }
 
 /** Gives what got no mark back to the queue, where the gate will say why (one day, one workspace). */
@@ -59,7 +79,7 @@ const MARK = keptByDay(
   (
     day,
   ) => `UPDATE deliveries d SET handed_over_at = ${bug('mark-not-written') ? 'NULL' : 'statement_timestamp()'}, tries = d.tries + 1,
-          provider_account_id = coalesce($7::uuid, d.provider_account_id), provider = coalesce($8, d.provider),
+          gate_version = coalesce($9::int, d.gate_version), provider_account_id = coalesce($7::uuid, d.provider_account_id), provider = coalesce($8, d.provider),
           address = CASE WHEN $6 IN ('email', 'sms') THEN coalesce(d.address, u.address) ELSE d.address END
      FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[]) AS u(id, attempt, address, topics)
     WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt AND ${bug('cancel-unread-at-mark') ? "d.status IN ('sending', 'cancelled')" : "d.status = 'sending'"} AND d.handed_over_at IS NULL

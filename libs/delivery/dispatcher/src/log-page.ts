@@ -4,10 +4,32 @@
  * only one sub-batch of a page is in doubt, and it says which. Fenced by the page's attempt.
  */
 import { consentsOf, suppressionsOf } from '@carillon/audience-service';
-import type { Channel as ChannelName, MessageClass, ReasonName, Status } from '@carillon/contracts';
+import type {
+  Channel as ChannelName,
+  GateRules,
+  MessageClass,
+  ReasonName,
+  Status,
+} from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import { gate, type Channel, type RetryPolicy, type Verdict } from '@carillon/delivery-rules';
-import { usableAccounts, type SendingAccount } from '@carillon/delivery-service';
+import {
+  gate,
+  ownRules,
+  whereIs,
+  type Channel,
+  type OwnFacts,
+  type RetryPolicy,
+  type Verdict,
+} from '@carillon/delivery-rules';
+import {
+  usableAccounts,
+  type SendingAccount,
+  holdLists,
+  take,
+  wantedOf as wantedFor,
+  type Lists,
+  type Wanted,
+} from '@carillon/delivery-service';
 import type { Member, PageInHand } from './claim-page.js';
 
 /** A member that may go now. */
@@ -27,6 +49,8 @@ export interface Logged {
   reason: ReasonName | null;
   afterMs: number | null;
   providerMessageId: string | null;
+  /** Which rule of the gate stopped it, and why. */
+  gateSaid?: string;
 }
 /** The window that a commit opened. */
 export interface Window {
@@ -34,6 +58,7 @@ export interface Window {
   openedAt: Date;
   account: SendingAccount | null;
   going: Going[];
+  gateVersion: number | null;
   settings: WorkspaceSettings;
   /** As they stood in that commit. */
   accounts: readonly SendingAccount[];
@@ -54,6 +79,8 @@ export async function lockPage(
   return head;
 }
 export interface WorkspaceSettings {
+  gate?: (Partial<GateRules> & { version: number }) | null;
+  timezone?: string | null;
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
   transactionalIgnoresComplaints?: boolean;
@@ -104,14 +131,17 @@ export function judgeMembers(
   head: { now: Date; settings: WorkspaceSettings },
   account: SendingAccount | null,
   { accounts, addressed, suppressions, consents }: Facts,
-): { going: Going[]; stopped: Logged[] } | null {
+  lists: Lists = new Map(),
+): { going: Going[]; stopped: Logged[]; gateVersion: number | null } | null {
   const still = accounts.find((a) => a.id === account?.id);
   if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
   const going: Going[] = [];
   const stopped: Logged[] = [];
+  const owns = ownFactsOf(page, head.settings);
   for (const { member, targets } of addressed) {
     const address = targets[0]?.address ?? null;
-    const { verdict } = gate({
+    const own = owns(member, lists);
+    const { verdict, trace } = gate({
       now: head.now,
       channel: page.channel,
       messageClass: page.messageClass,
@@ -127,11 +157,58 @@ export function judgeMembers(
       noConsentMeans: head.settings.noConsentMeans ?? 'in',
       accounts: account ? 'ready' : 'none',
       ...consents(member.profileId, address, page.topic),
+      own,
     });
-    if (verdict.kind !== 'send') stopped.push(rowOf(member, address, verdict));
-    else if (isThere(member)) going.push({ member, targets });
+    if (verdict.kind !== 'send')
+      stopped.push(
+        own
+          ? { ...rowOf(member, address, verdict), gateSaid: trace.at(-1)! }
+          : rowOf(member, address, verdict),
+      );
+    else if (isThere(member)) {
+      going.push({ member, targets });
+      const wanted = own && wantedOf(page, member, own);
+      if (wanted) take(lists, wanted, head.now);
+    }
   }
-  return { going, stopped };
+  return { going, stopped, gateVersion: head.settings.gate?.version ?? null };
+}
+
+function ownFactsOf(
+  page: PageInHand,
+  settings: WorkspaceSettings,
+): (member: Member, lists: Lists) => OwnFacts | null {
+  const own = ownRules(settings);
+  if (!own) return () => null;
+  const testers = new Set(own.rules.testProfiles);
+  const quiet: OwnFacts['quiet'] = new Map();
+  return (member, lists) => ({
+    ...own,
+    profileId: member.profileId,
+    deliveryId: member.id,
+    test: page.source === 'test' || testers.has(member.recipient?.externalId ?? ''),
+    where: () => whereIs(member.recipient, settings.timezone),
+    sent: lists.get(member.profileId) ?? [],
+    quiet,
+  });
+}
+const wantedOf = (page: PageInHand, member: Member, own: OwnFacts): Wanted | null =>
+  wantedFor({ ...page, id: member.id }, own);
+
+/** Holds the lists of what these people were sent, until the commit; none where no cap counts. */
+export async function listsFor(
+  sql: Sql,
+  page: PageInHand,
+  head: { now: Date; settings: WorkspaceSettings },
+  members: readonly Member[],
+): Promise<Lists | null> {
+  if (!head.settings.gate?.caps?.length) return null;
+  const owns = ownFactsOf(page, head.settings);
+  const wanted = members.flatMap((member) => {
+    const own = owns(member, new Map());
+    return (own && wantedOf(page, member, own)) ?? [];
+  });
+  return wanted.length > 0 ? (await holdLists(sql, page.workspaceId, wanted, head.now)).lists : null;
 }
 
 export const mayBeUsed = (a: SendingAccount): boolean => !a.paused && a.blockedMs === 0;
@@ -158,17 +235,18 @@ export async function insertRows(
   page: PageInHand,
   rows: readonly Logged[],
   left: { at: Date; account: { id: string; provider: string } | null } | null,
+  gateVersion: number | null = null,
 ): Promise<void> {
   if (rows.length === 0) return;
   const written = await sql.execute(
     `INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, expires_at,
-                             address, status, reason, due_at, attempt, tries, handed_over_at, provider_account_id, provider, provider_message_id, created_at, sent_at, delivered_at)
+                             address, status, reason, due_at, attempt, tries, handed_over_at, provider_account_id, provider, provider_message_id, gate_version, gate_said, created_at, sent_at, delivered_at)
      SELECT $1::date, u.id, $2::uuid, $3::uuid, u.profile_id, $4::text, $5::text, 'bulk', $6::text, $7::text, $8::text, $9::uuid, $10::int, $11::timestamptz,
             u.address, u.status, u.reason, CASE WHEN u.status IN ('sending', 'scheduled') THEN now() + coalesce(u.after_ms, 0) * interval '1 millisecond' END,
-            1, CASE WHEN $12::timestamptz IS NULL THEN 0 ELSE 1 END, $12::timestamptz, $13::uuid, $14::text, u.provider_message_id,
+            1, CASE WHEN $12::timestamptz IS NULL THEN 0 ELSE 1 END, $12::timestamptz, $13::uuid, $14::text, u.provider_message_id, $22::int, u.gate_said,
             coalesce($12::timestamptz, now()), CASE WHEN u.status IN ('sent', 'delivered') THEN clock_timestamp() END, CASE WHEN u.status = 'delivered' THEN clock_timestamp() END
-       FROM unnest($15::uuid[], $16::uuid[], $17::text[], $18::text[], $19::text[], $20::float8[], $21::text[])
-         AS u(id, profile_id, address, status, reason, after_ms, provider_message_id)
+       FROM unnest($15::uuid[], $16::uuid[], $17::text[], $18::text[], $19::text[], $20::float8[], $21::text[], $23::text[])
+         AS u(id, profile_id, address, status, reason, after_ms, provider_message_id, gate_said)
          ON CONFLICT DO NOTHING`,
     [
       page.day,
@@ -192,6 +270,8 @@ export async function insertRows(
       rows.map((r) => r.reason),
       rows.map((r) => r.afterMs),
       rows.map((r) => r.providerMessageId),
+      gateVersion,
+      rows.map((r) => r.gateSaid ?? null),
     ],
   );
   // Its id is its place in the run: a row that is there already was written by someone else, and is left alone.

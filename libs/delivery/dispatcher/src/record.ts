@@ -68,14 +68,14 @@ export async function recordStopped(
     reason: verdict.reason,
     afterMs: verdict.kind === 'wait' ? verdict.afterMs : null,
   }));
-  const lines = stopped.map(({ delivery, verdict, trace }): Line => ({
+  const lines = stopped.map(({ delivery, verdict, trace, gateVersion }): Line => ({
     ...line(delivery, typeOf[verdict.kind]),
     reason: verdict.reason,
-    detail: { gate: trace.join('; ') },
+    detail: { gate: trace.join('; '), ...(gateVersion === null ? {} : { gateVersion }) },
   }));
   const over = stopped.filter(({ verdict }) => verdict.kind !== 'wait' && verdict.reason !== 'not_needed');
   const [recorded] = await Promise.all([
-    write(sql, workspaceId, changes, lines),
+    write(sql, workspaceId, changes, lines, stopped[0]?.gateVersion ?? null),
     bringForward(sql, workspaceId, over),
   ]);
   return recorded;
@@ -261,6 +261,7 @@ async function write(
   workspaceId: string,
   changes: readonly Change[],
   lines: readonly Line[],
+  gateVersion: number | null = null,
 ): Promise<Recorded> {
   const told = await Promise.all(
     [...groupBy(changes, (c) => c.delivery.day)].map(([day, ofDay]) => {
@@ -271,6 +272,7 @@ async function write(
         day,
         ofDay,
         lines.filter((l) => own.has(l.delivery.id)),
+        gateVersion,
       );
     }),
   );
@@ -287,6 +289,7 @@ function writeDay(
   day: string,
   changes: readonly Change[],
   lines: readonly Line[],
+  gateVersion: number | null,
 ): Promise<{ deliveryId: string; id: string }[]> {
   return sql.query(RECORD(day), [
     workspaceId,
@@ -310,6 +313,7 @@ function writeDay(
     lines.map((l) => l.deviceId),
     lines.map((l) => (l.detail ? JSON.stringify(l.detail) : null)),
     telling,
+    gateVersion,
   ]);
 }
 
@@ -326,7 +330,8 @@ const RECORD = keptByDay(
             provider_message_id = coalesce(u.provider_message_id, d.provider_message_id), address = coalesce(d.address, u.address),
             possible_duplicate = d.possible_duplicate OR u.possible_duplicate, tries = d.tries + u.tries_delta,
             sent_at = CASE WHEN u.status IN ('sent', 'delivered') THEN coalesce(d.sent_at, now()) ELSE d.sent_at END,
-            delivered_at = CASE WHEN u.status = 'delivered' THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END
+            delivered_at = CASE WHEN u.status = 'delivered' THEN coalesce(d.delivered_at, now()) ELSE d.delivered_at END,
+            gate_version = coalesce($22::int, d.gate_version)
        FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::int[])
          AS u(id, attempt, status, reason, after_ms, account_id, provider, provider_message_id, address, possible_duplicate, tries_delta)
       WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND ${bug('record-unfenced') ? 'true' : 'd.attempt = u.attempt'}

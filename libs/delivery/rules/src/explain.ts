@@ -80,6 +80,8 @@ export interface ExplainFacts {
   plannedAt: Date;
   /** Can its provider be asked what became of it? */
   looksUp: boolean;
+  /** Which version of the workspace's own rules judged it, and what stopped it, where its timeline does not say. */
+  gate?: { version: number | null; said: string | null };
 }
 
 /** Why it did or did not arrive, what happens next, and what a person can do. */
@@ -133,15 +135,17 @@ const late = (event: DeliveryEvent, delivery: Facts): string[] =>
 const sentence = (words: string) => words.charAt(0).toUpperCase() + words.slice(1);
 
 /** The rules that were asked before it left, when one of them objected. */
-function gateSaid({ timeline }: ExplainFacts): string[] {
+function gateSaid({ timeline, gate }: ExplainFacts): string[] {
   const event = latest(timeline, ({ detail }) => typeof detail['gate'] === 'string');
-  const trace = text(event?.detail['gate'])?.split('; ') ?? [];
+  const trace = (text(event?.detail['gate']) ?? gate?.said ?? '').split('; ').filter(Boolean);
+  const judged = gate?.version ? [`Version ${gate.version} of the rules of the workspace judged it.`] : [];
   const objection = trace.at(-1);
-  if (!objection) return [];
+  if (!objection) return judged;
   const [rule = '', verdict = ''] = objection.split(': ');
   const passed = trace.slice(0, -1).map((line) => line.split(': ')[0]);
   return [
     `The rule “${rule}” decided: ${verdict}.${passed.length ? ` Before it, these had no objection: ${passed.join(', ')}.` : ''}`,
+    ...judged,
   ];
 }
 
@@ -207,9 +211,11 @@ function nextOf({ delivery: d, looksUp, account }: ExplainFacts, now: Date): str
         ? `It goes on when the account is resumed; it is looked at again ${when}.`
         : d.reason === 'fallback'
           ? `It goes out ${when} unless the step before succeeds, and at once if that fails.`
-          : d.reason === 'retry' || d.reason === 'rate_limited'
-            ? `It is tried again ${when}${through}, or by another account if there is one.`
-            : `It is looked at again ${when}.`;
+          : d.reason === 'quiet_hours'
+            ? `It goes to the gate again when quiet hours are over, ${when}.`
+            : d.reason === 'retry' || d.reason === 'rate_limited'
+              ? `It is tried again ${when}${through}, or by another account if there is one.`
+              : `It is looked at again ${when}.`;
     case 'queued':
       return 'A dispatcher takes it as soon as one is free; if its job was lost, the clock offers it again.';
     case 'sending':
@@ -250,7 +256,9 @@ function youCan({ delivery: d, account }: ExplainFacts): string[] {
         ? ['Correct the address of the profile, then send the message anew.']
         : d.reason === 'not_on_allow_list'
           ? ['Put the address on the allow list of the workspace, then send the message anew.']
-          : [];
+          : d.reason === 'frequency_cap'
+            ? ['Change the cap, or reset what counts for this person, then send the message anew.']
+            : [];
     case 'expired':
       return ['Send the message anew if it still matters.'];
     case 'sending':

@@ -1,5 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { gate, gateRules, type GateFacts, type Verdict } from './gate.js';
+import type { GateRules } from '@carillon/contracts';
+import {
+  gate,
+  gateRules,
+  noRules,
+  ownRules,
+  whereIs,
+  type GateFacts,
+  type OwnFacts,
+  type Verdict,
+} from './gate.js';
 
 const now = new Date('2026-11-23T12:00:00Z');
 const good: GateFacts = {
@@ -181,10 +191,116 @@ describe('gate', () => {
     expect(trace).toEqual([
       'expiry: passed',
       'route: passed',
-      'address: passed',
       'allow list: passed',
+      'holdout: passed',
+      'address: passed',
       'suppression: suppress (complained)',
     ]);
     expect(gate(good).trace).toHaveLength(gateRules.length);
   });
+});
+
+describe('own rules', () => {
+  const own = (rules: Partial<GateRules>, more: Partial<OwnFacts> = {}): Partial<GateFacts> => ({
+    own: {
+      rules: { ...noRules, ...rules },
+      version: 3,
+      profileId: 'p',
+      deliveryId: null,
+      test: false,
+      where: () => whereIs({ timezone: 'Europe/Berlin', phone: null }, null),
+      sent: [],
+      ...more,
+    },
+  });
+  const all = { channels: [], topics: [] };
+  const days = {
+    key: 'days',
+    ...all,
+    periods: [{ from: '09:00', to: '17:00' }],
+    zone: 'person',
+    then: 'queue' as const,
+    keepForHours: 168,
+  };
+  const one = {
+    key: 'one',
+    ...all,
+    class: 'marketing' as const,
+    limit: 1,
+    per: 'day' as const,
+    every: 1,
+    window: 'rolling' as const,
+  };
+  const sent = [
+    { id: 'd', at: now.getTime() - 1000, channel: 'email', messageClass: 'marketing', topic: null } as const,
+  ];
+  const everybody = { key: 'everybody', ...all, percent: 100 };
+  const transactional = { messageClass: 'transactional' as const };
+  const tables: [string, Partial<GateFacts>, object][] = [
+    [
+      'quiet: it waits until the hours are over',
+      own({ quietHours: [days] }),
+      { kind: 'wait', reason: 'quiet_hours', afterMs: 4 * 3_600_000 },
+    ],
+    ['quiet: a fixed zone', own({ quietHours: [{ ...days, zone: 'America/New_York' }] }), send],
+    [
+      'quiet: discarded',
+      own({ quietHours: [{ ...days, then: 'discard' }] }),
+      suppress('quiet_hours_discarded'),
+    ],
+    [
+      'quiet for longer than it is kept',
+      own({ quietHours: [{ ...days, keepForHours: 1 }] }),
+      suppress('quiet_hours_discarded'),
+    ],
+    ['quiet on another channel', own({ quietHours: [{ ...days, channels: ['sms'] }] }), send],
+    ['quiet: transactional goes', { ...own({ quietHours: [days] }), ...transactional }, send],
+    [
+      'quiet: unless its topic keeps quiet hours',
+      { ...own({ quietHours: [days], transactionalTopics: ['news'] }), ...transactional },
+      { kind: 'wait', reason: 'quiet_hours' },
+    ],
+    ['quiet: tests go', own({ quietHours: [days] }, { test: true }), send],
+    [
+      'quiet: with a phone of several zones all must be open',
+      own(
+        { quietHours: [{ ...days, periods: [{ from: '21:00', to: '08:00' }] }] },
+        { where: () => whereIs({ timezone: null, phone: '+12025550123' }, 'Europe/Berlin') },
+      ),
+      { kind: 'wait', reason: 'quiet_hours' },
+    ],
+    [
+      'quiet: somewhere on earth it is night',
+      own(
+        { quietHours: [{ ...days, periods: [{ from: '21:00', to: '08:00' }] }] },
+        { where: () => whereIs(null, null) },
+      ),
+      suppress('quiet_hours_discarded'),
+    ],
+    ['capped', own({ caps: [one] }, { sent }), suppress('frequency_cap')],
+    ['capped: room for one more', own({ caps: [{ ...one, limit: 2 }] }, { sent }), send],
+    ['capped: transactional goes', { ...own({ caps: [one] }, { sent }), ...transactional }, send],
+    ['capped: tests go', own({ caps: [one] }, { sent, test: true }), send],
+    ['held out', own({ holdouts: [everybody] }), suppress('holdout')],
+    ['held out of another topic', own({ holdouts: [{ ...everybody, topics: ['offers'] }] }), send],
+    ['held out: nobody', own({ holdouts: [{ ...everybody, percent: 0 }] }), send],
+    ['held out: transactional goes', { ...own({ holdouts: [everybody] }), ...transactional }, send],
+  ];
+  it.each(tables)('%s', (_, facts, verdict) =>
+    expect(gate({ ...good, ...facts }).verdict).toEqual(expect.objectContaining(verdict)),
+  );
+
+  it('say in the trace what decided', () => {
+    expect(gate({ ...good, ...own({ caps: [one] }, { sent }) }).trace.at(-1)).toBe(
+      'frequency caps: suppress (frequency_cap) “one” allows 1, 1 were sent',
+    );
+    expect(gate({ ...good, ...own({ quietHours: [days] }) }).trace.at(-1)).toBe(
+      'quiet hours: wait (quiet_hours) “days”, it is 13:00 in Europe/Berlin, until 2026-11-23T16:00:00.000Z',
+    );
+  });
+  it('of an older document get what it did not know', () =>
+    expect(ownRules({ gate: { version: 2, caps: [one] } })).toEqual({
+      version: 2,
+      rules: { ...noRules, caps: [one] },
+    }));
 });

@@ -2,7 +2,36 @@
  * The gate: every delivery of every origin passes it when it is claimed. One visible array of small rules in order;
  * each leaves a line in the trace. Pure: facts and the time come in as arguments.
  */
-import type { Channel, MessageClass, ReasonName, Status, TopicFacts } from '@carillon/contracts';
+import { normalizePhone, wallClock, zoneOf, type AssumedZone } from '@carillon/audience-rules';
+import type {
+  Channel,
+  GateRules,
+  MessageClass,
+  QuietHours,
+  ReasonName,
+  Status,
+  TopicFacts,
+} from '@carillon/contracts';
+import { overCap, type Counted } from './caps.js';
+import { drawn } from './holdout.js';
+import { isQuiet, openForAll } from './quiet-hours.js';
+
+/** What the rules of the workspace ask beside everything else; there is none where it has set no rules. */
+export interface OwnFacts {
+  rules: GateRules;
+  version: number;
+  /** Null for a message to an address alone. */
+  profileId: string | null;
+  deliveryId: string | null;
+  /** A test or a proof, or to somebody who tests: never held back for comfort, never counted. */
+  test: boolean;
+  /** Asked only where the hour counts. */
+  where: () => AssumedZone;
+  /** What the person was sent lately, as far as it may count. */
+  sent: readonly Counted[];
+  /** Of one batch at one time: many people of one zone get one answer. */
+  quiet?: Map<string, Verdict | null>;
+}
 
 export interface GateFacts {
   now: Date;
@@ -31,20 +60,23 @@ export interface GateFacts {
   noConsentMeans: 'in' | 'out';
   /** `wait`: there are some, and none may be used now. */
   accounts: 'ready' | 'none' | { wait: 'account_paused' | 'account_unavailable'; afterMs: number };
+  own?: OwnFacts | null;
 }
 
+/** `said`: the facts that decided, where the reason alone does not tell. */
 export type Verdict =
   | { kind: 'send' }
-  | { kind: 'suppress'; reason: ReasonName }
+  | { kind: 'suppress'; reason: ReasonName; said?: string }
   | { kind: 'expire'; reason: 'expired_before_sending' }
   | { kind: 'fail'; reason: ReasonName }
-  | { kind: 'wait'; afterMs: number; reason: ReasonName };
+  | { kind: 'wait'; afterMs: number; reason: ReasonName; said?: string };
 
 interface Rule {
   name: string;
   judge(facts: GateFacts): Verdict | null;
 }
-const suppress = (reason: ReasonName): Verdict => ({ kind: 'suppress', reason });
+const suppress = (reason: ReasonName, said?: string): Verdict =>
+  said === undefined ? { kind: 'suppress', reason } : { kind: 'suppress', reason, said };
 const far: Record<'sent' | 'delivered' | 'read', readonly Status[]> = {
   sent: ['sent', 'delivered'],
   delivered: ['delivered'],
@@ -65,7 +97,7 @@ export function countingTopics(
   return ['', ...(facts?.path ?? (topic && topic !== 'marketing' ? [topic] : [])), 'marketing'];
 }
 
-/** In order. Quiet hours, arbitration and frequency caps join here, before and after the account. */
+/** In order. Arbitration joins here, before the caps: they come last, because they take room. */
 export const gateRules: readonly Rule[] = [
   {
     name: 'expiry',
@@ -83,6 +115,24 @@ export const gateRules: readonly Rule[] = [
         : null,
   },
   {
+    name: 'allow list',
+    judge: (f) =>
+      f.allowList && f.address !== null && !onList(f.allowList, f.address)
+        ? suppress('not_on_allow_list')
+        : null,
+  },
+  {
+    name: 'holdout',
+    judge: (f) => {
+      const { own } = f;
+      if (!own || own.profileId === null || !applies(f, own)) return null;
+      for (const group of own.rules.holdouts)
+        if (inScope(group, f) && drawn(group.key, own.profileId) * 100 < group.percent)
+          return suppress('holdout', `“${group.key}” holds ${group.percent} % out`);
+      return null;
+    },
+  },
+  {
     name: 'address',
     judge: (f) =>
       f.profileGone || f.address === null
@@ -90,11 +140,6 @@ export const gateRules: readonly Rule[] = [
         : f.addressInvalid
           ? suppress('invalid_address')
           : null,
-  },
-  {
-    name: 'allow list',
-    judge: (f) =>
-      f.allowList && !onList(f.allowList, f.address ?? '') ? suppress('not_on_allow_list') : null,
   },
   {
     name: 'suppression',
@@ -128,6 +173,20 @@ export const gateRules: readonly Rule[] = [
     },
   },
   {
+    name: 'quiet hours',
+    judge: (f) => {
+      const { own } = f;
+      if (!own || own.rules.quietHours.length === 0 || !applies(f, own)) return null;
+      const where = own.where();
+      const key = `${f.channel} ${f.topic ?? ''} ${where.candidates.join()}`;
+      const known = own.quiet?.get(key);
+      if (known !== undefined) return known;
+      const verdict = judgeQuiet(f, own.rules.quietHours, where);
+      own.quiet?.set(key, verdict);
+      return verdict;
+    },
+  },
+  {
     name: 'provider account',
     judge: (f) =>
       f.accounts === 'none'
@@ -136,20 +195,126 @@ export const gateRules: readonly Rule[] = [
           ? null
           : { kind: 'wait', afterMs: f.accounts.afterMs, reason: f.accounts.wait },
   },
+  {
+    name: 'frequency caps',
+    judge: (f) => {
+      const { own } = f;
+      if (!own || own.profileId === null || own.rules.caps.length === 0 || !applies(f, own)) return null;
+      const about = { ...f, id: own.deliveryId };
+      const over = overCap(own.rules.caps, about, own.sent, f.now.getTime(), own.where().zone);
+      return (
+        over &&
+        suppress('frequency_cap', `“${over.cap.key}” allows ${over.cap.limit}, ${over.used} were sent`)
+      );
+    },
+  },
 ];
+
+/** Rules for people's comfort are for marketing, and for topics that ask for them; tests pass. */
+function applies(f: GateFacts, own: OwnFacts): boolean {
+  if (own.test) return false;
+  return (
+    f.messageClass === 'marketing' || (f.topic !== null && own.rules.transactionalTopics.includes(f.topic))
+  );
+}
+const inScope = (rule: { channels: readonly Channel[]; topics: readonly string[] }, f: GateFacts): boolean =>
+  (rule.channels.length === 0 || rule.channels.includes(f.channel)) &&
+  (rule.topics.length === 0 || (f.topic !== null && rule.topics.includes(f.topic)));
+
+function judgeQuiet(f: GateFacts, all: readonly QuietHours[], where: AssumedZone): Verdict | null {
+  const now = f.now.getTime();
+  const rules = all
+    .filter((rule) => inScope(rule, f))
+    .map((rule) => ({
+      rule,
+      periods: rule.periods,
+      zones: rule.zone === 'person' ? where.candidates : [rule.zone],
+    }));
+  const quiet = rules.flatMap((r) => {
+    const zone = r.zones.find((z) => isQuiet(r.periods, now, z));
+    return zone === undefined ? [] : [{ ...r.rule, in: zone }];
+  });
+  const [first] = quiet;
+  if (!first) return null;
+  const is = `“${first.key}”, it is ${timeIn(now, first.in)} in ${first.in}`;
+  const discarding = quiet.find((rule) => rule.then === 'discard');
+  if (discarding)
+    return suppress(
+      'quiet_hours_discarded',
+      `“${discarding.key}”, it is ${timeIn(now, discarding.in)} in ${discarding.in}`,
+    );
+  const opens = openForAll(rules, now);
+  const keep = Math.min(...quiet.map((rule) => rule.keepForHours));
+  if (opens === null || opens - now > keep * 3_600_000)
+    return suppress('quiet_hours_discarded', `${is}, and not over within ${keep} hours`);
+  return {
+    kind: 'wait',
+    afterMs: opens - now,
+    reason: 'quiet_hours',
+    said: `${is}, until ${new Date(opens).toISOString()}`,
+  };
+}
+const timeIn = (at: number, zone: string): string =>
+  new Date(wallClock(at, zone)).toISOString().slice(11, 16);
 
 const onList = (list: readonly string[], address: string): boolean =>
   list.some((entry) => (entry.startsWith('@') ? address.endsWith(entry) : entry === address));
 
-/** The first rule that objects decides; the trace names every rule that was asked. */
+/** The first rule that objects decides; the trace names every rule that was asked, and what it said. */
 export function gate(facts: GateFacts): { verdict: Verdict; trace: string[] } {
   const trace: string[] = [];
   for (const rule of gateRules) {
     const verdict = rule.judge(facts);
-    trace.push(
-      `${rule.name}: ${verdict ? `${verdict.kind}${'reason' in verdict ? ` (${verdict.reason})` : ''}` : 'passed'}`,
-    );
+    trace.push(`${rule.name}: ${verdict ? lineOf(verdict) : 'passed'}`);
     if (verdict) return { verdict, trace };
   }
   return { verdict: { kind: 'send' }, trace };
 }
+function lineOf(verdict: Verdict): string {
+  const reason = 'reason' in verdict ? ` (${verdict.reason})` : '';
+  return `${verdict.kind}${reason}${'said' in verdict && verdict.said ? ` ${verdict.said}` : ''}`;
+}
+
+/** What each rule says for itself, also behind one that objects: to show what rules would do. */
+export const gateInFull = (facts: GateFacts): { rule: string; verdict: Verdict | null }[] =>
+  gateRules.map((rule) => ({ rule: rule.name, verdict: rule.judge(facts) }));
+
+/** What the workspace has set, as it stands in its settings; null where it has set nothing. */
+export function ownRules(settings: {
+  gate?: (Partial<GateRules> & { version: number }) | null;
+}): { version: number; rules: GateRules } | null {
+  const { gate } = settings;
+  if (!gate) return null;
+  const { version, ...rules } = gate;
+  // A version of the document may be older than a field.
+  return { version, rules: { ...noRules, ...rules } };
+}
+export const noRules: GateRules = {
+  allowList: null,
+  testProfiles: [],
+  seeds: [],
+  transactionalTopics: [],
+  holdouts: [],
+  quietHours: [],
+  caps: [],
+};
+
+/**
+ * Where a person is: by the profile, the country of the phone, the workspace. With none of them they may be anywhere, and
+ * all zones must agree.
+ */
+export function whereIs(
+  person: { timezone: string | null; phone: string | null } | null,
+  workspaceZone: string | null | undefined,
+): AssumedZone {
+  const country = person && !person.timezone && person.phone ? countryOf(person.phone) : null;
+  const found = zoneOf({ timezone: person?.timezone ?? null, phoneCountry: country }, workspaceZone ?? 'UTC');
+  if (found.source !== 'workspace' || workspaceZone || found.candidates.length > 1) return found;
+  return { ...found, candidates: EVERYWHERE };
+}
+const countryOf = (phone: string): string | null => {
+  const read = normalizePhone(phone);
+  return read.ok ? (read.country ?? null) : null;
+};
+/** Whatever the clock may show on earth. Etc/GMT-14 is fourteen hours ahead. */
+const EVERYWHERE = Array.from({ length: 27 }, (_, i) => `Etc/GMT${i - 14 >= 0 ? '+' : ''}${i - 14}`);

@@ -229,6 +229,7 @@ const claimedOf = (
   expiresAt: p.request.message.expiresAt ? new Date(p.request.message.expiresAt) : null,
   createdAt: now,
   redrivenAt: null,
+  source: p.request.source?.kind ?? 'api',
 });
 const factsOf = (p: Plan): MessageFacts => ({
   content: p.content,

@@ -1,5 +1,5 @@
 /** What a worker holds: a delivery that only it may act on, and what its message says. */
-import type { Channel, ContentByChannel, Lane, MessageClass, RouteStep } from '@carillon/contracts';
+import type { Channel, ContentByChannel, Lane, MessageClass, RouteStep, Source } from '@carillon/contracts';
 
 /** How long a worker owns what it claimed without saying so again. */
 export const LEASE_SECONDS = 10;
@@ -25,6 +25,7 @@ export interface Claimed {
   expiresAt: Date | null;
   createdAt: Date;
   redrivenAt: Date | null;
+  source: Source;
 }
 /** What it says, from its message. */
 export interface MessageFacts {

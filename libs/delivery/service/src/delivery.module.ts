@@ -6,6 +6,7 @@ import { AccountsController } from './accounts.controller.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DeskController } from './desk.controller.js';
 import { ErasureController } from './erasure.controller.js';
+import { GateController } from './gate.controller.js';
 import { HintListener } from './hint-listener.js';
 import { DeliveryHints } from './hints.js';
 import { InboxController } from './inbox.controller.js';
@@ -33,6 +34,7 @@ export class DeliveryCoreModule {}
     ErasureController,
     DeliveriesController,
     DeskController,
+    GateController,
     InboxController,
     LanesController,
     TemplatesController,

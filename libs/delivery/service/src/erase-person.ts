@@ -103,6 +103,10 @@ export async function erasePerson(
        AND m.day = r.day AND m.run_id = r.id AND m.workspace_id = $1 AND m.profile_id = ANY($2::uuid[]) AND m.data IS NOT NULL`,
     [workspaceId, ids, [...new Set(shared.flatMap((d) => d.sourceId ?? []))]],
   );
+  await sql.execute('DELETE FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])', [
+    workspaceId,
+    ids,
+  ]);
   await eraseAddresses(sql, workspaceId, person);
   await sql.execute('DELETE FROM profiles WHERE workspace_id = $1 AND id = $2', [workspaceId, person.id]);
   return {

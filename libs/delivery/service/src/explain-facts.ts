@@ -15,6 +15,8 @@ interface Row {
   paused: string | null;
   /** What the workspace changed of the channel's retry policy. */
   ownRetry: Partial<RetryPolicy> | null;
+  gateVersion: number | null;
+  gateSaid: string | null;
 }
 
 export async function explainFacts(
@@ -24,7 +26,7 @@ export async function explainFacts(
 ): Promise<Omit<ExplainFacts, 'delivery' | 'timeline'>> {
   const [row] = await sql.query<Row>(
     // The account it went through; before that, the one it would take first.
-    `SELECT m.send_at AS "sendAt", d.redriven_at AS "redrivenAt", m.route, a.name AS account, a.provider,
+    `SELECT m.send_at AS "sendAt", d.redriven_at AS "redrivenAt", d.gate_version AS "gateVersion", d.gate_said AS "gateSaid", m.route, a.name AS account, a.provider,
             CASE WHEN a.paused_at IS NOT NULL THEN coalesce(a.paused_reason, 'a person paused it') END AS paused,
             CASE WHEN m.route IS NOT NULL THEN (
               SELECT jsonb_agg(jsonb_build_object('id', o.id, 'channel', o.channel, 'status', o.status, 'step', o.route_step) ORDER BY o.route_step)
@@ -48,6 +50,7 @@ export async function explainFacts(
         own: id === delivery.id,
         unless: row.route?.[step]?.unless ?? null,
       })) ?? null,
+    gate: { version: row?.gateVersion ?? null, said: row?.gateSaid ?? null },
     retry: { ...channelShapes[delivery.channel].retry, ...row?.ownRetry },
     plannedAt: new Date(Math.max(created, row?.sendAt?.getTime() ?? 0, row?.redrivenAt?.getTime() ?? 0)),
     looksUp:

@@ -3,6 +3,16 @@ export { Acceptance } from './accept.js';
 export type { AcceptResult, SendRequest } from './plan-message.js';
 export { resealAccounts } from './accounts.js';
 export { applyParked, applyReceipts, type Applied } from './apply-receipts.js';
+export {
+  holdLists,
+  reserve,
+  saveLists,
+  sentLately,
+  take,
+  wantedOf,
+  type Lists,
+  type Wanted,
+} from './counted-sends.js';
 export { cancelMessage } from './change-plans.js';
 export { channelShapes } from './channels.js';
 export { LEASE_SECONDS, type Claimed, type MessageFacts } from './claimed.js';
@@ -11,6 +21,8 @@ export { DeliveryCoreModule, DeliveryHttpModule } from './delivery.module.js';
 export { forgetExpired, takeDue } from './due.js';
 export { rebuildQueues } from './lanes.js';
 export { advanceRedrives } from './redrive.js';
+export { gateVersions, readGate, resetCaps, writeGate } from './gate-rules.js';
+export { tryGate } from './try-gate.js';
 export { groupBy } from './group-by.js';
 export { DeliveryHints } from './hints.js';
 export { LocalDispatchers, type HandedOver, type LocalDispatcher } from './local-dispatchers.js';

@@ -1,0 +1,172 @@
+/**
+ * What people were sent lately, for frequency caps. A person's list is one row: its lock makes reserving atomic, and rows
+ * are always locked in the order of profiles, so that nobody waits in a ring. A place is reserved in the transaction of
+ * the hand-over mark. It is not given back by anybody: what did not go out is seen in the log when it would decide, and
+ * counts no more. So the caps cannot disagree with the log, whatever stopped a delivery.
+ */
+import type { Channel, FrequencyCap, MessageClass } from '@carillon/contracts';
+import { dayOf, type Sql } from '@carillon/database';
+import { LONGEST_WINDOW_MS, overCap, type Counted, type OwnFacts } from '@carillon/delivery-rules';
+import { groupBy } from './group-by.js';
+
+export type Lists = Map<string, Counted[]>;
+/** A message that wants a place. */
+export interface Wanted {
+  id: string;
+  profileId: string;
+  channel: Channel;
+  messageClass: MessageClass;
+  topic: string | null;
+  caps: readonly FrequencyCap[];
+  zone: string;
+}
+/** Null for what no cap counts: tests, what goes to an address alone, and where there are no caps. */
+export function wantedOf(
+  delivery: Omit<Wanted, 'profileId' | 'caps' | 'zone'>,
+  own: OwnFacts | null,
+): Wanted | null {
+  if (!own || own.test || own.profileId === null || own.rules.caps.length === 0) return null;
+  const { id, channel, messageClass, topic } = delivery;
+  // What caps hold back and what they count are not the same: a transactional message may be counted, and go all the same.
+  const held =
+    messageClass === 'marketing' || (topic !== null && own.rules.transactionalTopics.includes(topic));
+  const caps = held ? own.rules.caps : [];
+  return { id, profileId: own.profileId, channel, messageClass, topic, caps, zone: own.where().zone };
+}
+
+type Kept = [at: number, id: string, channel: Channel, messageClass: MessageClass, topic: string | null];
+
+/** Reads the lists of these people, and drops from them what did not go out, where it would decide. */
+export async function sentLately(
+  sql: Sql,
+  workspaceId: string,
+  wanted: readonly Wanted[],
+  now: Date,
+): Promise<Lists> {
+  const lists = listsOf(
+    await sql.query<Row>(
+      `SELECT profile_id AS "profileId", sends FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
+      [workspaceId, profilesOf(wanted)],
+    ),
+  );
+  await settle(sql, workspaceId, lists, wanted, now);
+  return lists;
+}
+
+/** The same, and holds the lists until the transaction ends. */
+export async function holdLists(
+  sql: Sql,
+  workspaceId: string,
+  wanted: readonly Wanted[],
+  now?: Date,
+): Promise<{ lists: Lists; now: Date }> {
+  const ids = profilesOf(wanted);
+  const [, rows, [clock]] = await Promise.all([
+    sql.execute(
+      `INSERT INTO counted_sends (workspace_id, profile_id) SELECT $1::uuid, id FROM unnest($2::uuid[]) AS id ORDER BY id ON CONFLICT DO NOTHING`,
+      [workspaceId, ids],
+    ),
+    sql.query<Row>(
+      `SELECT profile_id AS "profileId", sends FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[]) ORDER BY profile_id FOR UPDATE`,
+      [workspaceId, ids],
+    ),
+    sql.query<{ now: Date }>('SELECT clock_timestamp() AS now'),
+  ]);
+  const lists = listsOf(rows);
+  const at = now ?? clock?.now ?? new Date();
+  await settle(sql, workspaceId, lists, wanted, at);
+  return { lists, now: at };
+}
+
+/** Takes a place for each, in order. @returns those for whom there was none */
+export function reserve(lists: Lists, wanted: readonly Wanted[], now: Date): Set<string> {
+  const refused = new Set<string>();
+  for (const w of wanted) {
+    const list = lists.get(w.profileId) ?? [];
+    if (overCap(w.caps, w, list, now.getTime(), w.zone)) refused.add(w.id);
+    else take(lists, w, now);
+  }
+  return refused;
+}
+
+/** Takes a place that a rule has found to be there. A delivery has one place, however often it is tried. */
+export function take(lists: Lists, w: Omit<Wanted, 'caps' | 'zone'>, now: Date): void {
+  const list = lists.get(w.profileId) ?? [];
+  if (list.some((s) => s.id === w.id)) return;
+  const { id, channel, messageClass, topic } = w;
+  lists.set(w.profileId, [...list, { id, at: now.getTime(), channel, messageClass, topic }]);
+}
+
+/** Writes lists that are held. */
+export async function saveLists(
+  sql: Sql,
+  workspaceId: string,
+  lists: Lists,
+  profileIds: readonly string[],
+  now: Date,
+): Promise<void> {
+  const since = now.getTime() - LONGEST_WINDOW_MS;
+  const ids = [...new Set(profileIds)];
+  await sql.execute(
+    `UPDATE counted_sends c SET sends = u.sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) WHERE c.workspace_id = $1 AND c.profile_id = u.id`,
+    [
+      workspaceId,
+      ids,
+      ids.map((id) =>
+        JSON.stringify(
+          (lists.get(id) ?? [])
+            .filter((s) => s.at >= since)
+            .map((s): Kept => [s.at, s.id, s.channel, s.messageClass, s.topic]),
+        ),
+      ),
+    ],
+  );
+}
+
+interface Row {
+  profileId: string;
+  sends: Kept[];
+}
+const listsOf = (rows: readonly Row[]): Lists =>
+  new Map(
+    rows.map(({ profileId, sends }) => [
+      profileId,
+      sends.map(([at, id, channel, messageClass, topic]) => ({ at, id, channel, messageClass, topic })),
+    ]),
+  );
+const profilesOf = (wanted: readonly Wanted[]): string[] => [...new Set(wanted.map((w) => w.profileId))];
+
+/** Asks the log about what stands in somebody's way, until nothing of it has to go. Nobody is asked about who has room. */
+async function settle(
+  sql: Sql,
+  workspaceId: string,
+  lists: Lists,
+  wanted: readonly Wanted[],
+  now: Date,
+): Promise<void> {
+  const asked = new Set<string>();
+  for (;;) {
+    const inTheWay = new Set<string>();
+    for (const w of wanted) {
+      const over = overCap(w.caps, w, lists.get(w.profileId) ?? [], now.getTime(), w.zone);
+      for (const id of over?.ids ?? []) if (!asked.has(id)) inTheWay.add(id);
+    }
+    if (inTheWay.size === 0) return;
+    for (const id of inTheWay) asked.add(id);
+    const byDay = await Promise.all(
+      [...groupBy(inTheWay, dayOf)].map(([day, ids]) =>
+        sql.query<{ id: string }>(
+          `SELECT id FROM deliveries WHERE day = $1::date AND id = ANY($2::uuid[]) AND workspace_id = $3 AND status IN ('failed', 'suppressed', 'cancelled', 'expired')`,
+          [day, ids, workspaceId],
+        ),
+      ),
+    );
+    const gone = new Set(byDay.flat().map((row) => row.id));
+    if (gone.size > 0)
+      for (const [profileId, list] of lists)
+        lists.set(
+          profileId,
+          list.filter((s) => !gone.has(s.id)),
+        );
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * What the gate would say to a message that nobody sends: the same facts and rules as at a claim, read and never written.
+ * Every rule is asked, also behind one that objects.
+ */
+import { consentsOf, idsByExternalId, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
+import type { GateRules, GateTried, GateTry } from '@carillon/contracts';
+import { newId, type Sql } from '@carillon/database';
+import { gateInFull, ownRules, whereIs, type OwnFacts, type Verdict } from '@carillon/delivery-rules';
+import { channelShapes } from './channels.js';
+import { sentLately, wantedOf } from './counted-sends.js';
+import { withZones } from './gate-rules.js';
+import { usableAccounts, type SendingAccount } from './sending-accounts.js';
+
+interface Settings {
+  gate?: (Partial<GateRules> & { version: number }) | null;
+  timezone?: string | null;
+  allowList?: string[] | null;
+  noConsentMeans?: 'in' | 'out';
+  transactionalIgnoresComplaints?: boolean;
+}
+
+/** @returns null when there is no such profile */
+export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Promise<GateTried | null> {
+  const profileId = (await idsByExternalId(sql, workspaceId, [asked.profile])).get(asked.profile);
+  if (profileId === undefined) return null;
+  const { channel, class: messageClass, topic = null } = asked;
+  const [[recipient], [workspace], accounts] = await Promise.all([
+    recipientsByIds(sql, workspaceId, [profileId]),
+    sql.query<{ now: Date; settings: Settings }>(
+      'SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1',
+      [workspaceId],
+    ),
+    usableAccounts(sql, workspaceId, channel),
+  ]);
+  if (!recipient || !workspace) return null;
+  const { settings } = workspace;
+  const now = asked.at ? new Date(asked.at) : workspace.now;
+  const address = channelShapes[channel].addresses(recipient)[0]?.address ?? null;
+  const addresses = address === null ? [] : [address];
+  const [suppressions, consents] = await Promise.all([
+    suppressionsOf(sql, workspaceId, channel, addresses),
+    consentsOf(sql, workspaceId, channel, { addresses, profileIds: [profileId], topics: [topic] }),
+  ]);
+  const saved = ownRules(settings);
+  const version = saved?.version ?? 0;
+  const rules = asked.rules ? withZones(asked.rules) : saved?.rules;
+  const where = whereIs(recipient, settings.timezone);
+  const delivery = { id: newId(), channel, messageClass, topic };
+  const own: OwnFacts | null = rules
+    ? {
+        rules,
+        version,
+        profileId,
+        deliveryId: null,
+        test: rules.testProfiles.includes(recipient.externalId),
+        where: () => where,
+        sent: [],
+      }
+    : null;
+  const wanted = wantedOf(delivery, own);
+  if (own && wanted) {
+    const lists = await sentLately(sql, workspaceId, [wanted], now);
+    own.sent = lists.get(profileId) ?? [];
+  }
+  const said = gateInFull({
+    now,
+    channel,
+    messageClass,
+    topic,
+    expiresAt: null,
+    address,
+    addressInvalid: false,
+    profileGone: false,
+    route: null,
+    allowList: asked.rules ? asked.rules.allowList : (settings.allowList ?? null),
+    suppression: address === null ? null : (suppressions.get(address) ?? null),
+    ...consents(profileId, address, topic),
+    transactionalIgnoresComplaints: settings.transactionalIgnoresComplaints === true,
+    noConsentMeans: settings.noConsentMeans ?? 'in',
+    accounts: stateOf(accounts),
+    own,
+  });
+  const first = said.find((s) => s.verdict !== null)?.verdict ?? ({ kind: 'send' } as const);
+  const shown = (verdict: Verdict) => ({
+    reason: verdict.kind === 'send' ? null : verdict.reason,
+    until: verdict.kind === 'wait' ? new Date(now.getTime() + verdict.afterMs).toISOString() : null,
+  });
+  return {
+    version,
+    verdict: first.kind,
+    ...shown(first),
+    zone: where,
+    rules: said.map(({ rule, verdict }) =>
+      verdict
+        ? {
+            rule,
+            verdict: verdict.kind,
+            ...shown(verdict),
+            said: ('said' in verdict && verdict.said) || null,
+          }
+        : { rule, verdict: 'passed', reason: null, until: null, said: null },
+    ),
+  };
+}
+
+function stateOf(accounts: readonly SendingAccount[]) {
+  if (accounts.length === 0) return 'none';
+  if (accounts.some((a) => !a.paused && a.blockedMs === 0)) return 'ready';
+  const running = accounts.filter((a) => !a.paused);
+  return running.length === 0
+    ? ({ wait: 'account_paused', afterMs: 600_000 } as const)
+    : ({ wait: 'account_unavailable', afterMs: Math.min(...running.map((a) => a.blockedMs)) } as const);
+}
