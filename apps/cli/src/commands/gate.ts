@@ -10,7 +10,7 @@ import { UsageError } from '../settings.js';
 export function gate(root: Command, context: Context): void {
   const group = root
     .command('gate')
-    .summary('quiet hours, frequency caps, holdouts, allow list')
+    .summary('set quiet hours, frequency caps and holdouts, and try them')
     .description('See and change the rules that every delivery passes, and try them on a person.');
   const signal = () => ({ signal: context.stop });
   const show = (document: Gate) => {
@@ -78,7 +78,7 @@ export function gate(root: Command, context: Context): void {
   examples(
     group
       .command('try')
-      .summary('what would the gate say to a message?')
+      .summary('try the rules on a person, without sending')
       .description('Ask every rule about a message to a person, without sending one.')
       .argument('<profile>', 'external id of the profile')
       .addArgument(new Argument('<channel>').choices(channels))
@@ -107,7 +107,7 @@ export function gate(root: Command, context: Context): void {
   examples(
     group
       .command('reset-caps')
-      .summary('let nothing sent to a person count any more')
+      .summary('reset what counts for a person')
       .description('Forget what a person was sent, for frequency caps. Kept in the audit log.')
       .argument('<profile>', 'external id of the profile')
       .action(async (profile: string) => {
