@@ -78,7 +78,7 @@ export function gate(root: Command, context: Context): void {
   examples(
     group
       .command('try')
-      .summary('try the rules on a person, without sending')
+      .summary('say what the rules would do to a message')
       .description('Ask every rule about a message to a person, without sending one.')
       .argument('<profile>', 'external id of the profile')
       .addArgument(new Argument('<channel>').choices(channels))
@@ -107,7 +107,7 @@ export function gate(root: Command, context: Context): void {
   examples(
     group
       .command('reset-caps')
-      .summary('reset what counts for a person')
+      .summary('let nothing sent to a person count any more')
       .description('Forget what a person was sent, for frequency caps. Kept in the audit log.')
       .argument('<profile>', 'external id of the profile')
       .action(async (profile: string) => {
