@@ -82,6 +82,7 @@ const behaving = (name, behave, more = {}) => ({
 const web = (act, share) => ({ sms: { act, share }, push: { act, share } });
 const all = (act, share) => ({ ...web(act, share), email: { act, share } });
 
+const inSeconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 /** Every process in turn, the dispatchers between the others: a slow machine comes to some of each. */
 const inTurn = [
   'dispatcher-email',
@@ -99,8 +100,8 @@ const rolling = async (stage, t) => {
     for (const name of inTurn) {
       if (t.over.yet && done >= 4) return;
       done += 1;
-      const how = await stage.restart(name);
-      stage.fault(`${name} restarted (${how})`);
+      const { how, endMs, startMs } = await stage.restart(name);
+      stage.fault(`${name} restarted (${how}; ended in ${inSeconds(endMs)}, ready in ${inSeconds(startMs)})`);
       if (how !== 'code 0') throw new Error(`${name} did not end well: ${how}`);
       await t.sleep(500);
     }

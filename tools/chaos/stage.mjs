@@ -364,15 +364,17 @@ class Stage {
     signal(this.pidOf(name), which);
   }
 
-  /** SIGTERM to one, a new one when it has ended, and nothing more until that is ready: a rolling restart. @returns how it ended */
+  /** SIGTERM to one, a new one when it has ended, and nothing more until that is ready: a rolling restart. @returns how it ended, and how long it took to end and to be there again */
   async restart(name) {
     const service = this.services.get(name);
     service.stopping = true;
+    const asked = performance.now();
     await service.child.stop();
     const how = await service.child.ended;
+    const ended = performance.now();
     this.startOne(name, service.env);
     await this.untilReady(name);
-    return how;
+    return { how, endMs: ended - asked, startMs: performance.now() - ended };
   }
 
   async stopServices(which = 'SIGTERM') {
