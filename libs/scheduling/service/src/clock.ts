@@ -44,6 +44,9 @@ const HOUSEKEEPING_MS = 600_000;
 /** How often receipts that wait for their delivery are looked at. */
 const PARKED_MS = 1000;
 
+/** What may be there besides deliveries. */
+type There = Record<'redrives' | 'imports' | 'confirmations' | 'runs', boolean>;
+
 @Injectable()
 export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger('Clock');
@@ -70,26 +73,19 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     return this.rounds.stop();
   }
 
-  /** Takes everything that is due now: rows, and pages of runs. @returns how many */
-  async tick(): Promise<number> {
-    return (await this.takeRows()) + (await this.takePages());
-  }
-
-  private async takePages(): Promise<number> {
+  /** Pages of runs, to those that work them. */
+  private async takePages(): Promise<void> {
     const busy = await this.database.acrossWorkspaces((sql) =>
       sql.query<{ channel: Channel }>(`SELECT DISTINCT channel FROM runs WHERE state = 'running'`),
     );
-    let all = 0;
     for (const { channel } of busy) {
       const ids = await this.database.acrossWorkspaces((sql) => releasePages(sql, channel));
       await Promise.all(ids.map((pageId) => this.queues.send(bulkQueue(channel), { pageId })));
-      all += ids.length;
     }
-    return all;
   }
 
-  private async takeRows(): Promise<number> {
-    let all = 0;
+  /** Every delivery that is due now. */
+  private async takeRows(): Promise<void> {
     for (let full = true; full && !this.rounds.stopping;) {
       const { offer, changed, taken } = await this.database.acrossWorkspaces((sql) =>
         takeDue(sql, SLICE, (channel) => channelShapes[channel].retry, Math.random),
@@ -105,10 +101,8 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
           workspaceId,
           rows.map((d) => d.id),
         );
-      all += taken;
       full = taken === SLICE;
     }
-    return all;
   }
 
   /** A slice of what somebody asked to be sent again; the tick after it offers those. */
@@ -182,7 +176,18 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
+  /** Deliveries first, and housekeeping last: what fails here must not keep those before it waiting for ever. */
   private async round(): Promise<void> {
+    await this.takeRows();
+    const there = await this.look();
+    if (there?.runs) await this.takePages();
+    if (there?.redrives) await this.advanceRedrives();
+    if (there?.imports) await this.offerImports();
+    if (there?.confirmations) await this.askForConfirmations();
+    if (Date.now() - this.looked > PARKED_MS) {
+      await this.applyParked();
+      this.looked = Date.now();
+    }
     if (Date.now() - this.kept > HOUSEKEEPING_MS) {
       await ensurePartitions(this.database);
       await this.database.acrossWorkspaces((sql) => forgetExpired(sql));
@@ -191,26 +196,18 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
       await this.keepEvents();
       this.kept = Date.now();
     }
-    const { redrives, imports, confirmations } = await this.look();
-    if (redrives) await this.advanceRedrives();
-    if (imports) await this.offerImports();
-    if (confirmations) await this.askForConfirmations();
-    await this.tick();
-    if (Date.now() - this.looked > PARKED_MS) {
-      await this.applyParked();
-      this.looked = Date.now();
-    }
   }
 
-  /** What there is besides deliveries and pages: one look, because there is mostly nothing. */
-  private async look(): Promise<{ redrives: boolean; imports: boolean; confirmations: boolean }> {
-    const [found] = await this.database.acrossWorkspaces((sql) =>
-      sql.query<{ redrives: boolean; imports: boolean; confirmations: boolean }>(
+  /** One look, because there is mostly nothing. */
+  private async look(): Promise<There | undefined> {
+    const [there] = await this.database.acrossWorkspaces(({ last }) =>
+      last.query<There>(
         `SELECT EXISTS (SELECT FROM redrives WHERE state = 'running') AS redrives,
                 EXISTS (SELECT FROM imports WHERE due_at <= now()) AS imports,
-                EXISTS (SELECT FROM consent_confirmations WHERE due_at <= now()) AS confirmations`,
+                EXISTS (SELECT FROM consent_confirmations WHERE due_at <= now()) AS confirmations,
+                EXISTS (SELECT FROM runs WHERE state = 'running') AS runs`,
       ),
     );
-    return found ?? { redrives: false, imports: false, confirmations: false };
+    return there;
   }
 }

@@ -55,7 +55,7 @@ const Run = ({ run, alone }: { run: LaneRun; alone: boolean }) => {
   return (
     <div role="listitem" className={classes.run}>
       <div className={classes.runName}>
-        <Text fw={550} component="span" className="clip" title={run.title ?? undefined}>
+        <Text fw={550} lineClamp={2} title={run.title ?? undefined} className="break">
           {run.title ?? sourceLabels[run.source]}
         </Text>
         {run.title !== null && (

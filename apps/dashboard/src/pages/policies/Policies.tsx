@@ -120,7 +120,7 @@ const classWords = {
   marketing: { label: 'Marketing', means: 'Everything else.' },
 } as const;
 const followWords: Record<z.infer<typeof OnUnknown>, string> = {
-  retry: 'Sent again and marked as a possible duplicate. When the attempts run out, it is held.',
+  retry: 'Sent again, six times in all at most, and marked as a possible duplicate; then it is held.',
   hold: 'Held for a receipt or a look-up at the provider; after 15 minutes a person decides.',
 };
 
