@@ -8,11 +8,11 @@ import { isStopped, openStage } from './stage.mjs';
 const DISPATCHERS = ['dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'dispatcher-in-app'];
 const dispatchers = (env) => Object.fromEntries(DISPATCHERS.map((name) => [name, env]));
 const at = (failpoint, strikes = 1) => ({ how: { env: { CARILLON_FAILPOINTS: failpoint }, strikes } });
-/** Claimed, and then a moment in which people may change their minds. */
+/** Claimed and judged, and then a moment in which people may change their minds. */
 const late = {
   apart: true,
   whenClaimed: true,
-  how: { only: dispatchers({ CARILLON_FAILPOINTS: 'after-claim:pause:1' }) },
+  how: { only: dispatchers({ CARILLON_FAILPOINTS: 'before-mark:pause:1' }) },
 };
 
 /** Each bug, what must show it, and the play. */

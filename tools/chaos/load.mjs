@@ -127,11 +127,11 @@ async function suppress({ channel, message }) {
   });
 }
 
-/** In the drill the change of mind comes in the worst moment: claimed, and not yet handed over. */
+/** In the drill the change of mind comes in the worst moment: claimed and judged, and not yet handed over. */
 async function worstMoment({ deliveries: [first] }) {
   for (let n = 0; n < 500; n++) {
     const { rows } = await database.query('SELECT status FROM deliveries WHERE id = $1', [first.id]);
-    if (rows[0] && !['scheduled', 'queued'].includes(rows[0].status)) return;
+    if (rows[0] && !['scheduled', 'queued'].includes(rows[0].status)) return sleep(150);
     await sleep(20);
   }
 }

@@ -35,6 +35,7 @@ const places = {
   'reply-read': [10, 30],
   'accept-after-commit': [10, 30],
   'after-claim': [15, 40],
+  'before-mark': [10, 30],
   'after-record': [10, 30],
   'accept-before-commit': [10, 30],
   'clock-after-take': [2, 5],

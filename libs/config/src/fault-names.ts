@@ -6,6 +6,7 @@ export const failpoints = [
   'accept-after-commit',
   'before-claim',
   'after-claim',
+  'before-mark',
   'after-mark',
   'reply-read',
   'after-record',

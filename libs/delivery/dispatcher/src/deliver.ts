@@ -266,6 +266,7 @@ export class Deliverer {
   ): Promise<void> {
     const [{ account } = { account: null }] = batch;
     if (!account) return;
+    failpoint('before-mark');
     const marked = await this.commits.mark(workspaceId, batch);
     failpoint('after-mark');
     const handedOverAt = new Date();
