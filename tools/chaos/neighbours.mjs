@@ -24,19 +24,25 @@ export class Neighbours {
   }
 }
 
-/** Processes in the state R that do not descend from this one. */
 function runnable() {
   const all = new Map();
   for (const pid of pids()) {
     const [, state, parent] = statOf(pid);
     if (state) all.set(pid, { state, parent });
   }
-  const ours = (pid) => {
-    for (let at = pid; at && at !== '0'; at = all.get(at)?.parent)
-      if (at === String(process.pid)) return true;
+  return strangersAmong(all, String(process.pid));
+}
+
+/**
+ * @param {Map<string, { state: string, parent: string }>} all processes by id
+ * @returns {number} how many of them want to run (state R) and do not descend from `own`
+ */
+export function strangersAmong(all, own) {
+  const isOurs = (pid) => {
+    for (let at = pid; all.has(at); at = all.get(at).parent) if (at === own) return true;
     return false;
   };
-  return [...all].filter(([pid, { state }]) => state === 'R' && !ours(pid)).length;
+  return [...all].filter(([pid, { state }]) => state === 'R' && !isOurs(pid)).length;
 }
 
 function pids() {
