@@ -1,5 +1,6 @@
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import fc from 'fast-check';
 import pg from 'pg';
 import {
   Database,
@@ -9,6 +10,7 @@ import {
   kept,
   keptByDay,
   newId,
+  rowParameters,
   timeOf,
   type Sql,
 } from './index.js';
@@ -373,6 +375,55 @@ describe('kept statements', () => {
 
   it('have one name each', () => {
     expect(() => kept('people', 'SELECT 1')).toThrow('two kept statements are called people');
+  });
+});
+
+describe('rows as parameters', () => {
+  const list = rowParameters(2, {
+    id: 'int',
+    word: 'text',
+    data: 'jsonb',
+    yes: 'boolean',
+    who: 'uuid',
+    at: 'timestamptz',
+  });
+  const text = `SELECT id, word, data::text AS data, yes, who, at FROM ${list.text} AS r WHERE id > $1 ORDER BY id`;
+  const word = fc.oneof(
+    fc.constantFrom('', 'NULL', 'null', '{}', ',', '"', '\\', '\\"', ' ', "'", '\n', 'ü'),
+    fc.string().map((s) => s.replaceAll('\0', '').toWellFormed()),
+  );
+  const row = fc.record({
+    word: fc.option(word),
+    data: fc.option(word.map((text) => JSON.stringify({ text }))),
+    yes: fc.option(fc.boolean()),
+    who: fc.option(fc.uuid()),
+    at: fc.option(fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true })),
+  });
+
+  it('arrive as they were, whatever they say and have in common (150)', async () => {
+    const rows = fc.oneof(
+      fc.array(row, { minLength: 1, maxLength: 6 }),
+      fc
+        .tuple(row, fc.integer({ min: 1, max: 6 }))
+        .map(([same, times]) => Array.from({ length: times }, () => ({ ...same }))),
+    );
+    await fc.assert(
+      fc.asyncProperty(rows, async (given) => {
+        const columns = {
+          id: given.map((_, i) => i),
+          word: given.map((r) => r.word),
+          data: given.map((r) => r.data),
+          yes: given.map((r) => r.yes),
+          who: given.map((r) => r.who),
+          at: given.map((r) => r.at),
+        };
+        const got = await database.reading(a, (sql) => sql.query(text, [-1, ...list.params(columns)]));
+        expect(got).toEqual(
+          given.map((r, id) => ({ id, ...r, data: r.data && r.data.replace('{"text":', '{"text": ') })),
+        );
+      }),
+      { numRuns: 150 },
+    );
   });
 });
 

@@ -11,7 +11,7 @@ import type {
   ReasonName,
   Status,
 } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import { kept, rowParameters, type Sql } from '@carillon/database';
 import {
   gate,
   ownRules,
@@ -64,17 +64,23 @@ export interface Window {
   accounts: readonly SendingAccount[];
 }
 
+const LOCK_PAGE = kept(
+  'lock-page',
+  `SELECT clock_timestamp() AS now, r.state = 'running' AS running, w.settings
+     FROM pages p JOIN runs r ON r.workspace_id = $2 AND r.id = p.run_id JOIN workspaces w ON w.id = $2
+    WHERE p.id = $1 AND p.workspace_id = $2 AND p.attempt = $3 AND p.state = 'working' FOR UPDATE OF p`,
+);
+
 /** The page as its owner may see it, locked. @throws when it is someone else's by now */
 export async function lockPage(
   sql: Sql,
   page: PageInHand,
 ): Promise<{ now: Date; running: boolean; settings: WorkspaceSettings }> {
-  const [head] = await sql.query<{ now: Date; running: boolean; settings: WorkspaceSettings }>(
-    `SELECT clock_timestamp() AS now, r.state = 'running' AS running, w.settings
-       FROM pages p JOIN runs r ON r.workspace_id = $2 AND r.id = p.run_id JOIN workspaces w ON w.id = $2
-      WHERE p.id = $1 AND p.workspace_id = $2 AND p.attempt = $3 AND p.state = 'working' FOR UPDATE OF p`,
-    [page.id, page.workspaceId, page.attempt],
-  );
+  const [head] = await sql.query<{ now: Date; running: boolean; settings: WorkspaceSettings }>(LOCK_PAGE, [
+    page.id,
+    page.workspaceId,
+    page.attempt,
+  ]);
   if (!head) throw new Error(`page ${page.id} was taken by another worker`);
   return head;
 }
@@ -229,6 +235,28 @@ const rowOf = (
   providerMessageId: null,
 });
 
+const ROWS = rowParameters(16, {
+  id: 'uuid',
+  profile_id: 'uuid',
+  address: 'text',
+  status: 'text',
+  reason: 'text',
+  after_ms: 'float8',
+  provider_message_id: 'text',
+  gate_said: 'text',
+});
+const INSERT_ROWS = kept(
+  'insert-rows-of-page',
+  `INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, expires_at,
+                           address, status, reason, due_at, attempt, tries, handed_over_at, provider_account_id, provider, provider_message_id, gate_version, gate_said, created_at, sent_at, delivered_at)
+   SELECT $1::date, u.id, $2::uuid, $3::uuid, u.profile_id, $4::text, $5::text, 'bulk', $6::text, $7::text, $8::text, $9::uuid, $10::int, $11::timestamptz,
+          u.address, u.status, u.reason, CASE WHEN u.status IN ('sending', 'scheduled') THEN now() + coalesce(u.after_ms, 0) * interval '1 millisecond' END,
+          1, CASE WHEN $12::timestamptz IS NULL THEN 0 ELSE 1 END, $12::timestamptz, $13::uuid, $14::text, u.provider_message_id, $15::int, u.gate_said,
+          coalesce($12::timestamptz, now()), CASE WHEN u.status IN ('sent', 'delivered') THEN clock_timestamp() END, CASE WHEN u.status = 'delivered' THEN clock_timestamp() END
+     FROM ${ROWS.text} AS u
+       ON CONFLICT DO NOTHING`,
+);
+
 /** Writes rows of one page. @param left when and how they were handed over; null for those that nothing was handed over of. */
 export async function insertRows(
   sql: Sql,
@@ -238,46 +266,43 @@ export async function insertRows(
   gateVersion: number | null = null,
 ): Promise<void> {
   if (rows.length === 0) return;
-  const written = await sql.execute(
-    `INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, expires_at,
-                             address, status, reason, due_at, attempt, tries, handed_over_at, provider_account_id, provider, provider_message_id, gate_version, gate_said, created_at, sent_at, delivered_at)
-     SELECT $1::date, u.id, $2::uuid, $3::uuid, u.profile_id, $4::text, $5::text, 'bulk', $6::text, $7::text, $8::text, $9::uuid, $10::int, $11::timestamptz,
-            u.address, u.status, u.reason, CASE WHEN u.status IN ('sending', 'scheduled') THEN now() + coalesce(u.after_ms, 0) * interval '1 millisecond' END,
-            1, CASE WHEN $12::timestamptz IS NULL THEN 0 ELSE 1 END, $12::timestamptz, $13::uuid, $14::text, u.provider_message_id, $22::int, u.gate_said,
-            coalesce($12::timestamptz, now()), CASE WHEN u.status IN ('sent', 'delivered') THEN clock_timestamp() END, CASE WHEN u.status = 'delivered' THEN clock_timestamp() END
-       FROM unnest($15::uuid[], $16::uuid[], $17::text[], $18::text[], $19::text[], $20::float8[], $21::text[], $23::text[])
-         AS u(id, profile_id, address, status, reason, after_ms, provider_message_id, gate_said)
-         ON CONFLICT DO NOTHING`,
-    [
-      page.day,
-      page.workspaceId,
-      page.messageId,
-      page.channel,
-      page.messageClass,
-      page.source,
-      page.runId,
-      page.topic,
-      page.templateId,
-      page.templateVersion,
-      page.expiresAt,
-      left?.at ?? null,
-      left?.account?.id ?? null,
-      left?.account?.provider ?? null,
-      rows.map((r) => r.member.id),
-      rows.map((r) => r.member.profileId),
-      rows.map((r) => r.address),
-      rows.map((r) => r.status),
-      rows.map((r) => r.reason),
-      rows.map((r) => r.afterMs),
-      rows.map((r) => r.providerMessageId),
-      gateVersion,
-      rows.map((r) => r.gateSaid ?? null),
-    ],
-  );
+  const written = await sql.execute(INSERT_ROWS, [
+    page.day,
+    page.workspaceId,
+    page.messageId,
+    page.channel,
+    page.messageClass,
+    page.source,
+    page.runId,
+    page.topic,
+    page.templateId,
+    page.templateVersion,
+    page.expiresAt,
+    left?.at ?? null,
+    left?.account?.id ?? null,
+    left?.account?.provider ?? null,
+    gateVersion,
+    ...ROWS.params({
+      id: rows.map((r) => r.member.id),
+      profile_id: rows.map((r) => r.member.profileId),
+      address: rows.map((r) => r.address),
+      status: rows.map((r) => r.status),
+      reason: rows.map((r) => r.reason),
+      after_ms: rows.map((r) => r.afterMs),
+      provider_message_id: rows.map((r) => r.providerMessageId),
+      gate_said: rows.map((r) => r.gateSaid),
+    }),
+  ]);
   // Its id is its place in the run: a row that is there already was written by someone else, and is left alone.
   if (written !== rows.length)
     throw new Error(`${rows.length - written} deliveries of page ${page.id} were in the log already`);
 }
+
+const SAVE_PAGE = kept(
+  'save-page',
+  `UPDATE pages SET state = $4, cursor = $5, mark = $6, counts = $7, crashes = 0, done_at = CASE WHEN $4 = 'done' THEN now() END, lease_until = CASE WHEN $4 = 'working' THEN now() + make_interval(secs => $8) END
+    WHERE id = $1 AND workspace_id = $2 AND attempt = $3`,
+);
 
 /** Where the page stands now. `open`: back to be released, from where it is. */
 export async function savePage(
@@ -285,20 +310,16 @@ export async function savePage(
   page: PageInHand,
   to: { state: 'working' | 'open' | 'done'; cursor: number; mark: number; leaseSeconds: number },
 ): Promise<void> {
-  await sql.execute(
-    `UPDATE pages SET state = $4, cursor = $5, mark = $6, counts = $7, crashes = 0, done_at = CASE WHEN $4 = 'done' THEN now() END, lease_until = CASE WHEN $4 = 'working' THEN now() + make_interval(secs => $8) END
-      WHERE id = $1 AND workspace_id = $2 AND attempt = $3`,
-    [
-      page.id,
-      page.workspaceId,
-      page.attempt,
-      to.state,
-      to.cursor,
-      to.mark,
-      JSON.stringify(page.counts),
-      to.leaseSeconds,
-    ],
-  );
+  await sql.execute(SAVE_PAGE, [
+    page.id,
+    page.workspaceId,
+    page.attempt,
+    to.state,
+    to.cursor,
+    to.mark,
+    JSON.stringify(page.counts),
+    to.leaseSeconds,
+  ]);
 }
 
 /** Nothing of this run is released for a while. */

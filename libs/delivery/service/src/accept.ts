@@ -6,7 +6,14 @@
  */
 import { bug, failpoint } from '@carillon/config';
 import { deliverQueue, type Lane, type SendMessage } from '@carillon/contracts';
-import { Database, ensurePartitions, GroupCommit, isMissingPartition, kept } from '@carillon/database';
+import {
+  Database,
+  ensurePartitions,
+  GroupCommit,
+  isMissingPartition,
+  kept,
+  rowParameters,
+} from '@carillon/database';
 import type { Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { Inject, Injectable } from '@nestjs/common';
@@ -240,22 +247,57 @@ const factsOf = (p: Plan): MessageFacts => ({
   sendAt: p.request.message.sendAt ? new Date(p.request.message.sendAt) : null,
 });
 
+const MESSAGES = rowParameters(4, {
+  id: 'uuid',
+  class: 'text',
+  lane: 'text',
+  source: 'text',
+  source_id: 'text',
+  profile_id: 'uuid',
+  topic: 'text',
+  template_id: 'uuid',
+  template_version: 'int',
+  content: 'jsonb',
+  data: 'jsonb',
+  options: 'jsonb',
+  delivery_ids: 'text',
+  route: 'jsonb',
+  send_at: 'timestamptz',
+  expires_at: 'timestamptz',
+});
 const INSERT_MESSAGES = kept(
   'insert-messages',
   `INSERT INTO messages (day, id, workspace_id, class, lane, source, source_id, profile_id, topic, template_id, template_version, content, data, options, delivery_ids, route, send_at, expires_at, created_at)
-     SELECT $1::date, u.id, $2::uuid, u.class, u.lane, u.source, u.source_id, u.profile_id, u.topic, u.template_id, u.template_version, u.content::jsonb, u.data::jsonb, u.options::jsonb, u.delivery_ids::uuid[], u.route::jsonb, u.send_at, u.expires_at, $3::timestamptz
-       FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[], $10::text[], $11::uuid[], $12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[])
-         AS u(id, class, lane, source, source_id, profile_id, topic, template_id, template_version, content, data, options, delivery_ids, route, send_at, expires_at)`,
+     SELECT $1::date, u.id, $2::uuid, u.class, u.lane, u.source, u.source_id, u.profile_id, u.topic, u.template_id, u.template_version, u.content, u.data, u.options, u.delivery_ids::uuid[], u.route, u.send_at, u.expires_at, $3::timestamptz
+       FROM ${MESSAGES.text} AS u`,
 );
+const DELIVERIES = rowParameters(6, {
+  id: 'uuid',
+  message_id: 'uuid',
+  profile_id: 'uuid',
+  channel: 'text',
+  class: 'text',
+  lane: 'text',
+  source: 'text',
+  source_id: 'text',
+  topic: 'text',
+  template_id: 'uuid',
+  template_version: 'int',
+  address: 'text',
+  due_at: 'timestamptz',
+  reason: 'text',
+  route_step: 'int',
+  expires_at: 'timestamptz',
+  handed: 'boolean',
+});
 const INSERT_DELIVERIES = kept(
   'insert-deliveries',
   `WITH d AS (
      INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, status, reason, attempt, due_at, route_step, expires_at, created_at)
      SELECT $1::date, u.id, $2::uuid, u.message_id, u.profile_id, u.channel, u.class, u.lane, u.source, u.source_id, u.topic, u.template_id, u.template_version, u.address,
             CASE WHEN u.due_at IS NOT NULL THEN 'scheduled' WHEN u.handed THEN 'sending' ELSE 'queued' END, u.reason, u.handed::int,
-            coalesce(u.due_at, now() + make_interval(secs => CASE WHEN u.handed THEN $21::float8 ELSE $4::float8 END)), u.route_step, u.expires_at, $3::timestamptz
-       FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::int[], $16::text[], $17::timestamptz[], $18::text[], $19::int[], $20::timestamptz[], $22::boolean[])
-         AS u(id, message_id, profile_id, channel, class, lane, source, source_id, topic, template_id, template_version, address, due_at, reason, route_step, expires_at, handed)
+            coalesce(u.due_at, now() + make_interval(secs => CASE WHEN u.handed THEN $5::float8 ELSE $4::float8 END)), u.route_step, u.expires_at, $3::timestamptz
+       FROM ${DELIVERIES.text} AS u
      RETURNING id, status, reason, due_at)
      INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, reason, detail)
      SELECT $1::date, d.id, $2::uuid, $3::timestamptz, 'accepted', d.reason,
@@ -275,55 +317,55 @@ async function insert(
   handed: ReadonlySet<string>,
 ): Promise<void> {
   if (plans.length === 0) return;
-  const json = (value: unknown) => (value === null || value === undefined ? null : JSON.stringify(value));
   const rows = plans.flatMap((p) => p.deliveries.map((d) => ({ p, d })));
   const messages = sql.execute(INSERT_MESSAGES, [
     day,
     workspaceId,
     now,
-    plans.map((p) => p.accepted.id),
-    plans.map((p) => p.request.message.class),
-    plans.map((p) => p.lane),
-    plans.map((p) => p.request.source?.kind ?? 'api'),
-    plans.map((p) => p.request.source?.id ?? null),
-    plans.map((p) => p.profileId),
-    plans.map((p) => p.request.message.topic ?? null),
-    plans.map((p) => p.template?.id ?? null),
-    plans.map((p) => p.template?.version ?? null),
-    plans.map((p) => p.contentText),
-    plans.map((p) => json(p.request.message.data ?? {})),
-    plans.map((p) => json(optionsOf(p.request.message))),
-    plans.map((p) => `{${p.deliveries.map((d) => d.id).join(',')}}`),
-    plans.map((p) => json(p.request.message.route)),
-    plans.map((p) => p.request.message.sendAt ?? null),
-    plans.map((p) => p.request.message.expiresAt ?? null),
+    ...MESSAGES.params({
+      ...commonOf(plans),
+      id: plans.map((p) => p.accepted.id),
+      content: plans.map((p) => p.contentText),
+      data: plans.map((p) => JSON.stringify(p.request.message.data ?? {})),
+      options: plans.map((p) => JSON.stringify(optionsOf(p.request.message))),
+      delivery_ids: plans.map((p) => `{${p.deliveries.map((d) => d.id).join(',')}}`),
+      route: plans.map((p) => p.request.message.route && JSON.stringify(p.request.message.route)),
+      send_at: plans.map((p) => p.request.message.sendAt),
+    }),
   ]);
   const deliveries = sql.execute(INSERT_DELIVERIES, [
     day,
     workspaceId,
     now,
     OFFER_AGAIN_SECONDS,
-    rows.map((r) => r.d.id),
-    rows.map((r) => r.p.accepted.id),
-    rows.map((r) => r.p.profileId),
-    rows.map((r) => r.d.channel),
-    rows.map((r) => r.p.request.message.class),
-    rows.map((r) => r.p.lane),
-    rows.map((r) => r.p.request.source?.kind ?? 'api'),
-    rows.map((r) => r.p.request.source?.id ?? null),
-    rows.map((r) => r.p.request.message.topic ?? null),
-    rows.map((r) => r.p.template?.id ?? null),
-    rows.map((r) => r.p.template?.version ?? null),
-    rows.map((r) => r.d.address),
-    rows.map((r) => r.d.dueAt),
-    rows.map((r) => r.d.reason),
-    rows.map((r) => r.d.step),
-    rows.map((r) => r.p.request.message.expiresAt ?? null),
     LEASE_SECONDS,
-    rows.map((r) => handed.has(r.d.id)),
+    ...DELIVERIES.params({
+      ...commonOf(rows.map((r) => r.p)),
+      id: rows.map((r) => r.d.id),
+      message_id: rows.map((r) => r.p.accepted.id),
+      channel: rows.map((r) => r.d.channel),
+      address: rows.map((r) => r.d.address),
+      due_at: rows.map((r) => r.d.dueAt),
+      reason: rows.map((r) => r.d.reason),
+      route_step: rows.map((r) => r.d.step),
+      handed: rows.map((r) => handed.has(r.d.id)),
+    }),
   ]);
   await Promise.all([messages, deliveries]);
 }
+
+/** What a message and its deliveries have in common. */
+const commonOf = (plans: readonly Plan[]) => ({
+  class: plans.map((p) => p.request.message.class),
+  lane: plans.map((p) => p.lane),
+  source: plans.map((p) => p.request.source?.kind ?? 'api'),
+  source_id: plans.map((p) => p.request.source?.id),
+  profile_id: plans.map((p) => p.profileId),
+  topic: plans.map((p) => p.request.message.topic),
+  template_id: plans.map((p) => p.template?.id),
+  template_version: plans.map((p) => p.template?.version),
+  expires_at: plans.map((p) => p.request.message.expiresAt),
+});
 
 const optionsOf = (m: SendMessage) => ({
   ...(m.replyTo ? { replyTo: m.replyTo } : {}),
