@@ -3,6 +3,7 @@
  * template version.
  */
 import { z } from 'zod';
+import { AnyJson } from './json.js';
 
 const liquid = (max: number) => z.string().min(1).max(max);
 const headerText = (max: number) =>
@@ -53,7 +54,7 @@ export const InAppContent = z
     body: liquid(5000),
     url: httpUrl.optional(),
     imageUrl: httpUrl.optional(),
-    data: z.record(z.string(), z.json()).optional(),
+    data: z.record(z.string(), AnyJson).optional(),
   })
   .meta({ id: 'InAppContent' });
 

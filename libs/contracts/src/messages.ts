@@ -1,5 +1,6 @@
 /** Asking for a message: the shapes of `POST /v1/messages` and its neighbours. */
 import { z } from 'zod';
+import { AnyJson } from './json.js';
 import { ContentByChannel } from './content.js';
 import { Id, Time } from './page.js';
 import { ExternalId, ProfileUpsert } from './profiles.js';
@@ -68,7 +69,7 @@ export const Attachment = z
   .meta({ id: 'Attachment' });
 
 /** JSON keys that could reach an object's prototype are refused before this schema is applied (see server). */
-export const Data = z.record(z.string().min(1).max(100), z.json());
+export const Data = z.record(z.string().min(1).max(100), AnyJson);
 
 export const SendMessage = z
   .strictObject({

@@ -1,5 +1,6 @@
 /** People and their devices. */
 import { z } from 'zod';
+import { AnyJson } from './json.js';
 import { attributeTypes } from './lists.js';
 import { Id, PageQuery, Time } from './page.js';
 
@@ -30,7 +31,7 @@ export const IdentityKey = z
     id: 'IdentityKey',
     description: 'Another name of a person, e.g. {"namespace": "crm", "value": "0042"}.',
   });
-export const Attributes = z.record(z.string().min(1).max(100), z.json());
+export const Attributes = z.record(z.string().min(1).max(100), AnyJson);
 
 const profileFields = {
   email: z.string().max(320).nullish().describe('Normalised on write; the original spelling is kept.'),
