@@ -20,18 +20,28 @@ const PREFERRED_PORT = 5433;
 const LOG_LIMIT_BYTES = 10_000_000;
 const START_ATTEMPTS = 20;
 
+/**
+ * A sixteenth of the memory this process may use, which is a day's log and its indexes on most machines: what does not fit is read
+ * and written again and again, its indexes by person most of all. Taken as it is used.
+ */
+function sharedBuffersMb() {
+  const may = process.constrainedMemory?.() || Infinity;
+  const mb = Math.floor(Math.min(os.totalmem(), may) / 16 / 2 ** 20);
+  return Math.min(1024, Math.max(128, mb));
+}
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   // BullMQ keeps one LISTEN connection per worker besides its pool; idle connections cost nothing here.
   max_connections: 300,
-  shared_buffers: '128MB',
+  shared_buffers: `${sharedBuffersMb()}MB`,
   max_wal_size: '2GB',
   timezone: 'UTC',
   log_timezone: 'UTC',
 };
-/** For clusters that are thrown away: nothing is lost that anyone wanted to keep. */
+/** For clusters that are thrown away, several at a time: nothing is lost that anyone wanted to keep. */
 const NOT_DURABLE = {
+  shared_buffers: '128MB',
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
