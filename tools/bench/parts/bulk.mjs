@@ -1,6 +1,6 @@
 /**
- * A dispatcher for email and a clock in a process of its own, with a provider that accepts everything and sends nothing:
- * what the product itself costs. The provider exists here alone. Asked anything, tells its memory; asked `{ profile }`,
+ * A dispatcher for email and SMS and a clock in a process of its own, with providers that exist here alone: for email one that
+ * accepts everything and sends nothing (what the product itself costs), for SMS one HTTP call per message. Asked anything, tells its memory; asked `{ profile }`,
  * begins a CPU profile, to be left in that folder; asked `{ profiled }`, ends it under that name.
  */
 import { startProfile } from '../harness.mjs';
@@ -23,10 +23,40 @@ const sink = {
     return batch.map(({ deliveryId }) => ({ kind: 'accepted', providerMessageId: deliveryId, answer: {} }));
   },
 };
+/** As thin as a provider can be: a POST of JSON through the guarded way out, and the id from the answer. */
+const bareHttp = {
+  name: 'bare-http',
+  title: 'Bare HTTP',
+  docs: '/docs',
+  settings: z.object({ endpoint: z.string() }),
+  send: (batch, { http, settings }) =>
+    Promise.all(
+      batch.map(async ({ address, deliveryId, rendered }) => {
+        const { status, body } = await http.request({
+          method: 'POST',
+          url: settings.endpoint,
+          headers: { 'content-type': 'application/json', authorization: 'Bearer token' },
+          body: JSON.stringify({ to: address, from: '+15017122661', text: rendered.body, id: deliveryId }),
+        });
+        if (status !== 201) return { kind: 'rejected', reason: 'rejected', answer: { code: status } };
+        return {
+          kind: 'accepted',
+          providerMessageId: JSON.parse(body.toString()).sid,
+          answer: { code: status },
+        };
+      }),
+    ),
+};
 await startWorker({
   name: 'bench',
-  services: ['dispatcher-email', 'scheduling'],
-  modules: [DispatcherModule.forChannels([{ ...channelShapes.email, providers: [sink] }]), SchedulingModule],
+  services: ['dispatcher-email', 'dispatcher-sms', 'scheduling'],
+  modules: [
+    DispatcherModule.forChannels([
+      { ...channelShapes.email, providers: [sink] },
+      { ...channelShapes.sms, providers: [bareHttp] },
+    ]),
+    SchedulingModule,
+  ],
 });
 let endProfile = async () => {};
 process.on('message', async ({ profile, profiled }) => {

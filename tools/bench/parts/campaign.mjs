@@ -1,4 +1,4 @@
-/** What `bulk` and `queue` send: a mail of 34 KB with 99 slots to people with twenty attributes, and the floor beneath it. */
+/** What `bulk`, `queue` and `http` send, mails of 34 KB with 99 slots or texts, to people with twenty attributes; and the floor beneath it. */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -27,8 +27,8 @@ export async function withPeople(work) {
       [newId(), workspaceId],
     );
     await owner.query(
-      `INSERT INTO profiles (id, workspace_id, external_id, email, locale, attributes)
-       SELECT gen_random_uuid(), $1, 'p' || n, 'p' || n || '@example.com', 'en', (SELECT jsonb_object_agg('a' || i, 'value ' || i || ' of ' || n) FROM generate_series(0, 19) AS i)
+      `INSERT INTO profiles (id, workspace_id, external_id, email, phone, locale, attributes)
+       SELECT gen_random_uuid(), $1, 'p' || n, 'p' || n || '@example.com', '+1500' || lpad(n::text, 7, '0'), 'en', (SELECT jsonb_object_agg('a' || i, 'value ' || i || ' of ' || n) FROM generate_series(0, 19) AS i)
          FROM generate_series(1, $2::int) AS n`,
       [workspaceId, PEOPLE],
     );
@@ -51,17 +51,26 @@ const html = `<html><body>${Array.from(
 ).join('\n')}<a href="{{ unsubscribe_url }}">Unsubscribe</a></body></html>`;
 export const mailBytes = html.length;
 
+const CONTENT = {
+  email: { subject: 'For {{ profile.a0 }}', html, text: 'For {{ profile.a0 }}' },
+  sms: { body: 'For {{ profile.a0 }}: your order is on its way.' },
+};
+
 /** Plans a run, starts it and waits for its end. @returns how many, and how long the planning took */
-export async function campaign({ owner, database, workspaceId }, count, every = () => {}) {
+export async function campaign(
+  { owner, database, workspaceId },
+  count,
+  { channel = 'email', every = () => {} } = {},
+) {
   const { planRun, changeRun } = await lib('delivery/service');
   const from = performance.now();
   const run = await database.inWorkspace(workspaceId, async (sql) => {
     const planned = await planRun(sql, workspaceId, {
       source: { kind: 'campaign', id: 'bench' },
-      channel: 'email',
+      channel,
       messageClass: 'marketing',
       topic: 'offers',
-      content: { email: { subject: 'For {{ profile.a0 }}', html, text: 'For {{ profile.a0 }}' } },
+      content: { [channel]: CONTENT[channel] },
       audience: {
         query: {
           text: `SELECT p.id AS profile_id, k::text AS key, NULL::jsonb AS data FROM profiles p, generate_series(1, greatest(1, $2::int / ${PEOPLE})) AS k WHERE p.workspace_id = $1 LIMIT $2::int`,
@@ -134,9 +143,9 @@ export async function measured(people, name, count, { queueUrl, profile } = {}) 
     let went = 0;
     if (profile) await worker.ask({ profile });
     const cost = await measure({ owner: people.owner, processes: { dispatcher: worker.pid } }, async () => {
-      const { members, planSeconds, seconds } = await campaign(people, count, async () =>
-        memory.push((await worker.ask({ rss: true })).rss),
-      );
+      const { members, planSeconds, seconds } = await campaign(people, count, {
+        every: async () => memory.push((await worker.ask({ rss: true })).rss),
+      });
       plan = planSeconds;
       went = seconds;
       return members;
