@@ -15,5 +15,6 @@ WORKDIR /carillon
 COPY --from=build --chown=root:root /carillon ./
 # Nothing it runs writes into the image; state is in PostgreSQL.
 USER node
-ENTRYPOINT ["node", "tools/role.mjs"]
+# The flags: see tools/service-process.mjs.
+ENTRYPOINT ["node", "--min-semi-space-size=32", "--max-semi-space-size=32", "tools/role.mjs"]
 CMD ["api"]

@@ -160,10 +160,12 @@ export async function startProfile(folder) {
 
 /**
  * Starts `tools/bench/parts/<name>.mjs` in a process of its own. It answers `{ ask, … }` messages with `{ answer }`.
+ * @param {string[]} [execArgv] flags of Node
  * @returns {Promise<{ pid: number, ready: any, ask: (question: object) => Promise<any>, stop: () => Promise<void> }>}
  */
-export async function startPart(name, options = {}) {
+export async function startPart(name, options = {}, execArgv = []) {
   const child = fork(path.join(import.meta.dirname, `parts/${name}.mjs`), [JSON.stringify(options)], {
+    execArgv,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const [ready] = await once(child, 'message');

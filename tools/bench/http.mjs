@@ -3,6 +3,7 @@
  * one HTTP call per message, to a sink in a process of its own; beside the raw HTTP floor of the same run. Checks that the log is whole.
  */
 import { costCells, costHead, httpFloor, machine, measure, round, startPart, table } from './harness.mjs';
+import { SERVICE_FLAGS } from '../service-process.mjs';
 import { campaign, withPeople } from './parts/campaign.mjs';
 
 export const alone = true;
@@ -16,7 +17,7 @@ export default async function http({ more: [count = '60000'], profile }) {
         `INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, settings) VALUES (gen_random_uuid(), $1, 'sms', 'bare-http', 'Bare', $2)`,
         [workspaceId, { endpoint: sink.ready.url }],
       );
-      const worker = await startPart('bulk');
+      const worker = await startPart('bulk', {}, SERVICE_FLAGS);
       try {
         await campaign(people, 10_000, { channel: 'sms' });
         await httpFloor(sink.ready.url, 2000);

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
+import { SERVICE_FLAGS } from '../../service-process.mjs';
 import { prepare } from '../../stack.mjs';
 import { costCells, measure, round, sleep, startPart } from '../harness.mjs';
 
@@ -134,7 +135,7 @@ export async function rowsFloor(owner, count = 50_000) {
 export async function measured(people, name, count, { queueUrl, profile } = {}) {
   if (queueUrl) process.env.QUEUE_URL = queueUrl;
   else delete process.env.QUEUE_URL;
-  const worker = await startPart('bulk');
+  const worker = await startPart('bulk', {}, SERVICE_FLAGS);
   const memory = [];
   try {
     await campaign(people, 20_000);
