@@ -188,9 +188,10 @@ async function acceptIn(
   const offers: Offers = new Map();
   for (const [i, p] of plans) {
     results[i] = { ok: true, message: p.accepted, replayed: false };
-    const message = factsOf(p);
+    let message: MessageFacts | undefined;
     for (const d of p.deliveries) {
       if (d.dueAt) continue;
+      message ??= factsOf(p);
       if (direct.take(claimedOf(workspaceId, day, now, p, d), message)) {
         handed.add(d.id);
         continue;
