@@ -78,7 +78,10 @@ const Settings = z
     dkimSelector: z
       .string()
       .max(63)
-      .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i, 'a name such as mail2026')
+      .regex(
+        /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/,
+        'a name such as mail2026',
+      )
       .optional()
       .meta({
         title: 'DKIM selector',
@@ -102,7 +105,7 @@ const Settings = z
       .string()
       .max(253)
       .regex(
-        /^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]$/i,
+        /^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]*[A-Za-z0-9]$/,
         'a domain in ASCII such as example.com',
       )
       .optional()
