@@ -8,6 +8,7 @@ import {
   scopes,
   type AcceptedMessage,
   type ApiKeyCreated,
+  type Campaign,
   type Device,
   type Import,
   type Operation,
@@ -38,6 +39,7 @@ let owned: {
   audience: string;
   endpoint: string;
   import: string;
+  campaign: string;
 };
 
 beforeAll(async () => {
@@ -78,6 +80,9 @@ beforeAll(async () => {
   const audience = 'list-of-here';
   await make('saveAudience', { params: { key: audience }, body: { name: 'A list of here' } });
   await make('changeMembers', { params: { key: audience }, body: { add: [profile] } });
+  const campaign = await make<Campaign>('createCampaign', {
+    body: { name: 'Campaign of here', definition: aCampaign },
+  });
   const redrive = await make<Redrive>('redrive', { body: { filter: {} } });
   owned = {
     redrive: redrive.id,
@@ -91,6 +96,7 @@ beforeAll(async () => {
     template,
     endpoint: endpoint.id,
     import: imported.id,
+    campaign: campaign.id,
   };
 }, 60_000);
 afterAll(() => at.close(), 30_000);
@@ -109,9 +115,11 @@ function namesOf({ path }: Operation): Record<string, string> {
             ? owned.redrive
             : path.startsWith('/v1/webhook-endpoints')
               ? owned.endpoint
-              : path.startsWith('/v1/imports')
-                ? owned.import
-                : owned.key;
+              : path.startsWith('/v1/campaigns')
+                ? owned.campaign
+                : path.startsWith('/v1/imports')
+                  ? owned.import
+                  : owned.key;
   return {
     id,
     no: '0',
@@ -125,6 +133,7 @@ function namesOf({ path }: Operation): Record<string, string> {
   };
 }
 
+const aCampaign = { audience: 'list-of-here', channels: ['in-app'], content };
 /** A body each operation accepts, so that a refusal is about whose thing it is. */
 const bodies: Partial<Record<OperationName, unknown>> = {
   rescheduleMessage: { sendAt: '2099-02-01T00:00:00Z' },
@@ -147,6 +156,14 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   changeMembers: { remove: ['ana-of-here'] },
   replaceMembers: { profiles: [] },
   mergeProfiles: { from: 'somebody-else' },
+  saveCampaign: { name: 'Taken', definition: aCampaign },
+  prepareCampaign: {},
+  approveCampaign: {},
+  proveCampaign: { profiles: ['ana-of-here'] },
+  startCampaign: {},
+  pauseCampaign: {},
+  resumeCampaign: {},
+  cancelCampaign: {},
   setAttributeType: { type: 'number' },
 };
 /** Queries without which an operation is not understood. */
@@ -188,6 +205,8 @@ async function stateOfHere(): Promise<unknown> {
     'api_keys',
     'redrives',
     'gate_versions',
+    'campaigns',
+    'campaign_runs',
     'counted_sends',
     'audiences',
     'audience_members',
@@ -211,7 +230,9 @@ describe('things of another workspace', () => {
     .sort(([a], [b]) => Number(makes.includes(a)) - Number(makes.includes(b)));
 
   it('are there for their owner: the walk below would notice', async () => {
-    const readable = named.filter(([, { method }]) => method === 'GET');
+    const readable = named.filter(
+      ([, { method, produces }]) => method === 'GET' && produces !== 'text/event-stream',
+    );
     expect(readable.length).toBeGreaterThan(6);
     for (const [name, operation] of readable) {
       const { status } = await at.ask(at.here, name, {

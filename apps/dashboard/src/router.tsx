@@ -162,6 +162,22 @@ const audience = createRoute({
   path: '/audiences/$key',
   component: lazyRouteComponent(() => import('./pages/audiences/AudiencePage.js'), 'AudiencePage'),
 });
+const campaigns = createRoute({
+  getParentRoute: () => app,
+  path: '/campaigns',
+  validateSearch: (search: Record<string, unknown>): { cursor?: string } => ({ cursor: word(search.cursor) }),
+  component: lazyRouteComponent(() => import('./pages/campaigns/Campaigns.js'), 'Campaigns'),
+});
+const newCampaign = createRoute({
+  getParentRoute: () => app,
+  path: '/campaigns/new',
+  component: lazyRouteComponent(() => import('./pages/campaigns/CampaignPage.js'), 'NewCampaignPage'),
+});
+const campaign = createRoute({
+  getParentRoute: () => app,
+  path: '/campaigns/$id',
+  component: lazyRouteComponent(() => import('./pages/campaigns/CampaignPage.js'), 'CampaignPage'),
+});
 const imports = createRoute({
   getParentRoute: () => app,
   path: '/imports',
@@ -213,6 +229,9 @@ const routeTree = root.addChildren([
     audiences,
     newAudience,
     audience,
+    campaigns,
+    newCampaign,
+    campaign,
     imports,
     webhooks,
     webhook,

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { startFixtureServer, type FixtureServer } from './fixture-server.js';
+import * as who from './fixture-audiences.js';
 import * as log from './fixture-deliveries.js';
 import * as fixtures from './fixtures.js';
 
@@ -385,6 +386,51 @@ describe('policies', () => {
   });
 });
 
+describe('campaigns', () => {
+  it('are written, prepared, started, and watched', async () => {
+    await open('/campaigns');
+    await page.getByRole('link', { name: /Winter sale/ }).waitFor();
+    await page.getByRole('link', { name: 'New campaign' }).click();
+    await page.getByRole('textbox', { name: 'Name' }).fill('Black Friday');
+    await page.getByRole('combobox', { name: 'Audience' }).or(page.getByLabel('Audience')).first().click();
+    await page.getByRole('option', { name: 'Active pros' }).click();
+    await page.getByLabel('Template').first().click();
+    await page.getByRole('option', { name: /Order shipped/ }).click();
+    await page.getByRole('textbox', { name: 'Waves' }).fill('10, 90');
+    await page.getByRole('button', { name: 'Save as draft' }).click();
+    await page.getByRole('heading', { name: 'Black Friday' }).waitFor();
+    expect(server.writes.at(-1)?.body).toMatchObject({
+      name: 'Black Friday',
+      definition: { audience: 'active-pros', template: 'order-shipped', waves: { sizes: [10, 90] } },
+    });
+    await page.getByRole('button', { name: 'Prepare' }).click();
+    await page.getByText('12,480').waitFor();
+    await page.getByRole('list', { name: 'Findings' }).getByText('All provider accounts for push').waitFor();
+    await page.getByRole('button', { name: 'Start' }).click();
+    await page.getByText('It begins at').waitFor();
+  });
+  it('that run show how far they are, and can be paused and cancelled', async () => {
+    await open(`/campaigns/${who.campaigns[1]?.id}`);
+    await page.getByText('15,960 of 24,960').waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('Somebody paused it.').waitFor();
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await page.getByRole('button', { name: 'Cancel it' }).click();
+    await page.getByText('Cancelled', { exact: true }).first().waitFor();
+    await open(`/campaigns/${who.campaigns[2]?.id}`);
+    await page
+      .getByRole('table', { name: 'Reasons' })
+      .getByText('as many messages as the caps allow')
+      .waitFor();
+    await page.getByRole('table', { name: 'Runs' }).waitFor();
+  });
+  it('are only read by who may not write', async () => {
+    await open(`/campaigns/${who.campaigns[0]?.id}`, 'viewer');
+    await page.getByRole('heading', { name: 'Spring offers' }).waitFor();
+    expect(await page.getByRole('button', { name: /Prepare|Start|Save|Cancel|Clone/ }).count()).toBe(0);
+  });
+});
+
 describe('the gate', () => {
   it('shows its rules in sentences, changes them in a dialog, and says what it would decide', async () => {
     await open('/gate');
@@ -623,6 +669,9 @@ describe('what others wrote', () => {
       '/lanes',
       '/policies',
       '/gate',
+      '/campaigns',
+      '/campaigns/new',
+      `/campaigns/${who.campaigns[1]?.id}`,
       '/channels',
       `/accounts/${fixtures.accounts[0]?.id}`,
       '/templates/order-shipped',

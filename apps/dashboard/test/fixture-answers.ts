@@ -5,6 +5,8 @@
 import type { ServerResponse } from 'node:http';
 import {
   roleScopes,
+  type Campaign,
+  type CampaignSave,
   type ChannelRetry,
   type Delivery,
   type Gate,
@@ -63,12 +65,14 @@ export const makeAnswers = (
   const keys = fixtures.keys.map((key) => ({ ...key }));
   const redrives: Redrive[] = [];
   const retries = fixtures.retries.map((retry) => ({ ...retry }));
+  const campaigns = empty ? [] : who.campaigns.map((one) => ({ ...one }));
   let gate: Gate = empty ? who.noGate : who.gate;
   let policies: Policies = { unknown: { transactional: 'retry', marketing: 'hold' } };
   let accounts = fixtures.accounts.map((account) => ({ ...account }));
 
   const find = <T>(items: readonly T[], test: (item: T) => boolean): T =>
     items.find(test) ?? refuse('not_found', 'Nothing here goes by that name.');
+  const campaignBy = (id: string | undefined) => find(campaigns, (each) => each.id === id);
   const me = (role: Role): Me => ({
     user: {
       id: fixtures.newId(),
@@ -290,6 +294,25 @@ export const makeAnswers = (
     rebuildQueues: () => ({ deliveries: 1204, pages: 3 }),
     getPolicies: () => policies,
     setPolicies: ({ body }) => (policies = body as Policies),
+    listCampaigns: () => ({ items: campaigns, nextCursor: null }),
+    createCampaign: ({ body }) => {
+      const { definition, name } = body as unknown as CampaignSave;
+      const made: Campaign = { ...who.draftCampaign, id: who.newCampaignId, name, definition };
+      campaigns.unshift(made);
+      return made;
+    },
+    saveCampaign: ({ params, body }) =>
+      Object.assign(campaignBy(params.id), body, { state: 'draft', report: null, ifVersion: undefined }),
+    getCampaign: ({ params }) => campaignBy(params.id),
+    prepareCampaign: ({ params }) =>
+      Object.assign(campaignBy(params.id), { state: 'prepared', report: who.campaignReport }),
+    startCampaign: ({ params }) =>
+      Object.assign(campaignBy(params.id), { state: 'scheduled', startsAt: fixtures.ago(-3600) }),
+    pauseCampaign: ({ params }) =>
+      Object.assign(campaignBy(params.id), { state: 'paused', reason: 'Somebody paused it.' }),
+    resumeCampaign: ({ params }) => Object.assign(campaignBy(params.id), { state: 'running', reason: null }),
+    cancelCampaign: ({ params }) => Object.assign(campaignBy(params.id), { state: 'cancelled' }),
+    getCampaignNumbers: ({ params }) => who.campaignNumbers(campaignBy(params.id)),
     getGate: () => gate,
     listGateVersions: () => ({ items: [gate] }),
     setGate: ({ body }) => {

@@ -5,6 +5,9 @@ import type {
   AudiencePreview,
   AudienceSave,
   AudienceVocabulary,
+  Campaign,
+  CampaignNumbers,
+  CampaignReport,
   Gate,
   GateTried,
 } from '@carillon/contracts';
@@ -232,3 +235,130 @@ export const triedGate: GateTried = {
     },
   ],
 };
+
+export const campaignReport: CampaignReport = {
+  version: 3,
+  at: hoursAgo(1),
+  findings: [
+    {
+      level: 'warning',
+      code: 'accounts_paused',
+      at: '/channels',
+      message: 'All provider accounts for push are paused: it would wait.',
+    },
+  ],
+  audience: 12_480,
+  byZone: [
+    { zone: 'Europe/London', people: 7204 },
+    { zone: 'America/New_York', people: 5276 },
+  ],
+  byChannel: [
+    { channel: 'email', reachable: 11_902, noAddress: 120, suppressed: 58, optedOut: 400 },
+    { channel: 'push', reachable: 4210, noAddress: 8100, suppressed: 0, optedOut: 170 },
+  ],
+  templates: [{ variant: null, key: 'order-shipped', version: 3 }],
+  startsAt: hoursAgo(-24),
+  endsAt: hoursAgo(-50),
+};
+const campaignId = (n: number) => `0193a1b2-7c4d-7e5f-8a9b-c0000000000${n}`;
+export const newCampaignId = campaignId(9);
+export const draftCampaign: Campaign = {
+  id: campaignId(1),
+  name: 'Spring offers',
+  state: 'draft',
+  version: 3,
+  definition: {
+    audience: 'active-pros',
+    exclude: [],
+    channels: ['email', 'push'],
+    template: 'order-shipped',
+    data: {},
+    variants: [],
+    class: 'marketing',
+    topic: 'offers',
+    start: { kind: 'local', date: '2026-12-01', time: '09:00' },
+    waves: { sizes: [1, 9, 90], unit: 'percent', every: '1h' },
+    stopWhen: { failedPercent: 50, complainedPercent: 1, after: 100 },
+    priority: 50,
+  },
+  report: null,
+  reason: null,
+  startsAt: null,
+  createdBy: 'Ada Lovelace',
+  approval: null,
+  createdAt: hoursAgo(30),
+  updatedAt: hoursAgo(2),
+  runs: [],
+};
+export const campaigns: Campaign[] = [
+  draftCampaign,
+  {
+    ...draftCampaign,
+    id: campaignId(2),
+    name: 'Winter sale',
+    state: 'running',
+    definition: { ...draftCampaign.definition, start: { kind: 'now' } },
+    report: campaignReport,
+    runs: [{ no: 1, state: 'running', startedAt: hoursAgo(0.1), endedAt: null, targeted: 24_960 }],
+  },
+  {
+    ...draftCampaign,
+    id: campaignId(3),
+    name: 'Weekly digest',
+    state: 'completed',
+    definition: {
+      ...draftCampaign.definition,
+      start: {
+        kind: 'recurring',
+        rule: 'FREQ=WEEKLY;BYDAY=MO',
+        from: '2026-11-02T09:00',
+        zone: 'Europe/London',
+      },
+    },
+    report: campaignReport,
+    runs: [
+      { no: 2, state: 'completed', startedAt: hoursAgo(72), endedAt: hoursAgo(71), targeted: 24_960 },
+      { no: 1, state: 'completed', startedAt: hoursAgo(240), endedAt: hoursAgo(239), targeted: 24_102 },
+    ],
+  },
+];
+export function campaignNumbers(campaign: Campaign): CampaignNumbers {
+  const pending = campaign.state === 'completed' ? 0 : 9000;
+  const part = (channel: 'email' | 'push', n: number): CampaignNumbers['parts'][number] => ({
+    runId: campaignId(n),
+    channel,
+    variant: null,
+    state: 'running',
+    targeted: 12_480,
+    pending: pending / 2,
+    sent: 11_900 - pending / 2,
+    suppressed: 440,
+    failed: 100,
+    cancelled: 0,
+    expired: 0,
+    unknown: 40,
+  });
+  return {
+    state: campaign.state,
+    no: campaign.runs[0]?.no ?? 0,
+    targeted: 24_960,
+    pending,
+    sent: 23_800 - pending,
+    suppressed: 880,
+    failed: 200,
+    cancelled: 0,
+    expired: 0,
+    unknown: 80,
+    delivered: 14_000,
+    parts: [part('email', 5), part('push', 6)],
+    reasons:
+      campaign.state === 'completed'
+        ? [
+            { status: 'suppressed', reason: 'unsubscribed', count: 700 },
+            { status: 'suppressed', reason: 'frequency_cap', count: 180 },
+            { status: 'failed', reason: 'recipient_unknown', count: 200 },
+            { status: 'unknown', reason: 'no_answer', count: 80 },
+          ]
+        : [],
+  };
+}

@@ -177,6 +177,10 @@ export const Policies = z
       .describe(
         'When a provider never answered: `retry` sends again, marked as a possible duplicate; `hold` waits for a receipt, a look-up or a person.',
       ),
+    approvals: z
+      .enum(['none', 'another_person'])
+      .optional()
+      .describe('Who has to approve of a campaign before it starts; nobody unless said.'),
   })
   .meta({ id: 'Policies' });
 export type Policies = z.infer<typeof Policies>;

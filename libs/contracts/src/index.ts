@@ -19,5 +19,6 @@ export * from './inbox.js';
 export * from './lanes.js';
 export * from './webhooks.js';
 export * from './audiences.js';
+export * from './campaigns.js';
 export * from './workspace.js';
 export * from './operations.js';

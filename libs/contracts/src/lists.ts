@@ -56,6 +56,7 @@ export const reasons = {
     ends: 'scheduled',
     sentence: 'The rate limit of the provider account is used up; it waits for its turn.',
   },
+  campaign_paused: { ends: 'scheduled', sentence: 'Its campaign is paused.' },
   quiet_hours: { ends: 'scheduled', sentence: 'It waits for the end of quiet hours.' },
   redriven: { ends: 'scheduled', sentence: 'Somebody asked for it to be sent again.' },
   fallback: {
@@ -262,6 +263,8 @@ export const scopes = {
   'events:write': 'tell what people did: track events',
   'templates:read': 'read templates',
   'templates:write': 'create and change templates',
+  'campaigns:read': 'read campaigns and their numbers',
+  'campaigns:write': 'write, prepare, start, pause and cancel campaigns',
   'accounts:read': 'read provider accounts (never their secrets)',
   'accounts:write': 'create, change, test and pause provider accounts',
   'webhooks:read': 'read webhook endpoints and their attempts (never their secrets)',

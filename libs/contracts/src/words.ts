@@ -55,6 +55,7 @@ const reads: Scope[] = [
   'profiles:read',
   'events:read',
   'templates:read',
+  'campaigns:read',
   'accounts:read',
   'webhooks:read',
 ];
@@ -64,6 +65,7 @@ const edits: Scope[] = [
   'profiles:write',
   'events:write',
   'templates:write',
+  'campaigns:write',
   'inbox:token',
 ];
 /** Which scopes each role holds in the dashboard. */

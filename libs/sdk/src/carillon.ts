@@ -1,5 +1,6 @@
 /** The client: options in, one property per kind of thing. */
 import type { Me } from '@carillon/contracts';
+import { Campaigns } from './campaigns.js';
 import { Consents, Privacy, Suppressions, Topics } from './consent.js';
 import { WorkspaceGate } from './gate.js';
 import { Imports } from './imports.js';
@@ -60,6 +61,7 @@ export class Carillon<Known = AnyTemplates> {
   readonly audiences: Audiences;
   readonly imports: Imports;
   readonly privacy: Privacy;
+  readonly campaigns: Campaigns;
   readonly templates: Templates;
   readonly accounts: Accounts;
   readonly lanes: Lanes;
@@ -87,6 +89,7 @@ export class Carillon<Known = AnyTemplates> {
     this.audiences = new Audiences(requests);
     this.imports = new Imports(requests);
     this.privacy = new Privacy(requests);
+    this.campaigns = new Campaigns(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
     this.lanes = new Lanes(requests);

@@ -10,6 +10,7 @@ export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
 export type { ImportFile, Imports } from './imports.js';
 export type { Consents, Privacy, Suppressions, Topics } from './consent.js';
+export type { CampaignStepInput, Campaigns } from './campaigns.js';
 export type { WorkspaceGate } from './gate.js';
 export type {
   DeliveryChange,
@@ -58,6 +59,12 @@ export type {
   MembersChanged,
   AttributeType,
   BatchResult,
+  Campaign,
+  CampaignDefinition,
+  CampaignNumbers,
+  CampaignReport,
+  CampaignRun,
+  CampaignState,
   Channel,
   ChannelRetry,
   LaneRun,

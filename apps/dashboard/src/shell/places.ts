@@ -11,6 +11,7 @@ import {
   IconPlugConnected,
   IconRoad,
   IconSend2,
+  IconSpeakerphone,
   IconTemplate,
   IconUsers,
   IconUsersGroup,
@@ -29,6 +30,7 @@ export interface Place {
     | '/audiences'
     | '/imports'
     | '/templates'
+    | '/campaigns'
     | '/accounts'
     | '/webhooks'
     | '/gate'
@@ -62,6 +64,7 @@ export const places: { group: string; places: Place[] }[] = [
     places: [
       { to: '/profiles', label: 'Profiles', icon: IconUsers, key: 'p', scope: 'profiles:read' },
       { to: '/audiences', label: 'Audiences', icon: IconUsersGroup, key: 'u', scope: 'profiles:read' },
+      { to: '/campaigns', label: 'Campaigns', icon: IconSpeakerphone, key: 'm', scope: 'campaigns:read' },
       { to: '/imports', label: 'Imports', icon: IconFileUpload, key: 'i', scope: 'profiles:read' },
       { to: '/templates', label: 'Templates', icon: IconTemplate, key: 't', scope: 'templates:read' },
     ],

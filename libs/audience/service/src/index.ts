@@ -25,6 +25,7 @@ export { Intake } from './intake.js';
 export type { EventResult } from './intake.js';
 export { idsByExternalId, idsByIdentity, idsOfPerson } from './find-profiles.js';
 export { AudienceRefresher } from './refresh-audiences.js';
-export { asAWhole, membersQuery } from './evaluate.js';
+export { asAWhole, membersQuery, previewAudience } from './evaluate.js';
+export { knownZones } from './zones.js';
 export { audienceByKey } from './audience-rows.js';
 export type { AudienceRow } from './audience-rows.js';

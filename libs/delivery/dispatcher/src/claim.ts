@@ -113,7 +113,7 @@ export async function judge(
     return { delivery, recipient, targets };
   });
   const addresses = [...new Set(withTargets.flatMap((w) => w.targets.map((t) => t.address)))];
-  const [workspaces, memberData, accounts, before, suppressions, consents] = await Promise.all([
+  const [workspaces, memberData, accounts, before, suppressions, consents, pausedRuns] = await Promise.all([
     sql.query<{ now: Date; settings: WorkspaceSettings }>(SETTINGS, [workspaceId]),
     memberDataOf(sql, workspaceId, claimed),
     usableAccounts(sql, workspaceId, channel.channel),
@@ -124,6 +124,7 @@ export async function judge(
       profileIds,
       topics: claimed.map((d) => d.topic),
     }),
+    pausedRunsOf(sql, workspaceId, claimed),
   ]);
   const { now, settings } = workspaces[0] ?? { now: new Date(), settings: {} };
   const retry = { ...channel.retry, ...settings.retry?.[channel.channel] };
@@ -160,6 +161,7 @@ export async function judge(
       noConsentMeans: settings.noConsentMeans ?? 'in',
       accounts: stateOf(accounts, delivery.lane, random()),
       own,
+      campaignPaused: pausedRuns.has(delivery.messageId),
     });
     if (verdict.kind === 'send' && recipient)
       ready.push({
@@ -186,6 +188,22 @@ export async function judge(
 }
 
 const SETTINGS = kept('settings', 'SELECT clock_timestamp() AS now, settings FROM workspaces WHERE id = $1');
+
+/** Messages of campaigns that are paused. Nothing is asked where no delivery is of one. */
+async function pausedRunsOf(
+  sql: Sql,
+  workspaceId: string,
+  claimed: readonly Claimed[],
+): Promise<Set<string>> {
+  const ids = new Set(claimed.flatMap((d) => (d.source === 'campaign' ? [d.messageId] : [])));
+  if (ids.size === 0) return ids;
+  const rows = await sql.query<{ id: string }>(
+    `SELECT r.message_id AS id FROM runs r JOIN campaigns c ON c.workspace_id = $1 AND c.id::text = r.source_id
+      WHERE r.workspace_id = $1 AND r.message_id = ANY($2::uuid[]) AND c.state = 'paused'`,
+    [workspaceId, [...ids]],
+  );
+  return new Set(rows.map((row) => row.id));
+}
 
 /** What the workspace's own rules ask. One more breath where it has caps, none where it has no rules. */
 async function ownFactsOf(

@@ -191,6 +191,7 @@ describe('gate', () => {
     expect(trace).toEqual([
       'expiry: passed',
       'route: passed',
+      'campaign: passed',
       'allow list: passed',
       'holdout: passed',
       'address: passed',

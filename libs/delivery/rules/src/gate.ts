@@ -61,6 +61,8 @@ export interface GateFacts {
   /** `wait`: there are some, and none may be used now. */
   accounts: 'ready' | 'none' | { wait: 'account_paused' | 'account_unavailable'; afterMs: number };
   own?: OwnFacts | null;
+  /** Of a message of a campaign that waits as a row of its own. */
+  campaignPaused?: boolean;
 }
 
 /** `said`: the facts that decided, where the reason alone does not tell. */
@@ -97,6 +99,9 @@ export function countingTopics(
   return ['', ...(facts?.path ?? (topic && topic !== 'marketing' ? [topic] : [])), 'marketing'];
 }
 
+/** What waits for its campaign is looked at again after this, or as soon as it is resumed. */
+const PAUSED_AGAIN_MS = 600_000;
+
 /** In order. Arbitration joins here, before the caps: they come last, because they take room. */
 export const gateRules: readonly Rule[] = [
   {
@@ -113,6 +118,11 @@ export const gateRules: readonly Rule[] = [
         : far[f.route.unless ?? 'sent'].includes(f.route.before))
         ? suppress('not_needed')
         : null,
+  },
+  {
+    name: 'campaign',
+    judge: (f) =>
+      f.campaignPaused ? { kind: 'wait', afterMs: PAUSED_AGAIN_MS, reason: 'campaign_paused' } : null,
   },
   {
     name: 'allow list',

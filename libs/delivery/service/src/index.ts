@@ -13,6 +13,7 @@ export {
   type Lists,
   type Wanted,
 } from './counted-sends.js';
+export { checkContent } from './check-content.js';
 export { cancelMessage } from './change-plans.js';
 export { channelShapes } from './channels.js';
 export { LEASE_SECONDS, type Claimed, type MessageFacts } from './claimed.js';
@@ -40,4 +41,6 @@ export { saveTemplate } from './templates.js';
 export { inboxPort } from './inbox.js';
 export { resealWebhooks } from './webhook-endpoints.js';
 export { WebhookSender, WebhookWorkerModule } from './webhook-sender.js';
+export { readPolicies } from './policies.js';
+export { whoIs } from './who.js';
 export { dropOld, type Dropped } from './retention.js';

@@ -9,10 +9,14 @@ import { dayOf, newId, newSeries, PARTITIONS_AHEAD_DAYS, type Sql } from '@caril
 /** Members of a page. Larger gains nothing; smaller pays for more commits. */
 export const PAGE_SIZE = 1000;
 
-/** A statement of ours, never of a caller; its columns are `profile_id`, `key` (text) and `data` (jsonb). */
+/**
+ * A statement of ours, never of a caller; its columns are `profile_id`, `key` (text), `data` (jsonb), and with `timed` also
+ * `at` (timestamptz): nobody gets it earlier.
+ */
 export interface Query {
   text: string;
   params: readonly unknown[];
+  timed?: boolean;
 }
 export interface NewRun {
   source: { kind: 'campaign' | 'journey' | 'api'; id: string | null };
@@ -90,14 +94,13 @@ export async function planRun(sql: Sql, workspaceId: string, run: NewRun): Promi
       run.rate ?? null,
     ],
   );
-  const members = await freeze(sql, workspaceId, { id, day }, run.audience);
   // At a low rate a page is a second's worth, so that the rate is kept within a second.
   const size = Math.max(1, Math.min(run.pageSize ?? PAGE_SIZE, run.rate ?? PAGE_SIZE));
-  const pages = await sql.execute(
-    `INSERT INTO pages (id, workspace_id, run_id, no, lo, hi, channel, cursor, mark)
-     SELECT gen_random_uuid(), $1::uuid, $2::uuid, n, lo, least(lo + $4, $5 + 1), $3, lo, lo
-       FROM generate_series(0, ($5::int + $4::int - 1) / $4::int - 1) AS n, LATERAL (SELECT 1 + n * $4::int AS lo) AS at`,
-    [workspaceId, id, run.channel, size, members],
+  const { members, pages } = await freeze(
+    sql,
+    workspaceId,
+    { id, day, channel: run.channel, size },
+    run.audience,
   );
   await sql.execute('UPDATE runs SET members = $3 WHERE workspace_id = $1 AND id = $2', [
     workspaceId,
@@ -107,13 +110,16 @@ export async function planRun(sql: Sql, workspaceId: string, run: NewRun): Promi
   return { id, messageId, members, pages };
 }
 
-/** @returns how many members */
-function freeze(
+/**
+ * Members and their pages in one statement. Those of one time lie together, and no page holds two times: it waits, open,
+ * until its own.
+ */
+async function freeze(
   sql: Sql,
   workspaceId: string,
-  run: { id: string; day: string },
+  run: { id: string; day: string; channel: Channel; size: number },
   audience: NewRun['audience'],
-): Promise<number> {
+): Promise<{ members: number; pages: number }> {
   const query: Query =
     'query' in audience
       ? audience.query
@@ -122,13 +128,40 @@ function freeze(
           params: [workspaceId, audience.profileIds],
         };
   const [a, b, c] = [1, 2, 3].map((n) => `$${query.params.length + n}`);
+  const params = [...query.params, run.day, run.id, workspaceId];
   // By profile: people made together lie together, and are read together.
-  return sql.execute(
+  const members = (before: string) =>
     `INSERT INTO run_members (day, run_id, seq, workspace_id, profile_id, key, data)
-     SELECT ${a}::date, ${b}::uuid, row_number() OVER (ORDER BY m.profile_id, m.key), ${c}::uuid, m.profile_id, m.key, m.data
-       FROM (SELECT DISTINCT ON (profile_id, key) profile_id, key, data FROM (${query.text}) AS people ORDER BY profile_id, key) AS m`,
-    [...query.params, run.day, run.id, workspaceId],
+     SELECT ${a}::date, ${b}::uuid, ${before}, ${c}::uuid, m.profile_id, m.key, m.data`;
+  const once = (at: string) =>
+    `SELECT DISTINCT ON (profile_id, key) profile_id, key, data${at} FROM (${query.text}) AS people ORDER BY profile_id, key${at}`;
+  if (!query.timed) {
+    const count = await sql.execute(
+      `${members('row_number() OVER (ORDER BY m.profile_id, m.key)')} FROM (${once('')}) AS m`,
+      params,
+    );
+    const pages = await sql.execute(
+      `INSERT INTO pages (id, workspace_id, run_id, no, lo, hi, channel, cursor, mark)
+       SELECT gen_random_uuid(), $1::uuid, $2::uuid, n, lo, least(lo + $4, $5 + 1), $3, lo, lo
+         FROM generate_series(0, ($5::int + $4::int - 1) / $4::int - 1) AS n, LATERAL (SELECT 1 + n * $4::int AS lo) AS at`,
+      [workspaceId, run.id, run.channel, run.size, count],
+    );
+    return { members: count, pages };
+  }
+  const [d, e] = [4, 5].map((n) => `$${query.params.length + n}`);
+  const [row] = await sql.query<{ members: number; pages: number }>(
+    `WITH placed AS MATERIALIZED (
+       SELECT m.*, (row_number() OVER (ORDER BY m.at NULLS FIRST, m.profile_id, m.key))::int AS seq FROM (${once(', at')}) AS m),
+     frozen AS (${members('m.seq')} FROM placed AS m RETURNING 1),
+     times AS (SELECT at, min(seq) AS lo, max(seq) + 1 AS hi FROM placed GROUP BY at),
+     cut AS (
+       INSERT INTO pages (id, workspace_id, run_id, no, lo, hi, channel, cursor, mark, lease_until)
+       SELECT gen_random_uuid(), ${c}::uuid, ${b}::uuid, (row_number() OVER (ORDER BY page.first))::int - 1, page.first, least(page.first + ${e}::int, t.hi), ${d}::text, page.first, page.first, t.at
+         FROM times t, LATERAL generate_series(t.lo, t.hi - 1, ${e}::int) AS page(first) RETURNING 1)
+     SELECT (SELECT count(*) FROM frozen) AS members, (SELECT count(*) FROM cut) AS pages`,
+    [...params, run.channel, run.size],
   );
+  return { members: row?.members ?? 0, pages: row?.pages ?? 0 };
 }
 
 const DAY_MS = 86_400_000;

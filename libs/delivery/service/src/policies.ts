@@ -4,11 +4,17 @@ import type { Sql } from '@carillon/database';
 import { defaultOnUnknown } from '@carillon/delivery-rules';
 
 export async function readPolicies(sql: Sql, workspaceId: string): Promise<Policies> {
-  const [row] = await sql.query<{ unknown: Partial<Policies['unknown']> | null }>(
-    `SELECT settings -> 'unknown' AS unknown FROM workspaces WHERE id = $1`,
+  const [row] = await sql.query<{
+    unknown: Partial<Policies['unknown']> | null;
+    approvals: Policies['approvals'] | null;
+  }>(
+    `SELECT settings -> 'unknown' AS unknown, settings ->> 'approvals' AS approvals FROM workspaces WHERE id = $1`,
     [workspaceId],
   );
-  return { unknown: { ...defaultOnUnknown, ...row?.unknown } };
+  return {
+    unknown: { ...defaultOnUnknown, ...row?.unknown },
+    ...(row?.approvals ? { approvals: row.approvals } : {}),
+  };
 }
 
 export async function writePolicies(sql: Sql, workspaceId: string, policies: Policies): Promise<Policies> {

@@ -1,4 +1,7 @@
-/** Pure rules of planning: durations as people write them. Recurrence and local time join it here. */
+/** Pure rules of planning: durations as people write them. Recurrence: occurrences.ts; a campaign's life: campaign-life.ts. */
+
+export { instantOf, nextOccurrence, recurrenceFault, type Recurrence } from './occurrences.js';
+export { alarm, refusal, type CampaignStepName } from './campaign-life.js';
 
 const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 

@@ -1,0 +1,361 @@
+/** One campaign: what it is, what preparing found, and how far it is. */
+import { Button, Group, Stack, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
+import type { Campaign, CampaignNumbers, CampaignReport } from '@carillon/contracts';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { IconAlertTriangle, IconCircleX } from '@tabler/icons-react';
+import { api } from '../../api.js';
+import { ChannelMark } from '../../parts/Badges.js';
+import { Confirm, messageOf } from '../../parts/Confirm.js';
+import { Facts } from '../../parts/Facts.js';
+import { Notice } from '../../parts/Notice.js';
+import { PageHeader, Section } from '../../parts/PageHeader.js';
+import { Failure, PagePending } from '../../parts/PageStates.js';
+import { When } from '../../parts/Times.js';
+import { useCan } from '../../session.js';
+import { absoluteWithZone } from '../../time.js';
+import { reasonSentence, statusLooks } from '../../words.js';
+import { audienceWords, startWords } from './campaign.js';
+import { CampaignForm } from './CampaignForm.js';
+import classes from './Campaigns.module.css';
+import { Bar, CampaignMark } from './Campaigns.js';
+
+const route = getRouteApi('/app/campaigns/$id');
+const whole = (n: number) => n.toLocaleString('en');
+
+export const NewCampaignPage = () => (
+  <>
+    <PageHeader title="New campaign" parent={{ label: 'Campaigns', to: '/campaigns' }} />
+    <CampaignForm readOnly={false} />
+  </>
+);
+
+export const CampaignPage = () => {
+  const { id } = route.useParams();
+  const campaign = useQuery({
+    queryKey: ['campaigns', 'one', id],
+    queryFn: () => api.campaigns.get(id),
+    refetchInterval: (query) =>
+      query.state.data?.state === 'running' || query.state.data?.state === 'scheduled' ? 1000 : false,
+  });
+  if (campaign.isError && !campaign.data)
+    return <Failure error={campaign.error} retry={() => void campaign.refetch()} />;
+  if (!campaign.data) return <PagePending />;
+  return <Shown campaign={campaign.data} />;
+};
+
+type Step = 'prepare' | 'start' | 'pause' | 'resume' | 'cancel';
+const mayNow: Record<Campaign['state'], readonly Step[]> = {
+  draft: ['prepare', 'cancel'],
+  prepared: ['prepare', 'start', 'cancel'],
+  scheduled: ['pause', 'cancel'],
+  running: ['pause', 'cancel'],
+  paused: ['resume', 'cancel'],
+  completed: [],
+  cancelled: [],
+  failed: [],
+};
+
+const Shown = ({ campaign }: { campaign: Campaign }) => {
+  const { id, state, report } = campaign;
+  const mayWrite = useCan('campaigns:write');
+  const navigate = useNavigate();
+  const queryClient = useQueryClient();
+  const [cancelling, cancel] = useDisclosure(false);
+  const step = useMutation({
+    mutationFn: (name: Step) => api.campaigns[name](id, { ifVersion: campaign.version }),
+    onSuccess: async (changed) => {
+      queryClient.setQueryData(['campaigns', 'one', id], changed);
+      await queryClient.invalidateQueries({ queryKey: ['campaigns', 'numbers', id] });
+    },
+  });
+  const clone = useMutation({
+    mutationFn: () => api.campaigns.clone(id),
+    onSuccess: async (made) => {
+      notifications.show({ message: 'A draft that says the same.' });
+      await navigate({ to: '/campaigns/$id', params: { id: made.id } });
+    },
+  });
+  const may = (name: Step) => mayWrite && mayNow[state].includes(name);
+  const button = (name: Step, label: string, filled = false) =>
+    may(name) && (
+      <Button
+        variant={filled ? 'filled' : 'default'}
+        loading={step.isPending && step.variables === name}
+        onClick={() => (name === 'cancel' ? cancel.open() : step.mutate(name))}
+      >
+        {label}
+      </Button>
+    );
+  const begun = campaign.runs.length > 0;
+  return (
+    <>
+      <PageHeader
+        title={campaign.name}
+        parent={{ label: 'Campaigns', to: '/campaigns' }}
+        beside={<CampaignMark state={state} large />}
+        lead={`${audienceWords(campaign.definition)}; ${startWords(campaign.definition.start)}. Version ${campaign.version}, by ${campaign.createdBy}.`}
+        actions={
+          <Group gap="sm">
+            {button('cancel', 'Cancel')}
+            {mayWrite && (
+              <Button variant="default" loading={clone.isPending} onClick={() => clone.mutate()}>
+                Clone
+              </Button>
+            )}
+            {button('prepare', state === 'prepared' ? 'Prepare again' : 'Prepare', state === 'draft')}
+            {button('pause', 'Pause')}
+            {button('resume', 'Resume', true)}
+            {button('start', 'Start', true)}
+          </Group>
+        }
+      />
+      <Stack gap="lg">
+        {(step.error ?? clone.error) && (
+          <Notice tone="bad" alert>
+            {messageOf(step.error ?? clone.error)}
+          </Notice>
+        )}
+        {campaign.reason && (
+          <Notice
+            tone={state === 'failed' ? 'bad' : 'warning'}
+            title={state === 'failed' ? 'It failed' : 'Why'}
+          >
+            {campaign.reason}
+          </Notice>
+        )}
+        {state === 'scheduled' && campaign.startsAt && (
+          <Notice tone="good" title="Scheduled">
+            It begins at {absoluteWithZone(campaign.startsAt)}.
+          </Notice>
+        )}
+        {begun && <Numbers id={id} live={state === 'running'} />}
+        {report && !begun && <Report report={report} />}
+        <CampaignForm
+          key={`${id} ${campaign.version}`}
+          campaign={campaign}
+          readOnly={!mayWrite || !['draft', 'prepared', 'scheduled'].includes(state)}
+        />
+        {campaign.runs.length > 1 && <Runs campaign={campaign} />}
+      </Stack>
+      <Confirm
+        opened={cancelling}
+        onClose={cancel.close}
+        title="Cancel this campaign?"
+        action="Cancel it"
+        onConfirm={() => step.mutateAsync('cancel')}
+      >
+        Nobody else gets it. What is leaving at this moment leaves. It cannot be started again; a clone can.
+      </Confirm>
+    </>
+  );
+};
+
+const Report = ({ report }: { report: CampaignReport }) => {
+  const errors = report.findings.filter((f) => f.level === 'error').length;
+  return (
+    <Section title="What it would do" pad={false}>
+      <div className={classes.report}>
+        <Facts
+          items={[
+            ['People', whole(report.audience)],
+            [
+              'Zones',
+              report.byZone
+                .slice(0, 5)
+                .map((z) => `${z.zone} ${whole(z.people)}`)
+                .join(', ') || '—',
+            ],
+            ...(report.templates.length > 0
+              ? ([['Templates', report.templates.map((t) => `${t.key} version ${t.version}`).join(', ')]] as [
+                  string,
+                  string,
+                ][])
+              : []),
+            ['Begins', report.startsAt ? absoluteWithZone(report.startsAt) : '—'],
+            ['Ends about', report.endsAt ? absoluteWithZone(report.endsAt) : '—'],
+            ['Prepared', <When key="at" at={report.at} show="both" />],
+          ]}
+        />
+      </div>
+      {report.byChannel.length > 0 && (
+        <table className={classes.table} aria-label="Reach">
+          <thead>
+            <tr>
+              <th scope="col">Channel</th>
+              <th scope="col">Reachable</th>
+              <th scope="col">No address</th>
+              <th scope="col">Suppressed</th>
+              <th scope="col">Opted out</th>
+            </tr>
+          </thead>
+          <tbody>
+            {report.byChannel.map((row) => (
+              <tr key={row.channel}>
+                <th scope="row">
+                  <ChannelMark channel={row.channel} />
+                </th>
+                <td>{whole(row.reachable)}</td>
+                <td>{whole(row.noAddress)}</td>
+                <td>{whole(row.suppressed)}</td>
+                <td>{whole(row.optedOut)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {report.findings.length > 0 && (
+        <div className={classes.findings} role="list" aria-label="Findings">
+          {report.findings.map((finding) => (
+            <div key={finding.code + finding.at} role="listitem" className={classes.finding}>
+              {finding.level === 'error' ? (
+                <IconCircleX size={16} color="var(--status-failed)" aria-label="Error" />
+              ) : (
+                <IconAlertTriangle size={16} color="var(--status-suppressed)" aria-label="Warning" />
+              )}
+              <Text size="sm">
+                {finding.message}{' '}
+                <Text span size="xs" c="dimmed" className="mono">
+                  {finding.at}
+                </Text>
+              </Text>
+            </div>
+          ))}
+          {errors > 0 && (
+            <Text size="sm" c="dimmed">
+              It cannot be started before {errors === 1 ? 'this is' : 'these are'} mended.
+            </Text>
+          )}
+        </div>
+      )}
+    </Section>
+  );
+};
+
+const tallies = [
+  ['sent', 'Sent', 'var(--status-delivered)'],
+  ['suppressed', 'Suppressed', 'var(--status-suppressed)'],
+  ['failed', 'Failed', 'var(--status-failed)'],
+  ['expired', 'Expired', 'var(--status-ended)'],
+  ['cancelled', 'Cancelled', 'var(--status-ended)'],
+  ['unknown', 'Unknown', 'var(--status-unknown, var(--status-suppressed))'],
+] as const satisfies readonly (readonly [keyof CampaignNumbers, string, string])[];
+
+const Numbers = ({ id, live }: { id: string; live: boolean }) => {
+  const numbers = useQuery({
+    queryKey: ['campaigns', 'numbers', id],
+    queryFn: () => api.campaigns.numbers(id, { reasons: !live }),
+    refetchInterval: live ? 1000 : false,
+  });
+  const n = numbers.data;
+  if (numbers.isError && !n)
+    return <Failure small error={numbers.error} retry={() => void numbers.refetch()} />;
+  if (!n) return null;
+  return (
+    <Section title={n.no > 1 ? `What became of it: run ${n.no}` : 'What became of it'} pad={false}>
+      <div className={classes.progress}>
+        <Text fw={600} size="lg" className="numbers">
+          {whole(n.targeted - n.pending)} of {whole(n.targeted)}
+        </Text>
+        <Bar
+          of={n.targeted}
+          parts={tallies.map(([name, label, color]) => ({ value: n[name], label, color }))}
+        />
+        <dl className={classes.tallies} aria-live="polite">
+          <div>
+            <dt>Pending</dt>
+            <dd className="numbers">{whole(n.pending)}</dd>
+          </div>
+          {tallies.map(([name, label]) => (
+            <div key={name}>
+              <dt>{label}</dt>
+              <dd className="numbers">{whole(n[name])}</dd>
+            </div>
+          ))}
+          <div>
+            <dt>Delivered, of the sent</dt>
+            <dd className="numbers">{whole(n.delivered)}</dd>
+          </div>
+        </dl>
+      </div>
+      {n.parts.length > 1 && (
+        <table className={classes.table} aria-label="By channel and variant">
+          <thead>
+            <tr>
+              <th scope="col">Channel</th>
+              <th scope="col">Variant</th>
+              <th scope="col">Targeted</th>
+              <th scope="col">Pending</th>
+              <th scope="col">Sent</th>
+              <th scope="col">Other</th>
+            </tr>
+          </thead>
+          <tbody>
+            {n.parts.map((part) => (
+              <tr key={part.runId}>
+                <th scope="row">
+                  <ChannelMark channel={part.channel} />
+                </th>
+                <td>{part.variant ?? '—'}</td>
+                <td>{whole(part.targeted)}</td>
+                <td>{whole(part.pending)}</td>
+                <td>{whole(part.sent)}</td>
+                <td>{whole(part.targeted - part.pending - part.sent)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {n.reasons.length > 0 && (
+        <table className={classes.table} aria-label="Reasons">
+          <thead>
+            <tr>
+              <th scope="col">Why not</th>
+              <th scope="col">People</th>
+            </tr>
+          </thead>
+          <tbody>
+            {n.reasons.map((row) => (
+              <tr key={row.status + row.reason}>
+                <th scope="row">
+                  {statusLooks[row.status].label}:{' '}
+                  {reasonSentence(row.reason as Parameters<typeof reasonSentence>[0])}
+                </th>
+                <td>{whole(row.count)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Section>
+  );
+};
+
+const Runs = ({ campaign }: { campaign: Campaign }) => (
+  <Section title="Runs" pad={false}>
+    <table className={classes.table} aria-label="Runs">
+      <thead>
+        <tr>
+          <th scope="col">Run</th>
+          <th scope="col">State</th>
+          <th scope="col">Began</th>
+          <th scope="col">People</th>
+        </tr>
+      </thead>
+      <tbody>
+        {campaign.runs.map((run) => (
+          <tr key={run.no}>
+            <th scope="row">{run.no}</th>
+            <td>{run.state}</td>
+            <td>
+              <When at={run.startedAt} show="both" />
+            </td>
+            <td>{whole(run.targeted)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </Section>
+);

@@ -1,0 +1,292 @@
+/** Campaigns: what is said to an audience, when, and what became of it. */
+import { z } from 'zod';
+import { ContentByChannel } from './content.js';
+import { Data, Duration } from './messages.js';
+import { Id, PageQuery, Time } from './page.js';
+import { ExternalId } from './profiles.js';
+import { Channel, MessageClass, Status } from './words.js';
+
+export const campaignStates = [
+  'draft',
+  'prepared',
+  'scheduled',
+  'running',
+  'paused',
+  'completed',
+  'cancelled',
+  'failed',
+] as const;
+export const CampaignState = z.enum(campaignStates).meta({ id: 'CampaignState' });
+
+const AudienceKey = z.string().min(1).max(100);
+const TemplateRef = z.union([
+  z.string().min(1).max(100),
+  z.strictObject({ key: z.string().min(1).max(100), version: z.int().min(1).optional() }),
+]);
+const Zone = z.string().max(64).describe('A zone of the IANA database.');
+
+export const CampaignVariant = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9_-]{0,29}$/, 'must hold small letters, digits, _ and - only, and at most 30'),
+    weight: z.number().min(0).max(100).describe('Its share beside the others.'),
+    template: TemplateRef.optional(),
+    content: ContentByChannel.optional(),
+    data: Data.optional(),
+  })
+  .meta({ id: 'CampaignVariant' });
+
+export const CampaignStart = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('now') }),
+    z.strictObject({ kind: z.literal('at'), at: Time }),
+    z.strictObject({
+      kind: z.literal('local'),
+      date: z.iso.date(),
+      time: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of the day such as 09:00'),
+    }),
+    z.strictObject({
+      kind: z.literal('recurring'),
+      rule: z
+        .string()
+        .max(500)
+        .describe('RFC 5545 without DTSTART: FREQ=WEEKLY;BYDAY=MO. Its times are those of `from`.'),
+      from: z
+        .string()
+        .regex(/^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d$/, 'must be a local time such as 2026-12-01T09:00'),
+      zone: Zone,
+    }),
+  ])
+  .meta({
+    id: 'CampaignStart',
+    description:
+      '`now`: when it is started. `local`: at that time where each person is; who is past it already gets it at once.',
+  });
+
+export const CampaignWaves = z
+  .strictObject({
+    sizes: z.array(z.number().positive()).min(2).max(50),
+    unit: z.enum(['percent', 'people']).default('percent'),
+    every: Duration,
+  })
+  .refine((w) => w.unit !== 'percent' || Math.abs(w.sizes.reduce((sum, n) => sum + n, 0) - 100) < 0.001, {
+    path: ['sizes'],
+    message: 'must make 100 in all',
+  })
+  .meta({
+    id: 'CampaignWaves',
+    description:
+      'Consent and attributes are read when a wave leaves. By `people`, who is beyond the last wave gets nothing and is reported.',
+  });
+
+export const CampaignStop = z
+  .strictObject({
+    failedPercent: z
+      .number()
+      .min(0.1)
+      .max(100)
+      .default(50)
+      .describe('Failed or unknown, of those handed over.'),
+    complainedPercent: z.number().min(0.01).max(100).default(1).describe('Complaints, of those sent.'),
+    after: z.int().min(1).max(1_000_000).default(100).describe('Not before so many were handed over.'),
+  })
+  .meta({
+    id: 'CampaignStop',
+    description:
+      'When it pauses by itself. With a small first wave: a canary. Whoever resumes it has decided, for this run.',
+  });
+
+export const CampaignDefinition = z
+  .strictObject({
+    audience: z
+      .union([AudienceKey, z.strictObject({ profiles: z.array(ExternalId).min(1).max(10_000) })])
+      .describe('Key of an audience, or profiles by name.'),
+    exclude: z.array(AudienceKey).max(20).default([]).describe('Members of these audiences get nothing.'),
+    channels: z
+      .array(Channel)
+      .min(1)
+      .max(4)
+      .refine((c) => new Set(c).size === c.length, 'each channel once'),
+    template: TemplateRef.optional(),
+    content: ContentByChannel.optional(),
+    data: Data.default({}),
+    variants: z
+      .array(CampaignVariant)
+      .max(10)
+      .default([])
+      .describe('Each person gets one of them, always the same.'),
+    class: MessageClass.default('marketing'),
+    topic: z.string().min(1).max(100).optional(),
+    replyTo: z.string().max(320).optional(),
+    start: CampaignStart.default({ kind: 'now' }),
+    waves: CampaignWaves.optional(),
+    rate: z.int().min(1).max(1_000_000).optional().describe('Messages a second on each channel, at most.'),
+    sendWithin: Duration.optional().describe('What has not left so long after the start expires.'),
+    stopWhen: CampaignStop.default({ failedPercent: 50, complainedPercent: 1, after: 100 }),
+    priority: z.int().min(0).max(100).default(50),
+  })
+  .check(({ value, issues }) => {
+    const issue = (path: (string | number)[], message: string) =>
+      issues.push({ code: 'custom', input: value, path, message });
+    const own = (v: { template?: unknown; content?: unknown }) => Number(!!v.template) + Number(!!v.content);
+    if (own(value) > 1) issue(['content'], 'give either content or template, not both');
+    if (own(value) === 0 && !(value.variants.length > 0 && value.variants.every((v) => own(v) === 1)))
+      issue(['content'], 'say what to send: content, or template with data');
+    value.variants.forEach((v, n) => {
+      if (own(v) > 1) issue(['variants', n, 'content'], 'give either content or template, not both');
+    });
+    if (value.variants.length === 1)
+      issue(['variants'], 'one variant is no choice: give two or more, or none');
+    if (value.variants.length > 0 && value.variants.every((v) => v.weight === 0))
+      issue(['variants'], 'at least one must have a weight');
+    if (new Set(value.variants.map((v) => v.name)).size !== value.variants.length)
+      issue(['variants'], 'each name once');
+  })
+  .meta({ id: 'CampaignDefinition' });
+
+export const CampaignSave = z
+  .strictObject({
+    name: z.string().min(1).max(200),
+    definition: CampaignDefinition,
+    ifVersion: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Refused with 409 when somebody else has changed it since this version.'),
+  })
+  .meta({ id: 'CampaignSave' });
+export const CampaignStep = z
+  .strictObject({
+    ifVersion: z.int().min(1).optional(),
+    reason: z.string().max(500).optional(),
+  })
+  .meta({ id: 'CampaignStep' });
+
+export const CampaignApprove = z
+  .strictObject({ ifVersion: z.int().min(1).optional(), comment: z.string().max(500).default('') })
+  .meta({ id: 'CampaignApprove' });
+export const CampaignApproval = z
+  .object({ by: z.string(), at: Time, comment: z.string() })
+  .meta({ id: 'CampaignApproval' });
+export const CampaignProof = z
+  .strictObject({
+    profiles: z
+      .array(ExternalId)
+      .min(1)
+      .max(100)
+      .describe('Who gets it, on all its channels, in all variants.'),
+  })
+  .meta({ id: 'CampaignProof' });
+export const CampaignProofs = z
+  .object({
+    sent: z.array(
+      z.object({ profile: z.string(), channel: Channel, variant: z.string().nullable(), messageId: Id }),
+    ),
+    refused: z.array(z.object({ profile: z.string(), channel: Channel, message: z.string() })),
+  })
+  .meta({ id: 'CampaignProofs' });
+
+export const CampaignFinding = z.object({
+  level: z.enum(['error', 'warning']),
+  code: z.string(),
+  at: z.string().describe('Pointer into the definition.'),
+  message: z.string(),
+});
+export const CampaignReport = z
+  .object({
+    version: z.number().describe('Of the campaign that was prepared.'),
+    at: Time,
+    findings: z.array(CampaignFinding).describe('An error keeps it from starting.'),
+    audience: z.number(),
+    byZone: z.array(z.object({ zone: z.string(), people: z.number() })).describe('The largest first.'),
+    byChannel: z.array(
+      z.object({
+        channel: Channel,
+        reachable: z.number(),
+        noAddress: z.number(),
+        suppressed: z.number(),
+        optedOut: z.number(),
+      }),
+    ),
+    templates: z.array(z.object({ variant: z.string().nullable(), key: z.string(), version: z.number() })),
+    startsAt: Time.nullable(),
+    endsAt: Time.nullable().describe('When the last would leave, as far as its waves and rate tell.'),
+  })
+  .meta({ id: 'CampaignReport' });
+
+/** What became of those who were to get it. The sum of the others is `targeted`, at every instant. */
+const Tally = {
+  targeted: z.number(),
+  pending: z.number().describe('To come, waiting, or on its way.'),
+  sent: z.number().describe('Delivered ones among them.'),
+  suppressed: z.number(),
+  failed: z.number(),
+  cancelled: z.number(),
+  expired: z.number(),
+  unknown: z.number(),
+};
+export const CampaignTally = z.object(Tally).meta({
+  id: 'CampaignTally',
+  description: 'targeted = pending + sent + suppressed + failed + cancelled + expired + unknown.',
+});
+export const CampaignNumbers = z
+  .object({
+    ...Tally,
+    state: CampaignState,
+    no: z.number().describe('Which run of the campaign; 0 before the first.'),
+    delivered: z.number(),
+    parts: z.array(
+      z.object({ runId: Id, channel: Channel, variant: z.string().nullable(), state: z.string(), ...Tally }),
+    ),
+    reasons: z
+      .array(z.object({ status: Status, reason: z.string(), count: z.number() }))
+      .describe('Of those that did not go out. Only with ?reasons=true.'),
+  })
+  .meta({ id: 'CampaignNumbers' });
+export const CampaignNumbersQuery = z.object({
+  no: z.coerce.number().int().min(1).optional().describe('A run; the latest unless said.'),
+  reasons: z.enum(['true', 'false']).optional().describe('Counts by reason too: reads the log.'),
+});
+
+export const CampaignRun = z
+  .object({
+    no: z.number(),
+    state: z.enum(['running', 'completed', 'cancelled', 'failed']),
+    startedAt: Time,
+    endedAt: Time.nullable(),
+    targeted: z.number(),
+  })
+  .meta({ id: 'CampaignRun' });
+export const Campaign = z
+  .object({
+    id: Id,
+    name: z.string(),
+    state: CampaignState,
+    version: z.number(),
+    definition: CampaignDefinition,
+    report: CampaignReport.nullable(),
+    reason: z.string().nullable().describe('Why it is paused, or failed.'),
+    startsAt: Time.nullable().describe('When it starts next.'),
+    createdBy: z.string(),
+    approval: CampaignApproval.nullable(),
+    createdAt: Time,
+    updatedAt: Time,
+    runs: z.array(CampaignRun).describe('The latest first, at most fifty.'),
+  })
+  .meta({ id: 'Campaign' });
+export const CampaignList = PageQuery.extend({ state: CampaignState.optional() });
+
+export type CampaignState = z.infer<typeof CampaignState>;
+export type CampaignDefinition = z.infer<typeof CampaignDefinition>;
+export type CampaignVariant = z.infer<typeof CampaignVariant>;
+export type CampaignStart = z.infer<typeof CampaignStart>;
+export type CampaignSave = z.infer<typeof CampaignSave>;
+export type CampaignFinding = z.infer<typeof CampaignFinding>;
+export type CampaignReport = z.infer<typeof CampaignReport>;
+export type CampaignTally = z.infer<typeof CampaignTally>;
+export type CampaignNumbers = z.infer<typeof CampaignNumbers>;
+export type CampaignRun = z.infer<typeof CampaignRun>;
+export type CampaignApproval = z.infer<typeof CampaignApproval>;
+export type CampaignProofs = z.infer<typeof CampaignProofs>;
+export type Campaign = z.infer<typeof Campaign>;

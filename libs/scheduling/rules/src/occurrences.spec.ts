@@ -1,0 +1,123 @@
+import { describe, expect, it } from '@jest/globals';
+import { instantOf, nextOccurrence, recurrenceFault, refusal } from './index.js';
+
+const next = (rule: string, from: string, zone: string, after: string) =>
+  nextOccurrence({ rule, from, zone }, new Date(after))?.toISOString() ?? null;
+
+describe('occurrences', () => {
+  const table: [string, string, string, string, string, string | null][] = [
+    [
+      'nine in the morning stays nine in winter',
+      'FREQ=DAILY',
+      '2026-10-20T09:00',
+      'Europe/Berlin',
+      '2026-10-25T00:00:00Z',
+      '2026-10-25T08:00:00.000Z',
+    ],
+    [
+      'and in summer',
+      'FREQ=DAILY',
+      '2026-10-20T09:00',
+      'Europe/Berlin',
+      '2026-10-24T00:00:00Z',
+      '2026-10-24T07:00:00.000Z',
+    ],
+    [
+      'a time that is skipped is read as if clocks had not changed',
+      'FREQ=DAILY',
+      '2026-03-01T02:30',
+      'Europe/Berlin',
+      '2026-03-28T12:00:00Z',
+      '2026-03-29T01:30:00.000Z',
+    ],
+    [
+      'of a time that comes twice the first',
+      'FREQ=DAILY',
+      '2026-10-01T02:30',
+      'Europe/Berlin',
+      '2026-10-24T12:00:00Z',
+      '2026-10-25T00:30:00.000Z',
+    ],
+    [
+      'on Mondays',
+      'FREQ=WEEKLY;BYDAY=MO',
+      '2026-11-01T09:00',
+      'Asia/Tokyo',
+      '2026-11-26T00:00:00Z',
+      '2026-11-30T00:00:00.000Z',
+    ],
+    [
+      'the last day of a month',
+      'FREQ=MONTHLY;BYMONTHDAY=-1',
+      '2026-01-01T09:00',
+      'UTC',
+      '2026-02-01T00:00:00Z',
+      '2026-02-28T09:00:00.000Z',
+    ],
+    [
+      'three times and no more',
+      'FREQ=DAILY;COUNT=3',
+      '2026-11-01T09:00',
+      'UTC',
+      '2026-11-03T09:00:00Z',
+      null,
+    ],
+    [
+      'until a day',
+      'FREQ=DAILY;UNTIL=20261103T000000Z',
+      '2026-11-01T09:00',
+      'UTC',
+      '2026-11-02T10:00:00Z',
+      null,
+    ],
+    [
+      'not before its first',
+      'FREQ=DAILY',
+      '2027-01-01T09:00',
+      'America/New_York',
+      '2026-11-02T10:00:00Z',
+      '2027-01-01T14:00:00.000Z',
+    ],
+  ];
+  it.each(table)('%s', (_, rule, from, zone, after, at) => expect(next(rule, from, zone, after)).toBe(at));
+
+  it('show the time they were asked for, on every day of five years, in zones that change their clocks', () => {
+    for (const zone of [
+      'Europe/Berlin',
+      'America/New_York',
+      'Australia/Lord_Howe',
+      'Africa/Casablanca',
+      'Asia/Kolkata',
+    ]) {
+      const clock = new Intl.DateTimeFormat('en-GB', {
+        timeZone: zone,
+        dateStyle: 'short',
+        timeStyle: 'short',
+      });
+      for (let day = Date.UTC(2026, 0, 1); day < Date.UTC(2031, 0, 1); day += 86_400_000) {
+        const shown = clock.format(instantOf(day + 9 * 3_600_000, zone));
+        const [y, m, d] = new Date(day).toISOString().slice(0, 10).split('-');
+        if (shown !== `${d}/${m}/${y}, 09:00`) expect({ zone, day: new Date(day), shown }).toBeNull();
+      }
+    }
+  });
+
+  it('of what is no rule are refused with a sentence', () => {
+    expect(recurrenceFault({ rule: 'FREQ=DAILY', from: '2026-01-01T09:00' })).toBeNull();
+    expect(recurrenceFault({ rule: 'every monday', from: '2026-01-01T09:00' })).toContain('RFC 5545');
+    expect(recurrenceFault({ rule: 'FREQ=MINUTELY', from: '2026-01-01T09:00' })).toContain('hourly');
+    expect(
+      recurrenceFault({ rule: 'DTSTART:20260101T090000Z\nRRULE:FREQ=DAILY', from: '2026-01-01T09:00' }),
+    ).toContain('alone');
+  });
+});
+
+describe('the life of a campaign', () => {
+  it('refuses steps with a sentence', () => {
+    expect(refusal('start', 'prepared')).toBeNull();
+    expect(refusal('start', 'draft')).toContain('prepare it');
+    expect(refusal('resume', 'completed')).toBe(
+      'A campaign that is completed cannot be resumed: that is for one that is paused.',
+    );
+  });
+});

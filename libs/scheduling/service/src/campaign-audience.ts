@@ -1,0 +1,107 @@
+/** Who gets a campaign, as one statement: its audience without those left out, by variant, and when each of them gets it. */
+import { idsByExternalId, knownZones, membersQuery, type AudienceRow } from '@carillon/audience-service';
+import type { AudienceDefinition, CampaignDefinition } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import { durationMs } from '@carillon/scheduling-rules';
+
+export interface Statement {
+  text: string;
+  params: readonly unknown[];
+}
+
+/** The rule of a campaign to an audience; null for one to profiles by name that leaves nobody out. */
+export function definitionOf({ audience, exclude }: CampaignDefinition): AudienceDefinition | null {
+  const without = exclude.map((key) => ({ not: { audience: key } }));
+  const all = typeof audience === 'string' ? [{ audience }, ...without] : without;
+  return all.length === 0 ? null : ({ where: { and: all } } as AudienceDefinition);
+}
+
+/** Its column is `profile_id`. */
+export async function peopleOf(
+  sql: Sql,
+  workspaceId: string,
+  definition: CampaignDefinition,
+): Promise<Statement> {
+  const rule = definitionOf(definition);
+  const ruled =
+    rule && (await membersQuery(sql, workspaceId, { definition: rule, live: false } as AudienceRow));
+  if (typeof definition.audience === 'string') return ruled!;
+  const ids = [...(await idsByExternalId(sql, workspaceId, definition.audience.profiles)).values()];
+  if (!ruled) return { text: 'SELECT unnest($1::uuid[]) AS profile_id', params: [ids] };
+  const place = `$${ruled.params.length + 1}`;
+  return {
+    text: `SELECT named.profile_id FROM unnest(${place}::uuid[]) AS named(profile_id) WHERE named.profile_id IN (SELECT profile_id FROM (${ruled.text}) AS ruled)`,
+    params: [...ruled.params, ids],
+  };
+}
+
+/** Between 0 and 1, the same each time: of `$salt` and a profile. */
+const drawn = (salt: string) =>
+  `('x' || substr(md5(${salt} || c.profile_id::text), 1, 8))::bit(32)::bigint / 4294967296.0`;
+
+export interface Share {
+  from: number;
+  to: number;
+}
+/** Where each variant's share of [0, 1) lies. */
+export function sharesOf(weights: readonly number[]): Share[] {
+  const sum = weights.reduce((a, b) => a + b, 0);
+  let before = 0;
+  return weights.map((weight, n) => {
+    const from = before / sum;
+    before += weight;
+    // The last one ends where everything does, whatever rounding says.
+    return { from, to: n === weights.length - 1 ? 1 : before / sum };
+  });
+}
+
+/**
+ * As planRun freezes it.
+ * @param salt of the campaign: who gets which variant, and who is in which wave
+ */
+export async function membersOf(
+  sql: Sql,
+  workspaceId: string,
+  definition: CampaignDefinition,
+  people: Statement,
+  at: { salt: string; share: Share | null; startsAt: Date },
+): Promise<Statement & { timed: boolean }> {
+  const params: unknown[] = [...people.params];
+  const param = (value: unknown, type: string) => `$${params.push(value)}::${type}`;
+  const { start, waves } = definition;
+  const salt = param(at.salt, 'text');
+  const timed = start.kind === 'local' || waves !== undefined;
+  const where =
+    at.share === null
+      ? ''
+      : `WHERE ${drawn(salt)} >= ${param(at.share.from, 'float8')} AND ${drawn(salt)} < ${param(at.share.to, 'float8')}`;
+  // Every parameter must be used: its type is known from nothing else.
+  const plain = `SELECT c.profile_id, NULL::text AS key, NULL::jsonb AS data FROM (${people.text}) AS c, (SELECT ${salt}) AS s ${where}`;
+  if (!timed) return { text: plain, params, timed };
+  const startsAt = param(at.startsAt, 'timestamptz');
+  let begins = startsAt;
+  if (start.kind === 'local') {
+    const zones = param([...(await knownZones(sql))], 'text[]');
+    const [workspace] = await sql.query<{ zone: string | null }>(
+      `SELECT settings->>'timezone' AS zone FROM workspaces WHERE id = $1`,
+      [workspaceId],
+    );
+    const zone = `CASE WHEN p.timezone = ANY(${zones}) THEN p.timezone WHEN p.phone_zone = ANY(${zones}) THEN p.phone_zone ELSE ${param(workspace?.zone ?? 'UTC', 'text')} END`;
+    begins = `greatest(${startsAt}, ${param(`${start.date} ${start.time}`, 'timestamp')} AT TIME ZONE ${zone})`;
+  }
+  const joined = `SELECT c.profile_id, c.key, c.data, ${begins} AS at, row_number() OVER (ORDER BY md5(${salt} || 'wave' || c.profile_id::text), c.profile_id) AS place, count(*) OVER () AS total
+    FROM (${plain}) AS c JOIN profiles p ON p.workspace_id = ${param(workspaceId, 'uuid')} AND p.id = c.profile_id`;
+  if (!waves) return { text: `SELECT profile_id, key, data, at FROM (${joined}) AS j`, params, timed };
+  const every = durationMs(waves.every);
+  let sum = 0;
+  const bounds = waves.sizes.map((size) => (sum += size));
+  const beyond = waves.unit === 'percent' ? 'ceil(j.total * b.upto / 100.0)' : 'b.upto';
+  const upto = param(bounds, 'float8[]');
+  return {
+    text: `SELECT j.profile_id, j.key, j.data, j.at + wave.n * ${param(every, 'float8')} * interval '1 millisecond' AS at
+      FROM (${joined}) AS j, LATERAL (
+        SELECT b.n - 1 AS n FROM unnest(${upto}) WITH ORDINALITY AS b(upto, n) WHERE j.place <= ${beyond} ORDER BY b.n LIMIT 1) AS wave`,
+    params,
+    timed,
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * What became of those who were to get a campaign. Everything is counted against the frozen snapshot: pending is what is
+ * left of it, so that the sum holds at every instant. While a large run goes on, its pages tell (what they wrote when they
+ * wrote it); otherwise the log does, which also knows of receipts and of what had to wait.
+ */
+import type { CampaignNumbers, CampaignTally, Status } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import { campaignById } from './campaign-rows.js';
+import { partsOf, rangeOf, type Part } from './run-campaign.js';
+
+/** Up to here the log is counted each time: a range of its primary key. */
+const COUNTED_EACH_TIME = 50_000;
+
+/** @returns null when there is no such campaign, or no such run of it */
+export async function campaignNumbers(
+  sql: Sql,
+  workspaceId: string,
+  id: string,
+  asked: { no?: number | undefined; reasons?: boolean } = {},
+): Promise<CampaignNumbers | null> {
+  const campaign = await campaignById(sql, workspaceId, id);
+  if (!campaign) return null;
+  const no = asked.no ?? campaign.runNo;
+  if (no > campaign.runNo) return null;
+  const parts = no === 0 ? [] : await partsOf(sql, workspaceId, id, no);
+  const counted = await Promise.all(
+    parts.map(async (part) => {
+      const log = part.ended || part.members <= COUNTED_EACH_TIME;
+      const counts = await (log ? inLog(sql, workspaceId, part) : inPages(sql, workspaceId, part));
+      return { part, counts, tally: tallyOf(part, counts) };
+    }),
+  );
+  const all = counted.map((c) => c.tally);
+  const sum = (of: (tally: CampaignTally) => number) => all.reduce((n, tally) => n + of(tally), 0);
+  return {
+    state: campaign.state,
+    no,
+    ...(Object.fromEntries(names.map((name) => [name, sum((t) => t[name])])) as CampaignTally),
+    delivered: counted.reduce((n, { counts }) => n + (counts.delivered ?? 0), 0),
+    parts: counted.map(({ part, tally }) => ({
+      runId: part.runId,
+      channel: part.channel,
+      variant: part.variant,
+      state: part.state,
+      ...tally,
+    })),
+    reasons: asked.reasons ? await reasonsOf(sql, workspaceId, parts) : [],
+  };
+}
+const names = [
+  'targeted',
+  'pending',
+  'sent',
+  'suppressed',
+  'failed',
+  'cancelled',
+  'expired',
+  'unknown',
+] as const satisfies (keyof CampaignTally)[];
+
+type Counts = Partial<Record<Status, number>>;
+
+/** What has no row yet is pending, or was cancelled with its run. */
+export function tallyOf(part: Pick<Part, 'members' | 'state'>, counts: Counts): CampaignTally {
+  const of = (status: Status) => counts[status] ?? 0;
+  const logged = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const ended = {
+    sent: of('sent') + of('delivered'),
+    suppressed: of('suppressed'),
+    failed: of('failed'),
+    cancelled: of('cancelled') + (part.state === 'cancelled' ? part.members - logged : 0),
+    expired: of('expired'),
+    unknown: of('unknown'),
+  };
+  const over = Object.values(ended).reduce((sum, n) => sum + n, 0);
+  return { targeted: part.members, pending: part.members - over, ...ended };
+}
+
+async function inLog(sql: Sql, workspaceId: string, part: Part): Promise<Counts> {
+  const rows = await sql.query<{ status: Status; n: number }>(
+    'SELECT status, count(*) AS n FROM deliveries WHERE day = $2::date AND id BETWEEN $3 AND $4 AND workspace_id = $1 GROUP BY status',
+    [workspaceId, part.day, ...rangeOf(part)],
+  );
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
+}
+
+async function inPages(sql: Sql, workspaceId: string, part: Part): Promise<Counts> {
+  const rows = await sql.query<{ status: Status; n: number }>(
+    `SELECT c.key AS status, sum(c.value::int)::int AS n FROM pages p, jsonb_each_text(p.counts) AS c
+      WHERE p.workspace_id = $1 AND p.run_id = $2 GROUP BY c.key`,
+    [workspaceId, part.runId],
+  );
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
+}
+
+async function reasonsOf(
+  sql: Sql,
+  workspaceId: string,
+  parts: readonly Part[],
+): Promise<CampaignNumbers['reasons']> {
+  const byReason = new Map<string, CampaignNumbers['reasons'][number]>();
+  for (const part of parts)
+    for (const row of await sql.query<{ status: Status; reason: string; count: number }>(
+      `SELECT status, reason, count(*) AS count FROM deliveries
+        WHERE day = $2::date AND id BETWEEN $3 AND $4 AND workspace_id = $1 AND reason IS NOT NULL GROUP BY 1, 2`,
+      [workspaceId, part.day, ...rangeOf(part)],
+    )) {
+      const known = byReason.get(`${row.status} ${row.reason}`);
+      if (known) known.count += row.count;
+      else byReason.set(`${row.status} ${row.reason}`, { ...row });
+    }
+  return [...byReason.values()].sort((a, b) => b.count - a.count);
+}
+
+/** How often its people reported it as spam. */
+export async function complaintsOf(sql: Sql, workspaceId: string, parts: readonly Part[]): Promise<number> {
+  const counts = await Promise.all(
+    parts.map((part) =>
+      sql.query<{ n: number }>(
+        `SELECT count(DISTINCT delivery_id) AS n FROM delivery_events
+          WHERE day = $2::date AND delivery_id BETWEEN $3 AND $4 AND workspace_id = $1 AND type = 'complained'`,
+        [workspaceId, part.day, ...rangeOf(part)],
+      ),
+    ),
+  );
+  return counts.flat().reduce((sum, row) => sum + row.n, 0);
+}

@@ -1,0 +1,165 @@
+/** Campaigns over HTTP. */
+import { Database, type Sql } from '@carillon/database';
+import { Acceptance, whoIs } from '@carillon/delivery-service';
+import {
+  notFound,
+  Operation,
+  type KeyCaller,
+  type UserCaller,
+  type Call,
+  type Result,
+  type StreamEvent,
+} from '@carillon/server';
+import { Controller, Inject } from '@nestjs/common';
+import { setTimeout } from 'node:timers/promises';
+import { campaignNumbers } from './campaign-numbers.js';
+import { campaignsBefore, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
+import { proofsOf, sendProofs } from './prove-campaign.js';
+import {
+  approveCampaign,
+  cancelCampaign,
+  cloneCampaign,
+  createCampaign,
+  pauseCampaign,
+  prepareCampaign,
+  resumeCampaign,
+  saveCampaign,
+  startCampaign,
+  type Who,
+} from './campaign-steps.js';
+
+/** How often a stream looks. */
+const LOOK_MS = 1000;
+
+@Controller()
+export class CampaignsController {
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(Acceptance) private readonly acceptance: Acceptance,
+  ) {}
+
+  @Operation('listCampaigns')
+  async list({ query, caller }: Call<'listCampaigns'>): Promise<Result<'listCampaigns'>> {
+    const { workspaceId } = caller;
+    const { limit, cursor, state } = query;
+    return this.in(caller, async (sql) => {
+      const after = cursor !== undefined && /^[0-9a-f-]{36}$/.test(cursor) ? cursor : undefined;
+      const rows = await campaignsBefore(sql, workspaceId, { state, cursor: after, limit: limit + 1 });
+      const page = rows.slice(0, limit);
+      const runs = await runsOf(
+        sql,
+        workspaceId,
+        page.map((row) => row.id),
+      );
+      return {
+        items: page.map((row) => toCampaign(row, runs.get(row.id) ?? [])),
+        nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+      };
+    });
+  }
+
+  @Operation('createCampaign')
+  create({ body, caller }: Call<'createCampaign'>): Promise<Result<'createCampaign'>> {
+    return this.in(caller, async (sql) =>
+      createCampaign(sql, caller.workspaceId, body, await who(sql, caller)),
+    );
+  }
+
+  @Operation('getCampaign')
+  async get({ params, caller }: Call<'getCampaign'>): Promise<Result<'getCampaign'>> {
+    return found(await this.in(caller, (sql) => showCampaign(sql, caller.workspaceId, params.id)));
+  }
+
+  @Operation('saveCampaign')
+  save({ params, body, caller }: Call<'saveCampaign'>): Promise<Result<'saveCampaign'>> {
+    return this.in(caller, async (sql) =>
+      saveCampaign(sql, caller.workspaceId, params.id, body, await who(sql, caller)),
+    );
+  }
+
+  @Operation('prepareCampaign')
+  prepare({ params, body, caller }: Call<'prepareCampaign'>): Promise<Result<'prepareCampaign'>> {
+    return this.in(caller, (sql) => prepareCampaign(sql, caller.workspaceId, params.id, body));
+  }
+
+  @Operation('startCampaign')
+  start({ params, body, caller }: Call<'startCampaign'>): Promise<Result<'startCampaign'>> {
+    return this.in(caller, (sql) => startCampaign(sql, caller.workspaceId, params.id, body));
+  }
+
+  @Operation('pauseCampaign')
+  pause({ params, body, caller }: Call<'pauseCampaign'>): Promise<Result<'pauseCampaign'>> {
+    return this.in(caller, (sql) => pauseCampaign(sql, caller.workspaceId, params.id, body));
+  }
+
+  @Operation('resumeCampaign')
+  resume({ params, body, caller }: Call<'resumeCampaign'>): Promise<Result<'resumeCampaign'>> {
+    return this.in(caller, (sql) => resumeCampaign(sql, caller.workspaceId, params.id, body));
+  }
+
+  @Operation('cancelCampaign')
+  cancel({ params, body, caller }: Call<'cancelCampaign'>): Promise<Result<'cancelCampaign'>> {
+    return this.in(caller, (sql) => cancelCampaign(sql, caller.workspaceId, params.id, body));
+  }
+
+  @Operation('cloneCampaign')
+  clone({ params, caller }: Call<'cloneCampaign'>): Promise<Result<'cloneCampaign'>> {
+    return this.in(caller, async (sql) =>
+      cloneCampaign(sql, caller.workspaceId, params.id, await who(sql, caller)),
+    );
+  }
+
+  @Operation('approveCampaign')
+  approve({ params, body, caller }: Call<'approveCampaign'>): Promise<Result<'approveCampaign'>> {
+    return this.in(caller, async (sql) =>
+      approveCampaign(sql, caller.workspaceId, params.id, body, await who(sql, caller)),
+    );
+  }
+
+  @Operation('proveCampaign')
+  async prove({ params, body, caller }: Call<'proveCampaign'>): Promise<Result<'proveCampaign'>> {
+    const { workspaceId } = caller;
+    const asked = await this.in(caller, (sql) => proofsOf(sql, workspaceId, params.id, body.profiles));
+    return sendProofs(this.acceptance, workspaceId, params.id, found(asked));
+  }
+
+  @Operation('getCampaignNumbers')
+  async numbers({
+    params,
+    query,
+    caller,
+  }: Call<'getCampaignNumbers'>): Promise<Result<'getCampaignNumbers'>> {
+    const asked = { no: query.no, reasons: query.reasons === 'true' };
+    return found(await this.in(caller, (sql) => campaignNumbers(sql, caller.workspaceId, params.id, asked)));
+  }
+
+  @Operation('streamCampaign')
+  async stream({ params, caller, signal }: Call<'streamCampaign'>): Promise<AsyncGenerator<StreamEvent>> {
+    const read = () => this.in(caller, (sql) => campaignNumbers(sql, caller.workspaceId, params.id));
+    const first = found(await read());
+    return (async function* () {
+      let told = '';
+      for (let now: typeof first | null = first; now && !signal.aborted; now = await read()) {
+        const text = JSON.stringify(now);
+        if (text !== told) yield { event: 'numbers', data: now };
+        told = text;
+        if (['completed', 'cancelled', 'failed'].includes(now.state)) return;
+        await setTimeout(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      }
+    })();
+  }
+
+  private in<T>({ workspaceId }: { workspaceId: string }, work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.database.inWorkspace(workspaceId, work);
+  }
+}
+
+function found<T>(thing: T | null): T {
+  if (!thing) throw notFound('campaign');
+  return thing;
+}
+
+const who = async (sql: Sql, caller: KeyCaller | UserCaller): Promise<Who> => ({
+  name: await whoIs(sql, caller),
+  actor: caller.kind === 'user' ? `user:${caller.userId}` : `key:${caller.keyId}`,
+});

@@ -1,0 +1,433 @@
+/** Campaigns from draft to reconciled numbers, with their clock and the real bulk lane; the provider's answers are the test's. */
+import { loadConfig, useConfig } from '@carillon/config';
+import {
+  CampaignSave,
+  type Campaign,
+  type CampaignDefinition,
+  type CampaignNumbers,
+} from '@carillon/contracts';
+import { Database, ensurePartitions, newId } from '@carillon/database';
+import { PageDeliverer } from '@carillon/delivery-dispatcher';
+import { defineChannel, type Channel, type Outcome, type Outgoing } from '@carillon/delivery-rules';
+import { DeliveryHints, links, releasePages, SendContexts } from '@carillon/delivery-service';
+import type { Queues } from '@carillon/queue';
+import {
+  approveCampaign,
+  CampaignClock,
+  campaignNumbers,
+  cancelCampaign,
+  createCampaign,
+  pauseCampaign,
+  prepareCampaign,
+  resumeCampaign,
+  saveCampaign,
+  showCampaign,
+  startCampaign,
+} from './index.js';
+import { freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+
+let fresh: FreshDatabase;
+let owner: pg.Client;
+let database: Database;
+let contexts: SendContexts;
+let clock: CampaignClock;
+let sent: Outgoing<string>[];
+let answer: (message: Outgoing<string>) => Outcome;
+const workspaceId = newId();
+const { signal } = new AbortController();
+const PEOPLE = 300;
+const content = {
+  email: { subject: 'Spring', text: 'Hello {{ profile.externalId }} {{ unsubscribe_url }}' },
+};
+
+const channel = defineChannel<string>({
+  channel: 'email',
+  addresses: (r) => (r.email ? [{ address: r.email }] : []),
+  render: ({ content: said }) => ({ ok: true, rendered: said.email?.subject ?? '', warnings: [] }),
+  show: () => ({ channel: 'email' }),
+  providers: [
+    {
+      name: 'scripted',
+      title: 'Scripted',
+      docs: 'https://carillon.example',
+      settings: {} as never,
+      send: (batch) => {
+        sent.push(...batch);
+        return Promise.resolve(batch.map((m) => answer(m)));
+      },
+    },
+  ],
+  retry: { attempts: 3, windowMs: 3_600_000, backoffMs: 1000, maxBackoffMs: 1000 },
+  batchSize: 100,
+}) as Channel;
+const queues = { offer: () => Promise.resolve(true), send: () => Promise.resolve() } as unknown as Queues;
+
+beforeAll(async () => {
+  useConfig(loadConfig({ NODE_ENV: 'test' }));
+  fresh = await freshDatabase();
+  owner = new pg.Client({ connectionString: fresh.ownerUrl });
+  await owner.connect();
+  database = new Database({ url: fresh.appUrl, max: 8 });
+  contexts = new SendContexts({
+    links: links(),
+    inboxFor: () => ({ store: () => Promise.resolve([]), find: () => Promise.resolve(new Map()) }),
+    allowPrivateNetworks: false,
+  });
+  clock = new CampaignClock(database);
+  await ensurePartitions(database);
+  await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
+  await owner.query(
+    `INSERT INTO provider_accounts (id, workspace_id, channel, provider, name) VALUES ($1, $2, 'email', 'scripted', 'First')`,
+    [newId(), workspaceId],
+  );
+  await owner.query(
+    `INSERT INTO profiles (id, workspace_id, external_id, email, timezone)
+     SELECT gen_random_uuid(), $1, 'p' || n, 'p' || n || '@example.com', CASE n % 3 WHEN 0 THEN 'Asia/Tokyo' WHEN 1 THEN 'Europe/Berlin' END FROM generate_series(1, $2::int) AS n`,
+    [workspaceId, PEOPLE],
+  );
+  await owner.query(
+    `INSERT INTO audiences (id, workspace_id, key, name, kind, mentions) VALUES ($1, $3, 'everybody', 'Everybody', 'list', '{}'), ($2, $3, 'nobody', 'Nobody', 'list', '{}')`,
+    [newId(), newId(), workspaceId],
+  );
+  await owner.query(
+    `INSERT INTO audience_members (workspace_id, audience_id, profile_id, seq)
+     SELECT $1, a.id, p.id, row_number() OVER () FROM profiles p, audiences a WHERE a.key = 'everybody'`,
+    [workspaceId],
+  );
+}, 60_000);
+beforeEach(() => {
+  sent = [];
+  answer = () => ({ kind: 'accepted', providerMessageId: 'x', answer: {} });
+});
+afterAll(async () => {
+  await contexts.close();
+  await database.close();
+  await owner.end();
+  await fresh.drop();
+});
+
+const within = <T>(work: Parameters<typeof database.inWorkspace<T>>[1]) =>
+  database.inWorkspace(workspaceId, work);
+const write = (more: Partial<CampaignDefinition> = {}): Promise<Campaign> =>
+  within((sql) => createCampaign(sql, workspaceId, saved(more), { name: 'Ada', actor: 'user:a' }));
+const saved = (more: Partial<CampaignDefinition>) =>
+  CampaignSave.parse({
+    name: 'Spring',
+    definition: { audience: 'everybody', channels: ['email'], content, ...more },
+  });
+const prepared = (id: string) => within((sql) => prepareCampaign(sql, workspaceId, id, {}));
+const started = (id: string) => within((sql) => startCampaign(sql, workspaceId, id, {}));
+const shown = async (id: string) => (await within((sql) => showCampaign(sql, workspaceId, id)))!;
+const tick = async () => {
+  await owner.query("UPDATE campaigns SET due_at = now() WHERE due_at < now() + interval '5 seconds'");
+  return clock.tick();
+};
+const numbers = async (id: string, no?: number): Promise<CampaignNumbers> => {
+  const found = await within((sql) => campaignNumbers(sql, workspaceId, id, { no, reasons: true }));
+  const { targeted, pending, sent: out, suppressed, failed, cancelled, expired, unknown } = found!;
+  expect(pending + out + suppressed + failed + cancelled + expired + unknown).toBe(targeted);
+  return found!;
+};
+const aPageDeliverer = () =>
+  new PageDeliverer(
+    channel,
+    database,
+    queues,
+    contexts,
+    new DeliveryHints(database),
+    { render: (_, inputs) => Promise.resolve(inputs.map((input) => channel.render(input))) },
+    {
+      take: (_: unknown, __: unknown, want: number) => Promise.resolve({ granted: want, waitMs: 0 }),
+      report: () => Promise.resolve(),
+    } as never,
+    () => 0,
+  );
+/** Works pages as clock, queue and dispatcher would, at most so many. */
+const workPages = async (most = Infinity) => {
+  for (let n = 0; ;) {
+    await owner.query(`UPDATE runs SET next_release_at = NULL`);
+    await database.acrossWorkspaces((sql) => releasePages(sql, 'email'));
+    const { rows } = await owner.query<{ id: string }>(
+      `SELECT p.id FROM pages p JOIN runs r ON r.id = p.run_id WHERE p.state = 'released' AND r.state = 'running' ORDER BY p.no`,
+    );
+    if (rows.length === 0) return;
+    for (const { id } of rows) {
+      if (n >= most) return;
+      await aPageDeliverer().deliver(id, signal);
+      n += 1;
+    }
+  }
+};
+const toTheEnd = async (id: string) => {
+  await prepared(id);
+  await started(id);
+  await tick();
+  await workPages();
+  await tick();
+  return shown(id);
+};
+
+describe('a campaign', () => {
+  it('is prepared, started, sent once to everybody, and ends with numbers that add up', async () => {
+    const draft = await write();
+    expect(draft).toMatchObject({ state: 'draft', version: 1, runs: [] });
+    await expect(started(draft.id)).rejects.toThrow('prepare it');
+    const ready = await prepared(draft.id);
+    expect(ready).toMatchObject({ state: 'prepared', report: { audience: PEOPLE, findings: [] } });
+    expect(ready.report?.byZone).toEqual([
+      { zone: 'Asia/Tokyo', people: 100 },
+      { zone: 'Europe/Berlin', people: 100 },
+      { zone: 'UTC', people: 100 },
+    ]);
+    expect(await started(draft.id)).toMatchObject({ state: 'scheduled' });
+    // Two clocks at once.
+    await Promise.all([tick(), new CampaignClock(database).tick()]);
+    expect(await numbers(draft.id)).toMatchObject({ state: 'running', targeted: PEOPLE, pending: PEOPLE });
+    await workPages();
+    await tick();
+    expect(await shown(draft.id)).toMatchObject({
+      state: 'completed',
+      runs: [{ no: 1, state: 'completed', targeted: PEOPLE }],
+    });
+    expect(await numbers(draft.id)).toMatchObject({ sent: PEOPLE, pending: 0 });
+    expect(new Set(sent.map((m) => m.address)).size).toBe(PEOPLE);
+    expect(sent).toHaveLength(PEOPLE);
+  });
+
+  it('that would go wrong says so, and does not start', async () => {
+    const { id } = await write({
+      audience: 'nobody',
+      channels: ['email', 'sms'],
+      content: { email: { subject: 's', text: 'No way out' } },
+    });
+    const { state, report } = await prepared(id);
+    expect(state).toBe('draft');
+    expect(report?.findings.map((f) => f.code).sort()).toEqual([
+      'empty_audience',
+      'no_account',
+      'no_content',
+      'no_unsubscribe_link',
+    ]);
+    await expect(started(id)).rejects.toThrow('has not been prepared');
+    const missing = await prepared(
+      (await write({ audience: 'gone', content: undefined, template: 'gone' })).id,
+    );
+    expect(missing.report?.findings.map((f) => f.code)).toEqual(['unknown_template', 'unknown_audience']);
+  });
+
+  it('that was changed is a draft again, and a change of an older version is refused', async () => {
+    const { id } = await write();
+    await prepared(id);
+    const change = (ifVersion: number) =>
+      within((sql) =>
+        saveCampaign(
+          sql,
+          workspaceId,
+          id,
+          { ...saved({ rate: 5 }), ifVersion },
+          { name: 'Ada', actor: 'user:a' },
+        ),
+      );
+    expect(await change(1)).toMatchObject({ state: 'draft', version: 2, report: null });
+    await expect(change(1)).rejects.toThrow('at version 2, not 1');
+  });
+
+  it('is approved of by somebody else, where that is the policy', async () => {
+    const policy = (approvals: string) =>
+      owner.query(`UPDATE workspaces SET settings = settings || jsonb_build_object('approvals', $1::text)`, [
+        approvals,
+      ]);
+    await policy('another_person');
+    const { id } = await write();
+    await prepared(id);
+    const approve = (actor: string) =>
+      within((sql) => approveCampaign(sql, workspaceId, id, { comment: 'Fine' }, { name: 'Grace', actor }));
+    await expect(started(id)).rejects.toThrow('Somebody else has to approve');
+    await expect(approve('user:a')).rejects.toThrow('You wrote it');
+    expect(await approve('user:g')).toMatchObject({ approval: { by: 'Grace', comment: 'Fine' } });
+    expect(await prepared(id)).toMatchObject({ approval: null });
+    await approve('user:g');
+    expect(await started(id)).toMatchObject({ state: 'scheduled' });
+    await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+    await policy('none');
+  });
+
+  it('can be paused, resumed and cancelled at any moment; nobody is lost or gets it twice', async () => {
+    const { id } = await write({ rate: 20 });
+    await prepared(id);
+    await started(id);
+    await tick();
+    await workPages(3);
+    await within((sql) => pauseCampaign(sql, workspaceId, id, { reason: 'Wait' }));
+    await workPages();
+    expect(await numbers(id)).toMatchObject({ state: 'paused', sent: 60, pending: PEOPLE - 60 });
+    expect(await within((sql) => resumeCampaign(sql, workspaceId, id, {}))).toMatchObject({
+      state: 'running',
+    });
+    await workPages(2);
+    await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+    await workPages();
+    expect(await numbers(id)).toMatchObject({
+      state: 'cancelled',
+      sent: 100,
+      cancelled: PEOPLE - 100,
+      pending: 0,
+    });
+    expect(new Set(sent.map((m) => m.deliveryId)).size).toBe(100);
+    await expect(within((sql) => resumeCampaign(sql, workspaceId, id, {}))).rejects.toThrow('is cancelled');
+  });
+
+  it('goes out at each person’s own time', async () => {
+    const tomorrow = new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 10);
+    const { id } = await write({ start: { kind: 'local', date: tomorrow, time: '09:00' } });
+    await prepared(id);
+    await started(id);
+    await owner.query(`UPDATE campaigns SET due_at = now() WHERE id = $1`, [id]);
+    await clock.tick();
+    await workPages();
+    expect(sent).toHaveLength(0);
+    const { rows } = await owner.query<{ at: Date; people: number; zone: string }>(
+      `SELECT p.lease_until AS at, sum(p.hi - p.lo)::int AS people, min(coalesce(f.timezone, 'UTC')) AS zone
+         FROM pages p JOIN campaign_parts c ON c.run_id = p.run_id JOIN run_members m ON m.run_id = p.run_id AND m.seq = p.lo JOIN profiles f ON f.id = m.profile_id
+        WHERE c.campaign_id = $1 GROUP BY 1 ORDER BY 1`,
+      [id],
+    );
+    expect(rows.map((r) => [r.zone, r.people])).toEqual([
+      ['Asia/Tokyo', 100],
+      ['Europe/Berlin', 100],
+      ['UTC', 100],
+    ]);
+    expect(rows[0]?.at).toEqual(new Date(`${tomorrow}T00:00:00Z`));
+    expect(rows[2]?.at).toEqual(new Date(`${tomorrow}T09:00:00Z`));
+    // As if Tokyo's morning had come.
+    await owner.query(`UPDATE pages SET lease_until = now() WHERE lease_until = $1`, [rows[0]?.at]);
+    await workPages();
+    expect(await numbers(id)).toMatchObject({ state: 'running', sent: 100, pending: 200 });
+    await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+  });
+
+  it('goes out in waves; who is beyond the last of them gets nothing', async () => {
+    const wave = async (waves: CampaignDefinition['waves']) => {
+      const { id } = await write({ waves });
+      await prepared(id);
+      await started(id);
+      await tick();
+      await workPages();
+      const first = await numbers(id);
+      await owner.query(`UPDATE pages SET lease_until = now() WHERE state = 'open' AND lease_until > now()`);
+      await workPages();
+      await tick();
+      return [first.sent, (await numbers(id)).sent, (await numbers(id)).targeted];
+    };
+    expect(await wave({ sizes: [10, 90], unit: 'percent', every: '1h' })).toEqual([30, 300, 300]);
+    expect(await wave({ sizes: [50, 20], unit: 'people', every: '1h' })).toEqual([50, 70, 70]);
+    const { rows } = await owner.query(
+      `SELECT profile_id FROM deliveries WHERE source = 'campaign' GROUP BY message_id, profile_id HAVING count(*) > 1`,
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('gives each person one variant, the same in every run', async () => {
+    const variants = [
+      { name: 'a', weight: 50, content: { email: { subject: 'A', text: '{{ unsubscribe_url }}' } } },
+      { name: 'b', weight: 30, content: { email: { subject: 'B', text: '{{ unsubscribe_url }}' } } },
+      { name: 'none', weight: 20, content: { email: { subject: 'C', text: '{{ unsubscribe_url }}' } } },
+    ];
+    const { id } = await write({
+      content: undefined,
+      variants,
+      start: { kind: 'recurring', rule: 'FREQ=DAILY', from: '2026-01-01T09:00', zone: 'Europe/Berlin' },
+    });
+    await prepared(id);
+    await started(id);
+    const once = async () => {
+      sent = [];
+      await owner.query(`UPDATE campaigns SET due_at = now() WHERE id = $1`, [id]);
+      await clock.tick();
+      await workPages();
+      await tick();
+      return new Map(sent.map((m) => [m.address, m.rendered]));
+    };
+    const first = await once();
+    const after = await shown(id);
+    expect(after).toMatchObject({ state: 'scheduled', runs: [{ no: 1, state: 'completed' }] });
+    expect(new Date(after.startsAt!).getTime()).toBeGreaterThan(Date.now());
+    expect(first.size).toBe(PEOPLE);
+    const count = (name: string) => [...first.values()].filter((said) => said === name).length;
+    expect(count('A')).toBeGreaterThan(110);
+    expect(count('B')).toBeGreaterThan(55);
+    expect(count('C')).toBeGreaterThan(30);
+    expect(await once()).toEqual(first);
+    expect(await numbers(id, 1)).toMatchObject({ sent: PEOPLE });
+    expect((await numbers(id, 2)).parts.map((p) => p.variant)).toEqual(['a', 'b', 'none']);
+    await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+  });
+
+  it('tells why some did not get it', async () => {
+    answer = (m) =>
+      m.address === 'p1@example.com'
+        ? { kind: 'rejected', reason: 'recipient_unknown', answer: {} }
+        : { kind: 'accepted', providerMessageId: 'x', answer: {} };
+    await owner.query(
+      `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES ($1, 'email', 'p2@example.com', 'complained', 'spec')`,
+      [workspaceId],
+    );
+    const { id } = await write();
+    expect(await toTheEnd(id)).toMatchObject({ state: 'completed' });
+    const said = await numbers(id);
+    expect(said).toMatchObject({ sent: PEOPLE - 2, failed: 1, suppressed: 1 });
+    expect(said.reasons).toEqual(
+      expect.arrayContaining([
+        { status: 'failed', reason: 'recipient_unknown', count: 1 },
+        { status: 'suppressed', reason: 'complained', count: 1 },
+      ]),
+    );
+  });
+
+  it('pauses by itself when too much goes wrong, and goes on when somebody says so', async () => {
+    answer = () => ({ kind: 'rejected', reason: 'content_refused', answer: {} });
+    const { id } = await write({
+      rate: 20,
+      stopWhen: { failedPercent: 30, complainedPercent: 1, after: 40 },
+    });
+    await prepared(id);
+    await started(id);
+    await tick();
+    await workPages(1);
+    await tick();
+    expect(await shown(id)).toMatchObject({ state: 'running' });
+    await workPages(1);
+    await tick();
+    const paused = await shown(id);
+    expect(paused).toMatchObject({
+      state: 'paused',
+      reason: expect.stringContaining('of 40 handed over 40 failed'),
+    });
+    await workPages();
+    expect(await numbers(id)).toMatchObject({ failed: 40, pending: PEOPLE - 40 });
+    answer = () => ({ kind: 'accepted', providerMessageId: 'x', answer: {} });
+    await within((sql) => resumeCampaign(sql, workspaceId, id, {}));
+    await workPages();
+    await tick();
+    // One of them is suppressed since the test before.
+    expect(await numbers(id)).toMatchObject({ state: 'completed', failed: 40, pending: 0 });
+  });
+
+  it('whose template went meanwhile fails with a sentence', async () => {
+    const { id } = await write();
+    await prepared(id);
+    await started(id);
+    await owner.query(
+      `UPDATE campaigns SET definition = (definition || '{"template": "gone"}'::jsonb) - 'content'::text WHERE id = $1`,
+      [id],
+    );
+    await tick();
+    expect(await shown(id)).toMatchObject({
+      state: 'failed',
+      reason: 'There is no template “gone” in that version. (/template)',
+      runs: [],
+    });
+  });
+});

@@ -1,0 +1,243 @@
+/**
+ * Preparing: what a campaign would do if it started now. Counts its audience, takes its templates as they stand, and looks
+ * for what would go wrong. An error keeps it from starting; the same look is taken again when it starts by itself.
+ */
+import { asAWhole, audienceByKey, previewAudience } from '@carillon/audience-service';
+import type {
+  CampaignDefinition,
+  CampaignFinding,
+  CampaignReport,
+  Channel,
+  ContentByChannel,
+} from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import { checkContent, usableAccounts } from '@carillon/delivery-service';
+import { durationMs, nextOccurrence, recurrenceFault } from '@carillon/scheduling-rules';
+import { ProblemException } from '@carillon/server';
+import { definitionOf, peopleOf } from './campaign-audience.js';
+
+const PREPARE_MS = 55_000;
+
+interface TemplateVersionRow {
+  key: string;
+  id: string;
+  version: number;
+  content: ContentByChannel;
+  locales: Record<string, ContentByChannel>;
+  variables: { name: string; required: boolean }[];
+}
+/** What one variant, or the whole campaign, says. */
+export interface Said {
+  variant: string | null;
+  template: { key: string; id: string; version: number } | null;
+  content: ContentByChannel | null;
+  data: Record<string, unknown>;
+}
+
+/**
+ * Takes templates as they stand now, or in the versions that were prepared. Reports what is missing.
+ * @param prepared versions by variant
+ */
+export async function saidBy(
+  sql: Sql,
+  workspaceId: string,
+  definition: CampaignDefinition,
+  prepared: CampaignReport['templates'] = [],
+): Promise<{ said: Said[]; findings: CampaignFinding[] }> {
+  const findings: CampaignFinding[] = [];
+  const add = (level: CampaignFinding['level'], code: string, at: string, message: string) =>
+    findings.push({ level, code, at, message });
+  const voices =
+    definition.variants.length > 0
+      ? definition.variants.map((v, n) => ({ ...v, at: `/variants/${n}` }))
+      : [{ name: null, template: undefined, content: undefined, data: undefined, at: '' }];
+  const said: Said[] = [];
+  for (const voice of voices) {
+    const own = voice.template !== undefined || voice.content !== undefined;
+    const { template: ref, content = null } = own ? voice : definition;
+    const at = own ? voice.at : '';
+    const data = { ...definition.data, ...voice.data };
+    const version = prepared.find((t) => t.variant === voice.name)?.version;
+    const found = ref === undefined ? null : await templateAt(sql, workspaceId, ref, version);
+    if (ref !== undefined && !found) {
+      const key = typeof ref === 'string' ? ref : ref.key;
+      add('error', 'unknown_template', `${at}/template`, `There is no template “${key}” in that version.`);
+      continue;
+    }
+    const texts = found ? [found.content, ...Object.values(found.locales)] : [content ?? {}];
+    for (const channel of definition.channels) {
+      if (!texts[0]?.[channel])
+        add(
+          'error',
+          'no_content',
+          at + (found ? '/template' : '/content'),
+          `It says nothing for ${channel}.`,
+        );
+      else if (channel === 'email' && definition.class === 'marketing')
+        texts.forEach(({ email }) => {
+          if (email && !/(unsubscribe|preferences)_url/.test(JSON.stringify(email)))
+            add(
+              'error',
+              'no_unsubscribe_link',
+              at + (found ? '/template' : '/content/email'),
+              'Marketing by email needs a way out: put {{ unsubscribe_url }} or {{ preferences_url }} into it.',
+            );
+        });
+    }
+    for (const { name, required } of found?.variables ?? []) {
+      const [top = ''] = name.split('.');
+      if (
+        required &&
+        !['profile', 'unsubscribe_url', 'preferences_url'].includes(top) &&
+        data[top] === undefined
+      )
+        add('error', 'missing_variable', `${at}/data`, `The template needs “${top}”: give it in data.`);
+    }
+    const checked = !found && content ? await checkContent(content, data) : null;
+    for (const { pointer, message } of checked?.errors ?? [])
+      add('error', 'content', at + pointer, `${message.charAt(0).toUpperCase()}${message.slice(1)}.`);
+    said.push({
+      variant: voice.name,
+      template: found && { key: found.key, id: found.id, version: found.version },
+      content: checked?.content ?? null,
+      data,
+    });
+  }
+  return { said, findings };
+}
+
+async function templateAt(
+  sql: Sql,
+  workspaceId: string,
+  ref: string | { key: string; version?: number | undefined },
+  prepared: number | undefined,
+): Promise<TemplateVersionRow | null> {
+  const { key, version = prepared } = typeof ref === 'string' ? { key: ref } : ref;
+  const [row] = await sql.query<TemplateVersionRow>(
+    `SELECT t.key, t.id, v.version, v.content, v.locales, v.variables FROM templates t
+       JOIN template_versions v ON v.workspace_id = $1 AND v.template_id = t.id AND v.version = coalesce($3::int, t.version)
+      WHERE t.workspace_id = $1 AND t.key = $2 AND t.archived_at IS NULL`,
+    [workspaceId, key, version ?? null],
+  );
+  return row ?? null;
+}
+
+/** When it begins, if it is started now; null when its rule has no time left. */
+export function startsAt({ start }: CampaignDefinition, now: Date): Date | null {
+  switch (start.kind) {
+    case 'now':
+      return now;
+    case 'at':
+      return new Date(Math.max(now.getTime(), Date.parse(start.at)));
+    case 'local': {
+      // The day begins earliest fourteen hours ahead of UTC.
+      const first = Date.parse(`${start.date}T${start.time}:00Z`) - 14 * 3_600_000;
+      return new Date(Math.max(now.getTime(), first));
+    }
+    case 'recurring':
+      return nextOccurrence(start, new Date(now.getTime() - 1));
+  }
+}
+
+export async function prepare(
+  sql: Sql,
+  workspaceId: string,
+  campaign: { version: number; definition: CampaignDefinition },
+  now: Date,
+): Promise<CampaignReport> {
+  const { definition } = campaign;
+  const { said, findings } = await saidBy(sql, workspaceId, definition);
+  const add = (level: CampaignFinding['level'], code: string, at: string, message: string) =>
+    findings.push({ level, code, at, message });
+  for (const channel of definition.channels) await checkAccounts(sql, workspaceId, channel, add);
+  const { start } = definition;
+  const fault = start.kind === 'recurring' ? recurrenceFault(start) : null;
+  if (fault) add('error', 'bad_rule', '/start/rule', `The rule ${fault}.`);
+  const begins = fault ? null : startsAt(definition, now);
+  if (!fault && !begins) add('error', 'no_occurrence', '/start/rule', 'The rule has no time left.');
+  if (start.kind === 'at' && Date.parse(start.at) < now.getTime())
+    add('warning', 'past_start', '/start/at', 'That time is over: it would start at once.');
+
+  const counted = await count(sql, workspaceId, definition, add);
+  if (counted.audience === 0 && !findings.some((f) => f.at === '/audience'))
+    add('error', 'empty_audience', '/audience', 'There is nobody in it.');
+  return {
+    version: campaign.version,
+    at: now.toISOString(),
+    findings,
+    ...counted,
+    templates: said.flatMap(({ variant, template }) =>
+      template ? [{ variant, key: template.key, version: template.version }] : [],
+    ),
+    startsAt: begins?.toISOString() ?? null,
+    endsAt: begins && endOf(definition, begins, counted.audience),
+  };
+}
+
+async function checkAccounts(
+  sql: Sql,
+  workspaceId: string,
+  channel: Channel,
+  add: (level: CampaignFinding['level'], code: string, at: string, message: string) => void,
+): Promise<void> {
+  const accounts = await usableAccounts(sql, workspaceId, channel);
+  if (accounts.length === 0)
+    add('error', 'no_account', '/channels', `There is no provider account for ${channel}.`);
+  else if (accounts.every((a) => a.paused))
+    add(
+      'warning',
+      'accounts_paused',
+      '/channels',
+      `All provider accounts for ${channel} are paused: it would wait.`,
+    );
+}
+
+async function count(
+  sql: Sql,
+  workspaceId: string,
+  definition: CampaignDefinition,
+  add: (level: CampaignFinding['level'], code: string, at: string, message: string) => void,
+): Promise<Pick<CampaignReport, 'audience' | 'byZone' | 'byChannel'>> {
+  const none = { audience: 0, byZone: [], byChannel: [] };
+  for (const [at, key] of namedIn(definition)) {
+    const audience = await audienceByKey(sql, workspaceId, key);
+    if (audience && !audience.archivedAt) continue;
+    add('error', 'unknown_audience', at, `There is no audience “${key}”.`);
+    return none;
+  }
+  try {
+    await asAWhole(sql, PREPARE_MS);
+    const people = await peopleOf(sql, workspaceId, definition);
+    const w = `$${people.params.length + 1}::uuid`;
+    const zones = await sql.query<{ zone: string; people: number }>(
+      `SELECT coalesce(p.timezone, p.phone_zone, (SELECT settings->>'timezone' FROM workspaces WHERE id = ${w}), 'UTC') AS zone, count(*) AS people
+         FROM (${people.text}) AS c JOIN profiles p ON p.workspace_id = ${w} AND p.id = c.profile_id GROUP BY 1 ORDER BY 2 DESC, 1`,
+      [...people.params, workspaceId],
+    );
+    const rule = typeof definition.audience === 'string' ? definitionOf(definition) : null;
+    const reach = rule ? (await previewAudience(sql, workspaceId, rule)).reach : [];
+    return {
+      audience: zones.reduce((sum, z) => sum + z.people, 0),
+      byZone: zones.slice(0, 100),
+      byChannel: reach.filter((r) => definition.channels.includes(r.channel)),
+    };
+  } catch (error) {
+    // An audience that is not there, or that costs too much, is something to mend, not a failure of the call.
+    if (!(error instanceof ProblemException)) throw error;
+    add('error', 'audience', '/audience', error.message);
+    return none;
+  }
+}
+
+const namedIn = ({ audience, exclude }: CampaignDefinition): [pointer: string, key: string][] => [
+  ...(typeof audience === 'string' ? [['/audience', audience] as [string, string]] : []),
+  ...exclude.map((key, n): [string, string] => [`/exclude/${n}`, key]),
+];
+
+function endOf({ waves, rate, start }: CampaignDefinition, begins: Date, people: number): string {
+  const spread =
+    (waves ? (waves.sizes.length - 1) * durationMs(waves.every) : 0) +
+    (start.kind === 'local' ? 26 * 3_600_000 : 0);
+  const last = waves ? people / waves.sizes.length : people;
+  return new Date(begins.getTime() + spread + (rate ? (last / rate) * 1000 : 0)).toISOString();
+}

@@ -1,0 +1,123 @@
+/**
+ * A campaign's run: its audience is frozen into mailings of the bulk lane, one per channel and variant, all of it in one
+ * transaction with the campaign's own row. So a run exists with all its people or not at all, and a crash changes nothing
+ * twice. From there on pages, gate, dispatchers and log are those of every mailing.
+ */
+import { asAWhole } from '@carillon/audience-service';
+import type { CampaignDefinition } from '@carillon/contracts';
+import { idInSeries, type Sql } from '@carillon/database';
+import { changeRun, planRun, type PlannedRun } from '@carillon/delivery-service';
+import { durationMs } from '@carillon/scheduling-rules';
+import { membersOf, peopleOf, sharesOf } from './campaign-audience.js';
+import { moveCampaign, type CampaignRow } from './campaign-rows.js';
+import { saidBy } from './prepare-campaign.js';
+
+/** Freezing a million people is one statement. */
+const FREEZE_MS = 600_000;
+
+/** How soon the clock looks again whether a run is over. */
+export const WATCH_MS = 1000;
+
+/** What keeps it from running, in a sentence. */
+export class CannotRun extends Error {}
+
+/** @throws CannotRun when something is missing by now */
+export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRow, now: Date): Promise<void> {
+  const { definition } = campaign;
+  const { said, findings } = await saidBy(sql, workspaceId, definition, campaign.report?.templates);
+  const fault = findings.find((f) => f.level === 'error');
+  if (fault) throw new CannotRun(`${fault.message} (${fault.at})`);
+  const no = campaign.runNo + 1;
+  await sql.execute(
+    `INSERT INTO campaign_runs (workspace_id, campaign_id, no, state, definition) VALUES ($1, $2, $3, 'running', $4)`,
+    [workspaceId, campaign.id, no, JSON.stringify({ ...definition, said })],
+  );
+  await asAWhole(sql, FREEZE_MS);
+  const people = await peopleOf(sql, workspaceId, definition);
+  const shares = sharesOf(definition.variants.map((v) => v.weight));
+  let targeted = 0;
+  for (const [n, voice] of said.entries()) {
+    const share = voice.variant === null ? null : shares[n]!;
+    if (share && share.from === share.to) continue;
+    for (const channel of definition.channels) {
+      const query = await membersOf(sql, workspaceId, definition, people, {
+        salt: campaign.id,
+        share,
+        startsAt: now,
+      });
+      const run = await planRun(sql, workspaceId, {
+        source: { kind: 'campaign', id: campaign.id },
+        channel,
+        messageClass: definition.class,
+        ...optional(definition),
+        ...(voice.template ? { template: voice.template } : { content: voice.content! }),
+        data: voice.data,
+        plannedAt: now,
+        ...(definition.sendWithin
+          ? { expiresAt: new Date(now.getTime() + durationMs(definition.sendWithin)) }
+          : {}),
+        audience: { query },
+      });
+      targeted += run.members;
+      await enter(sql, workspaceId, { campaign, no, channel, variant: voice.variant }, run);
+    }
+  }
+  if (targeted === 0) throw new CannotRun('There is nobody in its audience.');
+  await sql.execute(
+    `UPDATE campaign_runs SET targeted = $4 WHERE workspace_id = $1 AND campaign_id = $2 AND no = $3`,
+    [workspaceId, campaign.id, no, targeted],
+  );
+  await sql.execute('UPDATE campaigns SET run_no = $3 WHERE workspace_id = $1 AND id = $2', [
+    workspaceId,
+    campaign.id,
+    no,
+  ]);
+  await moveCampaign(sql, workspaceId, campaign.id, { state: 'running', dueMs: WATCH_MS });
+}
+
+const optional = ({ topic, replyTo, rate }: CampaignDefinition) => ({
+  ...(topic ? { topic } : {}),
+  ...(replyTo ? { options: { replyTo } } : {}),
+  ...(rate ? { rate } : {}),
+});
+
+async function enter(
+  sql: Sql,
+  workspaceId: string,
+  part: { campaign: CampaignRow; no: number; channel: string; variant: string | null },
+  run: PlannedRun,
+): Promise<void> {
+  await sql.execute(
+    `INSERT INTO campaign_parts (workspace_id, campaign_id, no, run_id, channel, variant) VALUES ($1, $2, $3, $4, $5, $6)`,
+    [workspaceId, part.campaign.id, part.no, run.id, part.channel, part.variant],
+  );
+  await changeRun(sql, workspaceId, run.id, 'start');
+}
+
+export interface Part {
+  runId: string;
+  channel: CampaignDefinition['channels'][number];
+  variant: string | null;
+  state: string;
+  pausedReason: string | null;
+  members: number;
+  messageId: string;
+  day: string;
+  ended: boolean;
+}
+
+/** The mailings of a run. */
+export const partsOf = (sql: Sql, workspaceId: string, id: string, no: number): Promise<Part[]> =>
+  sql.query<Part>(
+    `SELECT p.run_id AS "runId", p.channel, p.variant, r.state, r.paused_reason AS "pausedReason", r.members, r.message_id AS "messageId", r.day::text AS day,
+            r.state IN ('completed', 'cancelled') AS ended
+       FROM campaign_parts p JOIN runs r ON r.workspace_id = $1 AND r.id = p.run_id
+      WHERE p.workspace_id = $1 AND p.campaign_id = $2 AND p.no = $3 ORDER BY p.channel, p.variant`,
+    [workspaceId, id, no],
+  );
+
+/** The first and the last id of its deliveries: they are one range of the log. */
+export const rangeOf = ({ messageId, members }: Pick<Part, 'messageId' | 'members'>): [string, string] => [
+  idInSeries(messageId, 1),
+  idInSeries(messageId, Math.max(1, members)),
+];

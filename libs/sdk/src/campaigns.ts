@@ -1,0 +1,117 @@
+/** Campaigns: written, prepared, started, watched. */
+import type {
+  BodyInputOf,
+  Campaign,
+  CampaignNumbers,
+  CampaignProofs,
+  CampaignState,
+} from '@carillon/contracts';
+import { List } from './pages.js';
+import { sleep, type CallOptions, type Requests } from './requests.js';
+import type { Paging } from './resources.js';
+
+/** `ifVersion`: refused when somebody else has changed it since. */
+export type CampaignStepInput = BodyInputOf<'startCampaign'>;
+
+export class Campaigns {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** The newest first. */
+  list(query: Paging & { state?: CampaignState } = {}, options?: CallOptions): List<Campaign> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) => this.requests.call('listCampaigns', { query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
+  }
+
+  /** Writes a draft. */
+  create(campaign: BodyInputOf<'createCampaign'>, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('createCampaign', { body: campaign, options });
+  }
+
+  get(id: string, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('getCampaign', { params: { id }, options });
+  }
+
+  /** Changes one that has not begun; it becomes a draft again. */
+  save(id: string, campaign: BodyInputOf<'saveCampaign'>, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('saveCampaign', { params: { id }, body: campaign, options });
+  }
+
+  /** Counts its audience and looks for what would go wrong: see `report`. */
+  prepare(id: string, step: CampaignStepInput = {}, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('prepareCampaign', { params: { id }, body: step, options });
+  }
+
+  /** Starts it, or schedules it for its time. It must have been prepared. */
+  start(id: string, step: CampaignStepInput = {}, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('startCampaign', { params: { id }, body: step, options });
+  }
+
+  /** What is leaving leaves; nothing else does. */
+  pause(id: string, step: CampaignStepInput = {}, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('pauseCampaign', { params: { id }, body: step, options });
+  }
+
+  resume(id: string, step: CampaignStepInput = {}, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('resumeCampaign', { params: { id }, body: step, options });
+  }
+
+  /** Ends it: nobody else gets it. */
+  cancel(id: string, step: CampaignStepInput = {}, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('cancelCampaign', { params: { id }, body: step, options });
+  }
+
+  /** Of one that was prepared. Nobody approves of their own. */
+  approve(
+    id: string,
+    approval: BodyInputOf<'approveCampaign'> = {},
+    options?: CallOptions,
+  ): Promise<Campaign> {
+    return this.requests.call('approveCampaign', { params: { id }, body: approval, options });
+  }
+
+  /** Sends what it says to a few people to look at; counts for nothing. */
+  prove(id: string, profiles: readonly string[], options?: CallOptions): Promise<CampaignProofs> {
+    return this.requests.call('proveCampaign', {
+      params: { id },
+      body: { profiles: [...profiles] },
+      options,
+    });
+  }
+
+  /** A new draft that says the same. */
+  clone(id: string, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('cloneCampaign', { params: { id }, options });
+  }
+
+  /** targeted = pending + sent + suppressed + failed + cancelled + expired + unknown, at every instant. */
+  numbers(
+    id: string,
+    query: { no?: number; reasons?: boolean } = {},
+    options?: CallOptions,
+  ): Promise<CampaignNumbers> {
+    const { no, reasons } = query;
+    return this.requests.call('getCampaignNumbers', {
+      params: { id },
+      query: { no, ...(reasons ? { reasons: 'true' as const } : {}) },
+      options,
+    });
+  }
+
+  /** Its numbers while they change, until it is over. */
+  async *watch(id: string, options?: CallOptions): AsyncGenerator<CampaignNumbers, void, undefined> {
+    let told = '';
+    for (;;) {
+      const now = await this.numbers(id, {}, options);
+      const text = JSON.stringify(now);
+      if (text !== told) yield now;
+      told = text;
+      if (now.state === 'completed' || now.state === 'cancelled' || now.state === 'failed') return;
+      await sleep(1000, options?.signal);
+    }
+  }
+}
