@@ -10,6 +10,11 @@ export type AuditAction =
   | 'consent-policy.changed'
   | 'gate.changed'
   | 'caps.reset'
+  | 'campaign.started'
+  | 'campaign.paused'
+  | 'campaign.resumed'
+  | 'campaign.cancelled'
+  | 'campaign.approved'
   | 'import.started';
 
 /**

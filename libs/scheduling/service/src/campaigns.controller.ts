@@ -1,4 +1,5 @@
 /** Campaigns over HTTP. */
+import { audit } from '@carillon/audience-service';
 import { Database, type Sql } from '@carillon/database';
 import { Acceptance, whoIs } from '@carillon/delivery-service';
 import {
@@ -84,22 +85,34 @@ export class CampaignsController {
 
   @Operation('startCampaign')
   start({ params, body, caller }: Call<'startCampaign'>): Promise<Result<'startCampaign'>> {
-    return this.in(caller, (sql) => startCampaign(sql, caller.workspaceId, params.id, body));
+    return this.in(caller, async (sql) => {
+      await audit(sql, caller, 'campaign.started', params.id);
+      return startCampaign(sql, caller.workspaceId, params.id, body);
+    });
   }
 
   @Operation('pauseCampaign')
   pause({ params, body, caller }: Call<'pauseCampaign'>): Promise<Result<'pauseCampaign'>> {
-    return this.in(caller, (sql) => pauseCampaign(sql, caller.workspaceId, params.id, body));
+    return this.in(caller, async (sql) => {
+      await audit(sql, caller, 'campaign.paused', params.id);
+      return pauseCampaign(sql, caller.workspaceId, params.id, body);
+    });
   }
 
   @Operation('resumeCampaign')
   resume({ params, body, caller }: Call<'resumeCampaign'>): Promise<Result<'resumeCampaign'>> {
-    return this.in(caller, (sql) => resumeCampaign(sql, caller.workspaceId, params.id, body));
+    return this.in(caller, async (sql) => {
+      await audit(sql, caller, 'campaign.resumed', params.id);
+      return resumeCampaign(sql, caller.workspaceId, params.id, body);
+    });
   }
 
   @Operation('cancelCampaign')
   cancel({ params, body, caller }: Call<'cancelCampaign'>): Promise<Result<'cancelCampaign'>> {
-    return this.in(caller, (sql) => cancelCampaign(sql, caller.workspaceId, params.id, body));
+    return this.in(caller, async (sql) => {
+      await audit(sql, caller, 'campaign.cancelled', params.id);
+      return cancelCampaign(sql, caller.workspaceId, params.id, body);
+    });
   }
 
   @Operation('cloneCampaign')
@@ -111,9 +124,10 @@ export class CampaignsController {
 
   @Operation('approveCampaign')
   approve({ params, body, caller }: Call<'approveCampaign'>): Promise<Result<'approveCampaign'>> {
-    return this.in(caller, async (sql) =>
-      approveCampaign(sql, caller.workspaceId, params.id, body, await who(sql, caller)),
-    );
+    return this.in(caller, async (sql) => {
+      await audit(sql, caller, 'campaign.approved', params.id);
+      return approveCampaign(sql, caller.workspaceId, params.id, body, await who(sql, caller));
+    });
   }
 
   @Operation('proveCampaign')
