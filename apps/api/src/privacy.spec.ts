@@ -205,6 +205,30 @@ describe('a person', () => {
     ]);
   });
 
+  it('leaves a record that cannot be changed unseen', async () => {
+    const verify = () =>
+      make<{ intact: boolean; lines: number; brokenAt: number | null; head: { seq: number } }>(
+        'verifyAudit',
+        {},
+      );
+    for (const externalId of ['v1', 'v2', 'v3']) {
+      await make('upsertProfile', { params: { externalId }, body: { locale: 'en' } });
+      await make('erasePerson', { body: { externalId } });
+    }
+    const before = await verify();
+    expect(before).toMatchObject({ intact: true, brokenAt: null });
+    expect(before.head.seq).toBe(before.lines);
+    const seq = before.lines - 1;
+    const change = (text: string) => at.owner.query(text, [at.here.id, seq]);
+    await change(`UPDATE audit_log SET by = 'user:somebody else' WHERE workspace_id = $1 AND seq = $2`);
+    expect(await verify()).toMatchObject({ intact: false, brokenAt: seq });
+    await change('DELETE FROM audit_log WHERE workspace_id = $1 AND seq = $2');
+    expect(await verify()).toMatchObject({ intact: false, brokenAt: seq + 1 });
+    await change('DELETE FROM audit_log WHERE workspace_id = $1 AND seq > $2');
+    // Cut off at its end: told by the head that somebody kept.
+    expect(await verify()).toMatchObject({ intact: true, head: { seq: seq - 1 } });
+  });
+
   it('is not erased by half while something is leaving', async () => {
     const params = { externalId: 'busy' };
     await make('upsertProfile', { params, body: { email: 'busy@example.com' } });

@@ -20,6 +20,7 @@ import { explain } from './commands/explain.js';
 import { failures, redrive } from './commands/failures.js';
 import { accounts } from './commands/accounts.js';
 import { audience } from './commands/audience.js';
+import { audit } from './commands/audit.js';
 import { campaign } from './commands/campaign.js';
 import { gate } from './commands/gate.js';
 import { importFile } from './commands/import.js';
@@ -117,6 +118,7 @@ function program(context: Context): Command {
     profiles,
     importFile,
     audience,
+    audit,
     campaign,
     track,
     templates,

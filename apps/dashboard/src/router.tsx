@@ -3,6 +3,7 @@
  * (`?status=failed,unknown`), so that people can write and share them.
  */
 import type { QueryClient } from '@tanstack/react-query';
+import { suppressionReasons, type SuppressionReason } from '@carillon/contracts';
 import {
   createRootRouteWithContext,
   createRoute,
@@ -183,6 +184,21 @@ const imports = createRoute({
   path: '/imports',
   component: lazyRouteComponent(() => import('./pages/imports/Imports.js'), 'Imports'),
 });
+const topics = createRoute({
+  getParentRoute: () => app,
+  path: '/topics',
+  component: lazyRouteComponent(() => import('./pages/topics/Topics.js'), 'Topics'),
+});
+const suppression = createRoute({
+  getParentRoute: () => app,
+  path: '/suppression',
+  validateSearch: (search: Words): { search?: string; reason?: SuppressionReason; cursor?: string } => ({
+    search: word(search.search),
+    reason: suppressionReasons.find((reason) => reason === search.reason),
+    cursor: word(search.cursor),
+  }),
+  component: lazyRouteComponent(() => import('./pages/suppression/Suppression.js'), 'Suppression'),
+});
 const webhooks = createRoute({
   getParentRoute: () => app,
   path: '/webhooks',
@@ -233,6 +249,8 @@ const routeTree = root.addChildren([
     newCampaign,
     campaign,
     imports,
+    topics,
+    suppression,
     webhooks,
     webhook,
     gate,

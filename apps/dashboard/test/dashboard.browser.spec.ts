@@ -98,6 +98,33 @@ describe('audiences', () => {
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.getByText('It was so 1 times.').waitFor();
   });
+  it('take sequences, the first of events, an order and a limit', async () => {
+    await open('/audiences/new');
+    await page.getByLabel('Name').fill('Cancelled soon');
+    await page.getByRole('button', { name: 'Remove this condition' }).click();
+    await page.getByRole('button', { name: 'Condition', exact: true }).click();
+    await page.getByRole('menuitem', { name: 'Event' }).click();
+    await page.getByRole('combobox', { name: 'Event' }).fill('order.placed');
+    await page.keyboard.press('Tab');
+    await page.getByRole('combobox', { name: 'Which of them' }).click();
+    await page.getByRole('option', { name: 'followed by …' }).click();
+    await page.getByRole('combobox', { name: 'Event that follows' }).fill('order.cancelled');
+    await page.keyboard.press('Tab');
+    await page.getByRole('button', { name: 'Order', exact: true }).click();
+    await page.getByLabel('At most', { exact: true }).fill('500');
+    await page.keyboard.press('Tab');
+    await page.getByRole('button', { name: 'Create audience' }).click();
+    await page.getByRole('heading', { name: 'Cancelled soon', level: 1 }).waitFor();
+    expect(server.writes.find(({ operation }) => operation === 'saveAudience')?.body).toMatchObject({
+      definition: {
+        where: {
+          and: [{ event: 'order.placed', within: '30d', then: { event: 'order.cancelled', within: '7d' } }],
+        },
+        order: [{ by: { activity: 'lastSeenAt' }, direction: 'descending' }],
+        limit: 500,
+      },
+    });
+  });
   it('show a rule of somebody who may not change it', async () => {
     await open('/audiences/active-pros', 'viewer');
     await page.getByRole('heading', { name: 'Active pros', level: 1 }).waitFor();
@@ -127,6 +154,82 @@ describe('imports', () => {
       name: 'crm.csv',
       mapping: { externalId: 'Kundennr', email: 'E-Mail', attributes: { firstName: 'First name' } },
     });
+  });
+});
+
+describe('suppression', () => {
+  it('is searched, added to, and released by domain and dates after it was counted', async () => {
+    await open('/suppression');
+    const list = page.getByRole('table', { name: 'Suppressions' });
+    await list.getByText('gone@example.com').waitFor();
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByLabel('Addresses').fill('a@example.com\n@spam.example\n');
+    await page.getByRole('button', { name: 'Add 2' }).click();
+    await page.getByText('2 added.').waitFor();
+    await page.getByRole('button', { name: 'Release many' }).click();
+    await page.getByLabel('Domain').fill('@example.com');
+    await page.getByLabel('Added until').fill('2026-03-31');
+    await page.getByRole('button', { name: 'Count', exact: true }).click();
+    await page.getByText('214 match').waitFor();
+    await page.getByRole('button', { name: 'Release 214' }).click();
+    await page.getByText('214 released.').waitFor();
+    expect(
+      server.writes.filter(({ operation }) => operation === 'releaseSuppressions').map(({ body }) => body),
+    ).toEqual([
+      { channel: 'email', domain: 'example.com', to: expect.stringMatching(/^2026-0[34]-/), dryRun: true },
+      { channel: 'email', domain: 'example.com', to: expect.stringMatching(/^2026-0[34]-/), dryRun: false },
+    ]);
+    await page.getByRole('combobox', { name: 'Reason' }).click();
+    await page.getByRole('option', { name: 'Complained' }).click();
+    await list.getByText('angry@mail.example').waitFor();
+    expect(pathNow()).toBe('/suppression?reason=complained');
+    expect(await page.getByRole('link', { name: 'CSV' }).getAttribute('href')).toBe(
+      '/v1/suppressions.csv?reason=complained',
+    );
+    await list.getByRole('button', { name: 'Release' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Release' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    expect(server.writes.at(-1)).toMatchObject({
+      body: { dryRun: false, addresses: ['angry@mail.example'] },
+    });
+  });
+});
+
+describe('topics', () => {
+  it('stand in a tree, are named in languages, and say what silence means', async () => {
+    await open('/topics');
+    const list = page.getByRole('list', { name: 'Topics' });
+    await list.getByText('The weekly letter').waitFor();
+    await page.getByRole('button', { name: 'New topic' }).click();
+    await page.getByLabel('Key').fill('news.books');
+    await page.getByLabel('Name in en').fill('Books');
+    await page.getByRole('button', { name: 'Another language' }).click();
+    await page.getByLabel('Language').nth(1).fill('de');
+    await page.getByLabel('Name in de').fill('Bücher');
+    await page.getByRole('combobox', { name: 'Below' }).click();
+    await page.getByRole('option', { name: 'News', exact: true }).click();
+    await page.getByRole('combobox', { name: 'Silence means' }).click();
+    await page.getByRole('option', { name: 'Out', exact: true }).click();
+    await page.getByRole('button', { name: 'Create topic' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    expect(server.writes.find(({ operation }) => operation === 'saveTopic')?.body).toMatchObject({
+      name: { en: 'Books', de: 'Bücher' },
+      parent: 'news',
+      byDefault: 'out',
+      doubleOptIn: null,
+    });
+    await page.getByText('May not', { exact: true }).click();
+    await page.getByRole('button', { name: 'Save rules' }).click();
+    await page.getByText('Saved. It holds from the next message.').waitFor();
+    expect(server.writes.at(-1)).toMatchObject({
+      operation: 'setConsentPolicy',
+      body: { noConsentMeans: 'out', softBounce: { threshold: 5 } },
+    });
+  });
+  it('are only read by somebody who may not change them', async () => {
+    await open('/topics', 'viewer');
+    await page.getByRole('list', { name: 'Topics' }).getByText('The weekly letter').waitFor();
+    expect(await page.getByRole('button', { name: /Change|Archive|New topic/ }).count()).toBe(0);
   });
 });
 
@@ -681,6 +784,8 @@ describe('what others wrote', () => {
       '/keys',
       '/webhooks',
       '/imports',
+      '/topics',
+      '/suppression',
       `/webhooks/${fixtures.webhookEndpoints[0]?.id}`,
       '/accounts/new',
     ]) {

@@ -643,6 +643,27 @@ export const makeAnswers = (
     putImportPart: () => fixtures.imports[0],
     startImport: () => fixtures.imports[0],
     cancelImport: () => ({ ...fixtures.imports[0], state: 'cancelled' }),
+    listTopics: () => ({ items: empty ? [] : fixtures.topics }),
+    saveTopic: ({ params, body }) => ({ ...fixtures.topics[0], ...body, key: params.key }),
+    archiveTopic: () => undefined,
+    getConsentPolicy: () => fixtures.consentPolicy,
+    setConsentPolicy: ({ body }) => body,
+    listSuppressions: ({ query }) =>
+      paged(
+        empty
+          ? []
+          : fixtures.suppressions.filter(
+              ({ reason, address }) =>
+                (!query.reason || reason === query.reason) && address.includes(query.search ?? ''),
+            ),
+        query,
+      ),
+    addSuppressions: ({ body }) => ({ added: (body.suppressions as unknown[]).length }),
+    releaseSuppressions: ({ body }) => ({
+      dryRun: Boolean(body.dryRun),
+      matching: 214,
+      released: body.dryRun ? 0 : 214,
+    }),
     listKeys: () => ({ items: empty ? [] : keys }),
     createKey: ({ body }) => ({
       ...(keys[0] as (typeof keys)[0]),

@@ -6,6 +6,7 @@ import type {
   Import,
   ImportPreview,
   ApiKey,
+  ConsentPolicy,
   ChannelRetry,
   ContentByChannel,
   FailureGroup,
@@ -15,8 +16,10 @@ import type {
   ProviderAccount,
   ProviderInfo,
   Redrive,
+  Suppression,
   TemplateDetail,
   TimelineEntry,
+  Topic,
   WebhookAttempt,
   WebhookEndpoint,
   WebhookMessage,
@@ -843,3 +846,54 @@ export const importPreview: ImportPreview = {
     },
   ],
 };
+
+const topic = (key: string, name: Record<string, string>, more: Partial<Topic> = {}): Topic => ({
+  key,
+  name,
+  description: {},
+  parent: null,
+  class: 'marketing',
+  byDefault: null,
+  doubleOptIn: null,
+  position: 0,
+  createdAt: ago(900_000),
+  updatedAt: ago(90_000),
+  ...more,
+});
+export const topics: Topic[] = [
+  topic('news', { en: 'News', de: 'Neues' }, { description: { en: 'What is new, once a month.' } }),
+  topic(
+    'news.weekly',
+    { en: 'The weekly letter' },
+    { parent: 'news', doubleOptIn: { template: 'confirm-letter' } },
+  ),
+  topic('news.events', { en: 'Events near you' }, { parent: 'news', byDefault: 'out' }),
+  topic('offers', { en: 'Offers and sales', fr: 'Offres et soldes' }, { position: 1 }),
+  topic('orders', { en: 'Order updates' }, { class: 'transactional', position: 2 }),
+];
+export const consentPolicy: ConsentPolicy = {
+  noConsentMeans: 'in',
+  softBounce: { threshold: 5, spacingHours: 24 },
+  transactionalIgnoresComplaints: false,
+  sms: { stop: [], start: [], help: [], replies: { stop: null, start: null, help: null } },
+};
+const suppressed = (
+  address: string,
+  reason: Suppression['reason'],
+  source: string,
+  since: number,
+  channel: Suppression['channel'] = 'email',
+): Suppression => ({ channel, address, reason, source, createdAt: ago(since) });
+export const suppressions: Suppression[] = [
+  suppressed('gone@example.com', 'hard_bounced', 'receipt', 4_000),
+  suppressed('angry@mail.example', 'complained', 'receipt', 40_000),
+  suppressed(
+    'full.mailbox.of.somebody.who.never.reads.any.mail@example.org',
+    'soft_bounced',
+    'receipt',
+    90_000,
+  ),
+  suppressed('@competitor.example', 'suppressed_manually', 'user', 300_000),
+  suppressed('+447911123456', 'unsubscribed', 'keyword', 500_000, 'sms'),
+  suppressed('old-list@example.net', 'suppressed_manually', 'import', 800_000),
+];

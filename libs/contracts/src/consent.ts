@@ -218,6 +218,21 @@ export const AuditEntry = z
   })
   .meta({ id: 'AuditEntry' });
 export type AuditEntry = z.infer<typeof AuditEntry>;
+export const AuditVerification = z
+  .object({
+    intact: z.boolean().describe('Whether each line still follows from the one before.'),
+    lines: z.number(),
+    brokenAt: z
+      .number()
+      .nullable()
+      .describe('The place of the first line that was changed, put in, or follows one that was taken out.'),
+    head: z
+      .object({ seq: z.number(), hash: z.string() })
+      .nullable()
+      .describe('The last line. Keep it elsewhere: later it must still be there, or the end was cut off.'),
+  })
+  .meta({ id: 'AuditVerification' });
+export type AuditVerification = z.infer<typeof AuditVerification>;
 
 const keyword = z.string().trim().min(1).max(40).toUpperCase();
 const keywords = z.array(keyword).max(50).default([]);

@@ -812,6 +812,15 @@ export const operations = {
     status: 200,
     response: pageOf(consent.AuditEntry),
   }),
+  verifyAudit: op({
+    method: 'GET',
+    path: '/v1/audit/verification',
+    tag: 'Privacy',
+    summary: 'Whether the audit log is as it was written: its hash chain, computed anew',
+    auth: { scope: 'keys:read' },
+    status: 200,
+    response: consent.AuditVerification,
+  }),
   createImport: op({
     method: 'POST',
     path: '/v1/imports',

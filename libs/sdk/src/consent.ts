@@ -1,6 +1,7 @@
 /** Topics, consent and suppression, as a caller sees them. */
 import type {
   AuditEntry,
+  AuditVerification,
   BodyInputOf,
   ConsentPolicy,
   PersonConsents,
@@ -93,6 +94,11 @@ export class Privacy {
       start,
       options,
     );
+  }
+
+  /** Whether the audit log is as it was written. Keep its `head` elsewhere, and ask again later. */
+  verifyAudit(options?: CallOptions): Promise<AuditVerification> {
+    return this.requests.call('verifyAudit', { options });
   }
 }
 

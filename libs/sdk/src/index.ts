@@ -43,6 +43,7 @@ export type {
   Activity,
   ApiKey,
   AuditEntry,
+  AuditVerification,
   ApiKeyCreated,
   Audience,
   AudienceChange,

@@ -78,6 +78,7 @@ export const routes = {
   erasePerson: 'POST /v1/erasures',
   exportPerson: 'GET /v1/profiles/:externalId/export',
   listAudit: 'GET /v1/audit',
+  verifyAudit: 'GET /v1/audit/verification',
   createImport: 'POST /v1/imports',
   putImportPart: 'PUT /v1/imports/:id/parts/:no',
   startImport: 'POST /v1/imports/:id/start',

@@ -26,7 +26,7 @@ interface SearchedListProps<Row> {
   >;
   columns: ColumnDef<Row, never>[];
   rowId: (row: Row) => string;
-  goesTo: (row: Row) => { to: LinkProps['to']; params?: Record<string, string> };
+  goesTo?: (row: Row) => { to: LinkProps['to']; params?: Record<string, string> };
   narrow: (row: Row) => ReactNode;
   /** When there are no rows. */
   empty: ReactNode;

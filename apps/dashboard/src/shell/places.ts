@@ -4,6 +4,7 @@ import {
   IconActivityHeartbeat,
   IconAdjustments,
   IconAlertTriangle,
+  IconBan,
   IconFileUpload,
   IconHandStop,
   IconHome,
@@ -12,6 +13,7 @@ import {
   IconRoad,
   IconSend2,
   IconSpeakerphone,
+  IconTags,
   IconTemplate,
   IconUsers,
   IconUsersGroup,
@@ -29,6 +31,8 @@ export interface Place {
     | '/profiles'
     | '/audiences'
     | '/imports'
+    | '/topics'
+    | '/suppression'
     | '/templates'
     | '/campaigns'
     | '/accounts'
@@ -66,6 +70,8 @@ export const places: { group: string; places: Place[] }[] = [
       { to: '/audiences', label: 'Audiences', icon: IconUsersGroup, key: 'u', scope: 'profiles:read' },
       { to: '/campaigns', label: 'Campaigns', icon: IconSpeakerphone, key: 'm', scope: 'campaigns:read' },
       { to: '/imports', label: 'Imports', icon: IconFileUpload, key: 'i', scope: 'profiles:read' },
+      { to: '/topics', label: 'Topics', icon: IconTags, key: 's', scope: 'profiles:read' },
+      { to: '/suppression', label: 'Suppression', icon: IconBan, key: 'x', scope: 'profiles:read' },
       { to: '/templates', label: 'Templates', icon: IconTemplate, key: 't', scope: 'templates:read' },
     ],
   },

@@ -11,6 +11,7 @@ import {
   type CountryCode,
 } from 'libphonenumber-js/max';
 import { refuse, type Checked } from './checked.js';
+import { plainPhone } from './plain-phone.js';
 
 type Phone = Checked<string, { country: string | undefined; assigned: boolean }>;
 
@@ -34,6 +35,17 @@ function read(text: string, defaultCountry?: string): Phone {
   if (/[\u0000-\u001f\u007f-\u009f]/.test(trimmed)) {
     return refuse('control_character', 'A phone number has no line breaks or control characters.');
   }
+  const plain = plainPhone(trimmed);
+  if (plain)
+    return {
+      ok: true,
+      value: trimmed,
+      original: text,
+      country: plain.country,
+      get assigned() {
+        return parsePhoneNumberWithError(trimmed).isValid();
+      },
+    };
   try {
     const number = parsePhoneNumberWithError(trimmed, {
       ...(defaultCountry && { defaultCountry: defaultCountry.toUpperCase() as CountryCode }),

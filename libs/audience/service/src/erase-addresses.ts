@@ -2,9 +2,10 @@
  * What this service keeps of a person beside the profile: words about their addresses, suppressions, counts of bounces,
  * rows of imports. What was refused at an address is kept as a keyed hash (erased.ts). The profile's own rows go with it.
  */
+import { OWN_NAMESPACE } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { NOBODY } from './consent.js';
-import { keepBlocks, type ErasedBlock } from './erased.js';
+import { keepBlocks, keepFromImports, type ErasedBlock } from './erased.js';
 
 export interface ErasedPerson {
   id: string;
@@ -41,6 +42,11 @@ export async function eraseAddresses(sql: Sql, workspaceId: string, person: Eras
     })),
   ];
   await keepBlocks(sql, workspaceId, blocks);
+  const merged = await sql.query<{ value: string }>(
+    'SELECT value FROM identities WHERE workspace_id = $1 AND profile_id = $2 AND namespace = $3',
+    [workspaceId, person.id, OWN_NAMESPACE],
+  );
+  await keepFromImports(sql, workspaceId, [person.externalId, ...merged.map(({ value }) => value)]);
   await sql.execute(
     'DELETE FROM consents WHERE workspace_id = $1 AND (profile_id = $2 OR (profile_id = $3 AND address = ANY($4)))',
     [workspaceId, person.id, NOBODY, addresses],

@@ -54,6 +54,53 @@ export async function erasedWords(
   return rows.map((row) => ({ address: byHash.get(row.hash) ?? '', says: row.says }));
 }
 
+/**
+ * The names of somebody who is about to be erased, for files that are on their way: those that were announced before must
+ * not bring them back. Keeps nothing where there is no such file.
+ */
+export async function keepFromImports(
+  sql: Sql,
+  workspaceId: string,
+  externalIds: readonly string[],
+): Promise<void> {
+  const [signingKey] = signingKeys();
+  if (!signingKey) return;
+  await sql.execute(
+    `INSERT INTO erased_addresses (workspace_id, channel, hash, kind, says, at)
+     SELECT $1, '', decode(h, 'hex'), 'person', '', clock_timestamp() FROM unnest($2::text[]) AS h
+     WHERE EXISTS (SELECT FROM imports WHERE workspace_id = $1 AND state IN ('uploading', 'queued', 'running'))
+     ON CONFLICT (workspace_id, channel, hash, kind, says) DO UPDATE SET at = EXCLUDED.at`,
+    [workspaceId, externalIds.map((id) => hash(signingKey, workspaceId, '', id).toString('hex'))],
+  );
+}
+
+/**
+ * Whether a name is of somebody who was erased since; null where nobody was. Call among writers: an erasure is alone, so
+ * that it is either seen here or finds what is written after.
+ */
+export async function erasedSince(
+  sql: Sql,
+  workspaceId: string,
+  since: Date,
+): Promise<((name: string) => boolean) | null> {
+  const rows = await sql.query<{ hash: string }>(
+    `SELECT encode(hash, 'hex') AS hash FROM erased_addresses WHERE workspace_id = $1 AND kind = 'person' AND at >= $2`,
+    [workspaceId, since],
+  );
+  if (rows.length === 0) return null;
+  const gone = new Set(rows.map((row) => row.hash));
+  return (name) =>
+    signingKeys().some((key) => gone.has(hash(key, workspaceId, '', name.trim()).toString('hex')));
+}
+
+/** Names that no file on its way could bring back any more. */
+export const forgetErasedNames = (sql: Sql, workspaceId: string): Promise<number> =>
+  sql.execute(
+    `DELETE FROM erased_addresses e WHERE e.workspace_id = $1 AND e.kind = 'person' AND NOT EXISTS (
+       SELECT FROM imports i WHERE i.workspace_id = $1 AND i.state IN ('uploading', 'queued', 'running') AND i.created_at <= e.at)`,
+    [workspaceId],
+  );
+
 /** Keeps what holds for addresses that are about to be erased. */
 export async function keepBlocks(
   sql: Sql,

@@ -46,6 +46,8 @@ export interface Layout {
 }
 
 const MOST_COLUMNS = 500;
+/** A piece of the file may hold ten thousand rows: they are cut as they are taken. */
+const ROWS_AT_ONCE = 250;
 
 /** @param head the beginning of the text @throws UnreadableFile when it is nothing that could be read */
 export function layoutOf(head: Buffer, kind: Import['kind'], options: ImportOptions): Layout {
@@ -127,12 +129,15 @@ export async function* importRows(
   const read = readerFor(layout, kind);
   let skip = from.cursor;
   let heading = layout.format === 'csv' && from.cursor === 0;
-  const rowsOf = (records: Iterable<{ cells: string[]; line: number; end: number }>): ImportedRow[] => {
-    const rows: ImportedRow[] = [];
+  const rowsOf = function* (records: Iterable<{ cells: string[]; line: number; end: number }>) {
+    let rows: ImportedRow[] = [];
     for (const { cells, line, end } of records)
       if (heading) heading = false;
-      else rows.push(read(cells, line, end));
-    return rows;
+      else if (rows.push(read(cells, line, end)) === ROWS_AT_ONCE) {
+        yield rows;
+        rows = [];
+      }
+    if (rows.length > 0) yield rows;
   };
   try {
     for await (const piece of pieces) {
@@ -140,10 +145,10 @@ export async function* importRows(
         skip -= piece.length;
         continue;
       }
-      yield rowsOf(cutter.feed(skip > 0 ? piece.subarray(skip) : piece));
+      yield* rowsOf(cutter.feed(skip > 0 ? piece.subarray(skip) : piece));
       skip = 0;
     }
-    yield rowsOf(cutter.finish());
+    yield* rowsOf(cutter.finish());
   } catch (error) {
     if (error instanceof RecordTooLong) throw new UnreadableFile(error.message);
     throw error;

@@ -1,6 +1,7 @@
 /** Imports as rows: made, filled with parts, started, cancelled, shown. Worked by run-import.ts. */
 import { ImportMapping, type Import, type ImportCreate } from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
+import { forgetErasedNames } from './erased.js';
 
 /** An upload that nobody went on with is thrown away after this, and a finished import after this many days. */
 const UPLOAD_HOURS = 24;
@@ -148,11 +149,7 @@ export async function cancelImport(sql: Sql, workspaceId: string, id: string): P
     `UPDATE imports SET state = 'cancelled', due_at = NULL, finished_at = now() WHERE workspace_id = $1 AND id = $2 AND state IN ('uploading', 'queued', 'running')`,
     [workspaceId, id],
   );
-  if (stopped > 0)
-    await sql.execute('DELETE FROM import_chunks WHERE workspace_id = $1 AND import_id = $2', [
-      workspaceId,
-      id,
-    ]);
+  if (stopped > 0) await afterEnd(sql, workspaceId, id);
   return readImport(sql, workspaceId, id);
 }
 
@@ -180,6 +177,8 @@ export interface ImportInHand {
   options: ImportOptions;
   parts: number;
   attempt: number;
+  /** When it was announced: people who were erased since are left out. */
+  createdAt: Date;
   /** Where to go on, in bytes of the text and in lines. */
   cursor: number;
   line: number;
@@ -190,7 +189,7 @@ export async function claimImport(sql: Sql, id: string): Promise<ImportInHand | 
   const [row] = await sql.query<ImportInHand>(
     `UPDATE imports SET state = 'running', attempt = attempt + 1, started_at = coalesce(started_at, now()), due_at = now() + make_interval(secs => $2)
      WHERE id = $1 AND state = 'queued'
-     RETURNING id, workspace_id AS "workspaceId", kind, options, parts, attempt, cursor, line`,
+     RETURNING id, workspace_id AS "workspaceId", kind, options, parts, attempt, cursor, line, created_at AS "createdAt"`,
     [id, LEASE_SECONDS],
   );
   return row ? { ...row, options: { ...row.options, ...mappingOf(row.options) } } : null;
@@ -204,6 +203,8 @@ export interface Tally {
   updated: number;
   unchanged: number;
   failed: number;
+  /** What changed of people whom live audiences were not told of yet. */
+  mentions: string[];
 }
 
 /** The last statement of a batch. @returns false when it is not this worker's any more: then all of it is rolled back */
@@ -215,7 +216,8 @@ export const moveOn = async (
 ): Promise<boolean> =>
   (await sql.execute(
     `UPDATE imports SET cursor = $4, line = $5, read_bytes = $6, rows = rows + $7, created = created + $8, updated = updated + $9,
-            unchanged = unchanged + $10, failed = failed + $11, due_at = now() + make_interval(secs => $12)
+            unchanged = unchanged + $10, failed = failed + $11, due_at = now() + make_interval(secs => $12),
+            mentions = CASE WHEN mentions @> $13::text[] THEN mentions ELSE ARRAY(SELECT DISTINCT unnest(mentions || $13::text[])) END
      WHERE workspace_id = $1 AND id = $2 AND attempt = $3 AND state = 'running'`,
     [
       held.workspaceId,
@@ -230,6 +232,7 @@ export const moveOn = async (
       tally.unchanged,
       tally.failed,
       LEASE_SECONDS,
+      tally.mentions,
     ],
   )) > 0;
 
@@ -240,9 +243,21 @@ export async function endImport(sql: Sql, held: ImportInHand, problem: string | 
      WHERE workspace_id = $1 AND id = $2 AND attempt = $3 AND state = 'running'`,
     [held.workspaceId, held.id, held.attempt, problem === null ? 'done' : 'failed', problem],
   );
-  if (ended > 0)
-    await sql.execute('DELETE FROM import_chunks WHERE workspace_id = $1 AND import_id = $2', [
-      held.workspaceId,
-      held.id,
-    ]);
+  if (ended > 0) await afterEnd(sql, held.workspaceId, held.id);
+}
+
+/** The file goes, and live audiences that were not told of everybody are evaluated. */
+async function afterEnd(sql: Sql, workspaceId: string, id: string): Promise<void> {
+  await forgetErasedNames(sql, workspaceId);
+  await sql.execute('DELETE FROM import_chunks WHERE workspace_id = $1 AND import_id = $2', [
+    workspaceId,
+    id,
+  ]);
+  await sql.execute(
+    `UPDATE audiences SET due_at = now() WHERE id IN (
+       SELECT a.id FROM audiences a JOIN imports i ON i.workspace_id = $1 AND i.id = $2
+        WHERE a.workspace_id = $1 AND a.live AND a.archived_at IS NULL AND ('*' = ANY(i.mentions) OR a.mentions && i.mentions)
+        ORDER BY a.id FOR NO KEY UPDATE OF a)`,
+    [workspaceId, id],
+  );
 }

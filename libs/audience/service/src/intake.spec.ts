@@ -150,7 +150,13 @@ describe('keepEvents', () => {
     await at.owner.query(`SELECT ensure_event_months('2025-01-01', '2025-01-02')`);
     await take([{ profile: 'ed', name: 'kept', key: 'old' }]);
     await take([{ profile: 'ed', name: 'kept', key: 'new' }]);
-    await at.owner.query(`UPDATE event_keys SET created_at = now() - interval '8 days' WHERE key = 'old'`);
+    const { rows: keys } = await at.owner.query(
+      `SELECT key FROM event_keys ORDER BY created_at DESC LIMIT 2`,
+    );
+    expect(keys.map(({ key }) => key)).not.toContain('new');
+    await at.owner.query(
+      `UPDATE event_keys SET created_at = now() - interval '8 days' WHERE key = encode(sha256(convert_to(workspace_id || ':old', 'UTF8')), 'hex')`,
+    );
     expect(await keepEvents(at.database, 90)).toEqual({ months: 1, keys: 1 });
     expect((await take([{ profile: 'ed', name: 'kept', key: 'old' }]))[0]?.outcome).toBe('accepted');
     expect((await take([{ profile: 'ed', name: 'kept', key: 'new' }]))[0]?.outcome).toBe('duplicate');

@@ -7,6 +7,7 @@ import { config } from '@carillon/config';
 import { MOST_EVENT_BYTES, type IdentityKey, type ProblemError, type TrackEvent } from '@carillon/contracts';
 import { Database, GroupCommit, isMissingPartition, newId, type Sql } from '@carillon/database';
 import { Inject, Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
 import { ensureEventMonths } from './event-months.js';
 import { idsByExternalId, idsByIdentity, identityText } from './find-profiles.js';
 import { amongWriters, markStale, type Change } from './stale.js';
@@ -181,20 +182,24 @@ async function whoDid(
   return found;
 }
 
-/** Claims keys for their events. @returns the ids of the events that had them before */
+/**
+ * Claims keys for their events. Of a key only its hash is kept: whose it was cannot be read from it, after an erasure
+ * either. @returns the ids of the events that had them before
+ */
 async function claimKeys(
   sql: Sql,
   workspaceId: string,
   wanted: ReadonlyMap<string, { id: string }>,
 ): Promise<Map<string, string>> {
   // In one order, so that two groups with the same keys wait for each other instead of locking each other out.
-  const keys = [...wanted.keys()].sort();
+  const byHash = new Map([...wanted.keys()].map((key) => [keyHash(workspaceId, key), key]));
+  const keys = [...byHash.keys()].sort();
   if (keys.length === 0) return new Map();
   const won = await sql.query<{ key: string }>(
     `INSERT INTO event_keys (workspace_id, key, event_id)
      SELECT $1, key, event_id FROM unnest($2::text[], $3::uuid[]) AS u(key, event_id)
      ON CONFLICT DO NOTHING RETURNING key`,
-    [workspaceId, keys, keys.map((key) => wanted.get(key)!.id)],
+    [workspaceId, keys, keys.map((key) => wanted.get(byHash.get(key)!)!.id)],
   );
   if (won.length === keys.length) return new Map();
   const ours = new Set(won.map(({ key }) => key));
@@ -202,8 +207,11 @@ async function claimKeys(
     'SELECT key, event_id AS id FROM event_keys WHERE workspace_id = $1 AND key = ANY($2)',
     [workspaceId, keys.filter((key) => !ours.has(key))],
   );
-  return new Map(rows.map(({ key, id }) => [key, id]));
+  return new Map(rows.map(({ key, id }) => [byHash.get(key)!, id]));
 }
+
+const keyHash = (workspaceId: string, key: string): string =>
+  createHash('sha256').update(`${workspaceId}:${key}`).digest('hex');
 
 /** Writes events and folds them into what is known of their people: one statement. */
 async function insert(sql: Sql, workspaceId: string, events: readonly Fresh[], now: Date): Promise<void> {

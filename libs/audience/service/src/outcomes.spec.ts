@@ -27,7 +27,7 @@ const activity = async (profileId: string) =>
     )
   ).rows[0];
 /** A delivery as single sends write it, with its lines. */
-async function delivery(profileId: string, lines: string[]): Promise<string> {
+async function delivery(profileId: string | null, lines: string[]): Promise<string> {
   const id = newId();
   await at.owner.query(
     `INSERT INTO deliveries (day, id, workspace_id, message_id, profile_id, channel, class, lane, source, status, address)
@@ -114,4 +114,19 @@ it('counts what a run sent page by page, once, and leaves to its lines what left
   const sent: unknown[] = [];
   for (const id of people) sent.push((await activity(id))?.sent ?? 0);
   expect(sent).toEqual([1, 1, 1, 0]);
+});
+
+it('begins the count of soft bounces anew where something arrives at an address without a profile', async () => {
+  await at.owner.query(
+    `INSERT INTO soft_bounces (workspace_id, channel, address, count, last_at, last_delivery_id)
+     VALUES ($1, 'email', 'a@x.example', 4, now() - interval '1 hour', $2)`,
+    [at.here, newId()],
+  );
+  const counts = async () => (await at.owner.query('SELECT count FROM soft_bounces')).rows;
+  await delivery(null, ['sent']);
+  await new Outcomes(at.database).drain();
+  expect(await counts()).toEqual([{ count: 4 }]);
+  await delivery(null, ['sent', 'delivered']);
+  await new Outcomes(at.database).drain();
+  expect(await counts()).toEqual([]);
 });

@@ -16,7 +16,7 @@ import {
 } from '@nestjs/common';
 import { recordConsents, type NewConsent } from './consent.js';
 import { whoTheyBecame } from './find-profiles.js';
-import { noteBounces, type Bounce } from './soft-bounces.js';
+import { noteArrivals, noteBounces, type Bounce } from './soft-bounces.js';
 import { amongWriters, markStale } from './stale.js';
 import { suppressAddresses, type NewSuppression } from './suppression.js';
 
@@ -113,6 +113,7 @@ async function takeLines(sql: Sql, workspaceId: string): Promise<number> {
     );
   }
   await suppressAddresses(sql, workspaceId, outcomes.flatMap(suppressionOf));
+  await noteArrivals(sql, workspaceId, outcomes.flatMap(arrivalFrom));
   await noteBounces(sql, workspaceId, outcomes.flatMap(bounceFrom));
   await recordConsents(sql, workspaceId, outcomes.flatMap(consentFrom));
   await foldOutcomes(sql, workspaceId, outcomes);
@@ -223,6 +224,17 @@ function bounceFrom({ deliveryId, type, reason, channel, address, profileId }: O
   return counts && address !== null && addressed.includes(channel)
     ? [{ deliveryId, channel, address, profileId }]
     : [];
+}
+
+function arrivalFrom({
+  type,
+  at,
+  channel,
+  address,
+  profileId,
+}: Outcome): { channel: Outcome['channel']; address: string; at: Date }[] {
+  const counts = type === 'delivered' && profileId === null && addressed.includes(channel);
+  return counts && address !== null ? [{ channel, address, at }] : [];
 }
 
 function consentFrom({ type, channel, address, profileId, topic, ours }: Outcome): NewConsent[] {

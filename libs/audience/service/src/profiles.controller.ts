@@ -23,7 +23,7 @@ import { addIdentity, MOST_IDENTITIES, removeIdentity } from './identities.js';
 import { mergeProfiles } from './merge-profiles.js';
 import { profileColumns, readProfile, showProfiles, type ProfileRow } from './show-profiles.js';
 import { amongWriters, markStale, withoutWriters } from './stale.js';
-import { readState } from './state.js';
+import { stateReader } from './state.js';
 import { readTimeline, readTimelineCursor } from './timeline.js';
 import { upsertProfiles } from './upsert-profiles.js';
 
@@ -32,7 +32,11 @@ const noSuchProfile = () =>
 
 @Controller()
 export class ProfilesController {
-  constructor(@Inject(Database) private readonly database: Database) {}
+  private readonly readState: ReturnType<typeof stateReader>;
+
+  constructor(@Inject(Database) private readonly database: Database) {
+    this.readState = stateReader(database);
+  }
 
   @Operation('listProfiles')
   async list({ query, caller }: Call<'listProfiles'>): Promise<Result<'listProfiles'>> {
@@ -128,7 +132,7 @@ export class ProfilesController {
 
   @Operation('getProfileState')
   async state({ params, caller }: Call<'getProfileState'>): Promise<Result<'getProfileState'>> {
-    const state = await readState(this.database, caller.workspaceId, params.externalId);
+    const state = await this.readState(caller.workspaceId, params.externalId);
     if (!state) throw noSuchProfile();
     return state;
   }

@@ -11,16 +11,25 @@ import type { PayloadOf, ProfileUpsert } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
 import { Work, type WorkContext } from '@carillon/queue';
 import { Controller, Inject, Logger } from '@nestjs/common';
+import { erasedSince } from './erased.js';
 import { faultOf, importRows, layoutOf, type ImportedRow, type SuppressionRow } from './import-rows.js';
 import { importText, UnreadableFile } from './import-text.js';
 import { claimImport, endImport, moveOn, type ImportInHand, type Tally } from './imports.js';
 import { suppressAddresses } from './suppression.js';
-import { upsertProfiles } from './upsert-profiles.js';
+import { amongWriters, markStale, type Change } from './stale.js';
+import { judgeProfiles, writeProfiles, type Judgement } from './upsert-profiles.js';
 
-/** Rows of one transaction. */
-const BATCH = 3_000;
+/**
+ * Rows of one transaction. Few enough that most of them are gone before the second young collection: what survives two of
+ * them fills the old heap.
+ */
+const BATCH = 1_000;
+/** People of one import whom live audiences are asked about one by one; beyond, they are evaluated as a whole at its end. */
+const MOST_STALE = 10_000;
 /** Bad rows that are kept for download; more are only counted. */
 const MOST_ERRORS = 100_000;
+/** The tables grow faster than their statistics: taken for small, they would be read as a whole by every batch. */
+const BY_INDEX = `SELECT set_config('enable_seqscan', 'off', true)`;
 /** Cells of a bad row that are kept, and characters of each. */
 const KEPT_CELLS = 100;
 const KEPT_CELL = 1_000;
@@ -68,8 +77,10 @@ export class ImportWorker {
     const write = async (): Promise<boolean> => {
       const [rows, at] = [batch, read.bytes];
       batch = [];
+      // Judged while the batch before is written: the one is this process's work, the other the database's.
+      const judged = await this.judge(held, rows);
       if (!(await writing) || signal.aborted) return false;
-      writing = this.writeBatch(held, rows, at);
+      writing = this.writeBatch(held, rows, judged, at);
       // Awaited with the next one: until then this process reads on.
       writing.catch(() => undefined);
       return true;
@@ -85,15 +96,27 @@ export class ImportWorker {
     return writing;
   }
 
+  /** What becomes of each good row, of profiles. */
+  private judge(held: ImportInHand, rows: readonly ImportedRow[]): Promise<Judgement[]> {
+    if (held.kind !== 'profiles') return Promise.resolve([]);
+    const good = (rows as ImportedRow<ProfileUpsert>[]).flatMap(({ value }) => value ?? []);
+    return this.database.reading(held.workspaceId, (sql) => judgeProfiles(sql, held.workspaceId, good));
+  }
+
   /** One transaction. @returns false when it is not this worker's any more; then nothing was written */
-  private async writeBatch(held: ImportInHand, rows: readonly ImportedRow[], read: number): Promise<boolean> {
+  private async writeBatch(
+    held: ImportInHand,
+    rows: readonly ImportedRow[],
+    judged: readonly Judgement[],
+    read: number,
+  ): Promise<boolean> {
     const last = rows.at(-1);
     if (!last) return true;
     try {
       await this.in(held, async (sql) => {
         const { bad, ...tally } =
           held.kind === 'profiles'
-            ? await writeProfiles(sql, held.workspaceId, rows as ImportedRow<ProfileUpsert>[])
+            ? await writeRows(sql, held, rows as ImportedRow<ProfileUpsert>[], judged)
             : await writeSuppressions(sql, held.workspaceId, rows as ImportedRow<SuppressionRow>[]);
         await noteBadRows(sql, held, bad);
         const to = { cursor: last.end, line: last.line, read };
@@ -142,20 +165,27 @@ const refused = (rows: readonly ImportedRow[]): BadRow[] =>
     row.value === null ? [{ line: row.line, reason: row.reason, cells: row.cells }] : [],
   );
 
-async function writeProfiles(
+async function writeRows(
   sql: Sql,
-  workspaceId: string,
-  rows: ImportedRow<ProfileUpsert>[],
+  held: ImportInHand,
+  rows: readonly ImportedRow<ProfileUpsert>[],
+  judged: readonly Judgement[],
 ): Promise<Written> {
+  const [, , isErased] = await Promise.all([
+    sql.query(BY_INDEX),
+    amongWriters(sql, held.workspaceId),
+    erasedSince(sql, held.workspaceId, held.createdAt),
+  ]);
   const bad = refused(rows);
-  const good = rows.flatMap((row) =>
-    row.value === null ? [] : [row as typeof row & { value: ProfileUpsert }],
-  );
-  const results = await upsertProfiles(
-    sql,
-    workspaceId,
-    good.map((row) => row.value),
-  );
+  const good = rows.filter(({ value }) => value !== null);
+  const wanted = isErased
+    ? judged.map((verdict) => (verdict.ok && isErased(verdict.profile.externalId) ? erased : verdict))
+    : judged;
+  const mentions = new Set<string>();
+  const results = await writeProfiles(sql, held.workspaceId, wanted, async (changes) => {
+    for (const change of await tellSome(sql, held, changes))
+      for (const mention of change.mentions) mentions.add(mention);
+  });
   let [created, updated, unchanged] = [0, 0, 0];
   for (const [i, result] of results.entries()) {
     if (result.outcome === 'failed') {
@@ -166,7 +196,36 @@ async function writeProfiles(
     else if (result.changed) updated++;
     else unchanged++;
   }
-  return { created, updated, unchanged, bad };
+  // What is told of a bad row must not bring back what was erased either.
+  if (isErased) for (const row of bad) if (row.cells.some(isErased)) row.cells = [];
+  return { created, updated, unchanged, bad, mentions: [...mentions] };
+}
+
+const erased: Judgement = {
+  ok: false,
+  errors: [
+    {
+      pointer: '/externalId',
+      code: 'erased',
+      message:
+        'This person was erased after the file was announced: send a new file if they are to come back.',
+    },
+  ],
+};
+
+/** Tells live audiences of the first people that an import changes. @returns those that wait for its end */
+async function tellSome(
+  sql: Sql,
+  held: ImportInHand,
+  changes: readonly Change[],
+): Promise<readonly Change[]> {
+  const [row] = await sql.query<{ changed: number }>(
+    'SELECT created + updated AS changed FROM imports WHERE workspace_id = $1 AND id = $2',
+    [held.workspaceId, held.id],
+  );
+  if ((row?.changed ?? 0) + changes.length > MOST_STALE) return changes;
+  await markStale(sql, held.workspaceId, changes);
+  return [];
 }
 
 async function writeSuppressions(
@@ -176,7 +235,7 @@ async function writeSuppressions(
 ): Promise<Written> {
   const good = rows.flatMap((row) => (row.value === null ? [] : [{ ...row.value, source: 'import' }]));
   const created = await suppressAddresses(sql, workspaceId, good);
-  return { created, updated: 0, unchanged: good.length - created, bad: refused(rows) };
+  return { created, updated: 0, unchanged: good.length - created, bad: refused(rows), mentions: [] };
 }
 
 async function noteBadRows(sql: Sql, held: ImportInHand, bad: readonly BadRow[]): Promise<void> {

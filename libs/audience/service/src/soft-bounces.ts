@@ -51,6 +51,28 @@ export async function noteBounces(
   );
 }
 
+/**
+ * What arrived at an address that belongs to no profile begins its count anew at once: later its deliveries could be found
+ * by nothing but a search through the log. "Sent" alone is not taken for it: the bounce may still come.
+ */
+export async function noteArrivals(
+  sql: Sql,
+  workspaceId: string,
+  arrived: readonly { channel: Channel; address: string; at: Date }[],
+): Promise<void> {
+  if (arrived.length === 0) return;
+  await sql.execute(
+    `DELETE FROM soft_bounces b USING unnest($2::text[], $3::text[], $4::timestamptz[]) AS u(channel, address, at)
+     WHERE b.workspace_id = $1 AND b.channel = u.channel AND b.address = u.address AND b.last_at < u.at`,
+    [
+      workspaceId,
+      arrived.map(({ channel }) => channel),
+      arrived.map(({ address }) => address),
+      arrived.map(({ at }) => at),
+    ],
+  );
+}
+
 /** Whether something arrived there since the last failure that counted. Known by the person's deliveries. */
 async function succeededSince(
   sql: Sql,

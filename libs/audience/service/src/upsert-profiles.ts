@@ -38,15 +38,38 @@ export async function upsertProfiles(
   workspaceId: string,
   rows: readonly ProfileUpsert[],
 ): Promise<UpsertResult[]> {
+  const judged = await judgeProfiles(sql, workspaceId, rows);
+  return writeProfiles(sql, workspaceId, judged, (changes) => markStale(sql, workspaceId, changes));
+}
+
+/** The first half: writes nothing, and needs no transaction. */
+export async function judgeProfiles(
+  sql: Sql,
+  workspaceId: string,
+  rows: readonly ProfileUpsert[],
+): Promise<Judgement[]> {
   const rules = await rulesFor(sql, workspaceId, rows);
-  const judged = rows.map((row) => judgeProfile(row, rules));
+  return rows.map((row) => judgeProfile(row, rules));
+}
+export type Judgement = ReturnType<typeof judgeProfile>;
+
+/**
+ * The second half.
+ * @param tell what changed of whom, for live audiences; called once, last
+ */
+export async function writeProfiles(
+  sql: Sql,
+  workspaceId: string,
+  judged: readonly Judgement[],
+  tell: (changes: readonly Change[]) => Promise<void>,
+): Promise<UpsertResult[]> {
   const wishes = new Map<string, JudgedProfile>();
   for (const verdict of judged)
     if (verdict.ok) {
       const { externalId } = verdict.profile;
       wishes.set(externalId, over(wishes.get(externalId), verdict.profile));
     }
-  const written = await write(sql, workspaceId, [...wishes.values()]);
+  const written = await write(sql, workspaceId, [...wishes.values()], tell);
 
   const told = new Set<string>();
   return judged.map((verdict): UpsertResult => {
@@ -114,6 +137,7 @@ async function write(
   sql: Sql,
   workspaceId: string,
   wishes: readonly JudgedProfile[],
+  tell: (changes: readonly Change[]) => Promise<void>,
 ): Promise<Map<string, { id: string; created: boolean; changed: boolean }>> {
   const done = new Map<string, { id: string; created: boolean; changed: boolean }>();
   const changes: Change[] = [];
@@ -157,11 +181,14 @@ async function write(
     // Only a round that got nowhere counts.
     if (open.length < before) round--;
   }
-  await markStale(sql, workspaceId, changes);
+  await tell(changes);
   return done;
 }
 
-/** By the external id that was asked for. */
+/**
+ * By the external id that was asked for. OFFSET 0 makes it one look-up each, whatever the planner believes of a table that
+ * has grown faster than its statistics: it would else compare everybody with everybody.
+ */
 async function storedProfiles(
   sql: Sql,
   workspaceId: string,
@@ -171,7 +198,8 @@ async function storedProfiles(
   const shown = Object.entries(columns).map(([field, column]) => `p.${column} AS "${field}"`);
   const rows = await sql.query<Stored>(
     `SELECT p.id, p.external_id AS "externalId", ${shown.join(', ')}, p.attributes
-     FROM profiles p WHERE p.workspace_id = $1 AND p.external_id = ANY($2)`,
+     FROM unnest($2::text[]) AS u(external_id)
+     CROSS JOIN LATERAL (SELECT * FROM profiles WHERE workspace_id = $1 AND external_id = u.external_id OFFSET 0) p`,
     [workspaceId, wishes.map((wish) => wish.externalId)],
   );
   const found = new Map(rows.map((row) => [row.externalId, row]));

@@ -91,4 +91,30 @@ export class ErasureController {
     this.hints.changed(caller.workspaceId, erased.cancelled);
     return { id: params.id, deliveries: erased.deliveries, cancelled: erased.cancelled.length };
   }
+
+  @Operation('verifyAudit')
+  verify({ caller }: Call<'verifyAudit'>): Promise<Result<'verifyAudit'>> {
+    return this.database.inWorkspace(caller.workspaceId, async (sql) => {
+      const [row] = await sql.query<{
+        lines: number;
+        brokenAt: number | null;
+        seq: number | null;
+        hash: string | null;
+      }>(
+        `WITH chain AS (
+           SELECT a.seq, a.hash, coalesce(lag(a.seq) OVER w, 0) + 1 AS follows, audit_hash(lag(a.hash) OVER w, a) AS computed
+           FROM audit_log a WHERE a.workspace_id = $1 WINDOW w AS (ORDER BY a.seq))
+         SELECT count(*) AS lines, min(seq) FILTER (WHERE hash <> computed OR seq <> follows) AS "brokenAt", max(seq) AS seq,
+           (SELECT encode(hash, 'hex') FROM chain ORDER BY seq DESC LIMIT 1) AS hash
+         FROM chain`,
+        [caller.workspaceId],
+      );
+      return {
+        intact: row?.brokenAt == null,
+        lines: row?.lines ?? 0,
+        brokenAt: row?.brokenAt ?? null,
+        head: row?.seq && row.hash ? { seq: row.seq, hash: row.hash } : null,
+      };
+    });
+  }
 }

@@ -1,4 +1,5 @@
 /** Reading the delivery log: search, one delivery, counts. Reads only. */
+import { idsByExternalId, idsOfPerson } from '@carillon/audience-service';
 import type {
   Counts,
   Delivery,
@@ -61,14 +62,15 @@ export async function listDeliveries(
   const to = filter.to ? Date.parse(filter.to) : now + DAY_MS;
   const newest = page.cursor ? Math.min(Date.parse(`${dayOf(page.cursor)}T00:00:00Z`), to) : to;
   const oldest = filter.from ? Date.parse(filter.from) : now - DEFAULT_DAYS * DAY_MS;
-  const [scope] = await sql.query<{ profile: string | null; template: string | null }>(
-    `SELECT (SELECT id FROM profiles WHERE workspace_id = $1 AND external_id = $2) AS profile, (SELECT id FROM templates WHERE workspace_id = $1 AND key = $3) AS template`,
-    [workspaceId, filter.profile ?? null, filter.template ?? null],
-  );
-  if (
-    (filter.profile !== undefined && !scope?.profile) ||
-    (filter.template !== undefined && !scope?.template)
-  )
+  const person = filter.profile === undefined ? null : await personNamed(sql, workspaceId, filter.profile);
+  const [template] =
+    filter.template === undefined
+      ? []
+      : await sql.query<{ id: string }>('SELECT id FROM templates WHERE workspace_id = $1 AND key = $2', [
+          workspaceId,
+          filter.template,
+        ]);
+  if ((filter.profile !== undefined && !person) || (filter.template !== undefined && !template))
     return { items: [], nextCursor: null };
 
   const rows = await sql.query<Row>(
@@ -78,7 +80,7 @@ export async function listDeliveries(
         SELECT * FROM deliveries d
          WHERE d.day = days.day::date AND d.workspace_id = $1
            AND ($4::uuid IS NULL OR d.id < $4)
-           AND ($5::uuid IS NULL OR d.profile_id = $5)
+           AND ($5::uuid[] IS NULL OR d.profile_id = ANY($5))
            AND ($6::text IS NULL OR d.address = $6)
            AND ($7::text[] IS NULL OR d.channel = ANY($7))
            AND ($8::text[] IS NULL OR d.status = ANY($8))
@@ -96,13 +98,13 @@ export async function listDeliveries(
       new Date(newest),
       new Date(oldest),
       page.cursor ?? null,
-      scope?.profile ?? null,
+      person?.ids ?? null,
       filter.address ?? null,
       filter.channel ?? null,
       filter.status ?? null,
       filter.reason ?? null,
       filter.class ?? null,
-      scope?.template ?? null,
+      template?.id ?? null,
       filter.source ?? null,
       filter.messageId ?? null,
       filter.from ?? null,
@@ -110,9 +112,31 @@ export async function listDeliveries(
       page.limit + 1,
     ],
   );
-  const items = rows.sort((a, b) => (a.id < b.id ? 1 : -1)).map(toDelivery);
+  const items = rows
+    .sort((a, b) => (a.id < b.id ? 1 : -1))
+    .map((row) =>
+      // What was sent to a profile that became part of this one is shown as this one's.
+      toDelivery(
+        person && !row.externalId ? { ...row, profileId: person.id, externalId: person.externalId } : row,
+      ),
+    );
   const more = items.length > page.limit;
   return { items: items.slice(0, page.limit), nextCursor: more ? (items[page.limit - 1]?.id ?? null) : null };
+}
+
+/** The person behind an external id, present or merged, with all ids that the log may know them by. */
+async function personNamed(
+  sql: Sql,
+  workspaceId: string,
+  name: string,
+): Promise<{ id: string; externalId: string; ids: string[] } | null> {
+  const id = (await idsByExternalId(sql, workspaceId, [name])).get(name);
+  if (id === undefined) return null;
+  const [row] = await sql.query<{ externalId: string }>(
+    'SELECT external_id AS "externalId" FROM profiles WHERE workspace_id = $1 AND id = $2',
+    [workspaceId, id],
+  );
+  return row ? { id, externalId: row.externalId, ids: await idsOfPerson(sql, workspaceId, id) } : null;
 }
 
 /** Deliveries by id, newest first; unknown ids are left out. */

@@ -32,6 +32,7 @@ import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { AudienceMark, sizeOf } from './Audiences.js';
 import classes from './Audiences.module.css';
+import { AfterFields } from './AfterFields.js';
 import { PreviewPanel } from './PreviewPanel.js';
 import { asGroup, type Group } from './rule.js';
 import { GroupRows } from './RuleBuilder.js';
@@ -210,7 +211,14 @@ const Editor = ({ audience }: { audience?: Audience }) => {
                     )}
                   </div>
                 )}
-                {rule && <After definition={definition} />}
+                {rule && as === 'rows' && (
+                  <AfterFields
+                    definition={definition}
+                    words={words.data ?? nothing}
+                    readOnly={!mayWrite}
+                    onChange={setDefinition}
+                  />
+                )}
                 {rule && (
                   <Checkbox
                     label="Live: keep its members up to date, and tell who enters and leaves"
@@ -268,23 +276,6 @@ const Editor = ({ audience }: { audience?: Audience }) => {
       )}
     </>
   );
-};
-
-/** What is done after the rule: shown here, changed as JSON. */
-const After = ({ definition: { dedupe, order, sample, limit } }: { definition: AudienceDefinition }) => {
-  const subject = (it: object): string => String(Object.values(it)[0]);
-  const told = [
-    dedupe && `one person per ${subject(dedupe)}`,
-    order?.length &&
-      `ordered by ${order.map(({ by, direction }) => `${subject(by)} (${direction})`).join(', ')}`,
-    sample && ('percent' in sample ? `a stable ${sample.percent} %` : `a stable ${sample.count} of them`),
-    limit && `the first ${limit.toLocaleString('en')}`,
-  ].filter(Boolean);
-  return told.length > 0 ? (
-    <Text size="sm" c="dimmed">
-      Then: {told.join(', ')}.
-    </Text>
-  ) : null;
 };
 
 const Explain = ({ audience }: { audience: Audience }) => {

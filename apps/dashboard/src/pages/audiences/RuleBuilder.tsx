@@ -354,36 +354,115 @@ const EventFields = ({ clause, onChange, words, readOnly }: RowProps<EventClause
         Object.entries({ ...clause, ...more }).filter(([, value]) => value !== undefined),
       ) as EventClause,
     );
-  const tests = clause.where ?? [];
-  const setTests = (next: PropertyTest[]): void => put({ where: next.length > 0 ? next : undefined });
-  const plain = !clause.then && !clause.occurrence;
+  const kind = clause.then ? 'then' : (clause.occurrence ?? 'any');
+  const become = (next: string): void => {
+    const { atLeast, atMost, occurrence: _, then, ...rest } = clause;
+    if (next === 'then') onChange({ ...rest, then: then ?? { event: '', within: '7d' } });
+    else if (next === 'first' || next === 'last') onChange({ ...rest, occurrence: next });
+    else onChange({ ...rest, ...(atLeast && { atLeast }), ...(atMost !== undefined && { atMost }) });
+  };
+  const names = words.events.map(({ name }) => name);
   return (
     <>
       <Autocomplete
         {...common}
         aria-label="Event"
         placeholder="order.placed"
-        data={words.events.map(({ name }) => name)}
+        data={names}
         value={clause.event}
         onChange={(event) => put({ event })}
       />
-      {plain ? (
-        <HowOften clause={clause} readOnly={readOnly} onChange={put} />
-      ) : (
-        <Text size="xs">{clause.then ? `then ${clause.then.event}` : `the ${clause.occurrence} one`}</Text>
-      )}
+      <Select
+        {...common}
+        aria-label="Which of them"
+        allowDeselect={false}
+        value={kind}
+        data={[
+          { value: 'any', label: 'any of them' },
+          { value: 'first', label: 'the first one' },
+          { value: 'last', label: 'the last one' },
+          { value: 'then', label: 'followed by …' },
+        ]}
+        onChange={(next) => become(next ?? 'any')}
+      />
+      {kind === 'any' && <HowOften clause={clause} readOnly={readOnly} onChange={put} />}
       <SpanField
         label="within"
         value={clause.within}
         readOnly={readOnly}
         onChange={(within) => put({ within })}
       />
+      <Properties
+        tests={clause.where ?? []}
+        known={known?.properties ?? []}
+        readOnly={readOnly}
+        onChange={(where) => put({ where })}
+      />
+      {clause.then && (
+        <div
+          className={classes.row}
+          style={{ order: 2, flexBasis: '100%' }}
+          role="group"
+          aria-label="Followed by"
+        >
+          <Text size="xs" c="dimmed">
+            then
+          </Text>
+          <Autocomplete
+            {...common}
+            aria-label="Event that follows"
+            placeholder="order.cancelled"
+            data={names}
+            value={clause.then.event}
+            onChange={(event) => put({ then: { ...clause.then, event } })}
+          />
+          <SpanField
+            label="at most after"
+            value={clause.then.within}
+            readOnly={readOnly}
+            onChange={(within) => {
+              const { within: _, ...rest } = clause.then ?? { event: '' };
+              put({ then: within ? { ...rest, within } : rest });
+            }}
+          />
+          <Properties
+            tests={clause.then.where ?? []}
+            known={words.events.find(({ name }) => name === clause.then?.event)?.properties ?? []}
+            readOnly={readOnly}
+            onChange={(where) => {
+              const { where: _, ...rest } = clause.then ?? { event: '' };
+              put({ then: where ? { ...rest, where } : rest });
+            }}
+          />
+        </div>
+      )}
+    </>
+  );
+};
+
+/** What holds of the properties of one event. */
+const Properties = ({
+  tests,
+  known,
+  readOnly,
+  onChange,
+}: {
+  tests: PropertyTest[];
+  known: string[];
+  readOnly: boolean;
+  onChange: (tests: PropertyTest[] | undefined) => void;
+}) => {
+  const set = (next: PropertyTest[]): void => onChange(next.length > 0 ? next : undefined);
+  const replace = (at: number, test: PropertyTest): void =>
+    set(tests.map((one, i) => (i === at ? test : one)));
+  return (
+    <>
       {!readOnly && (
         <Button
           size="compact-xs"
           variant="subtle"
           color="gray"
-          onClick={() => setTests([...tests, { property: known?.properties[0] ?? '', is: '' }])}
+          onClick={() => set([...tests, { property: known[0] ?? '', is: '' }])}
         >
           + property
         </Button>
@@ -396,14 +475,13 @@ const EventFields = ({ clause, onChange, words, readOnly }: RowProps<EventClause
                 where
               </Text>
               <Autocomplete
-                {...common}
+                size="xs"
+                disabled={readOnly}
                 aria-label="Property"
                 placeholder="total"
-                data={known?.properties ?? []}
+                data={known}
                 value={pathText(test.property)}
-                onChange={(property) =>
-                  setTests(tests.map((one, i) => (i === at ? { ...one, property: pathFrom(property) } : one)))
-                }
+                onChange={(property) => replace(at, { ...test, property: pathFrom(property) })}
               />
               <TestFields
                 of="property"
@@ -411,15 +489,10 @@ const EventFields = ({ clause, onChange, words, readOnly }: RowProps<EventClause
                 test={test}
                 values={[]}
                 readOnly={readOnly}
-                onChange={(next) =>
-                  setTests(tests.map((one, i) => (i === at ? (next as PropertyTest) : one)))
-                }
+                onChange={(next) => replace(at, next as PropertyTest)}
               />
               {!readOnly && (
-                <Remove
-                  label="Remove this property"
-                  onClick={() => setTests(tests.filter((_, i) => i !== at))}
-                />
+                <Remove label="Remove this property" onClick={() => set(tests.filter((_, i) => i !== at))} />
               )}
             </div>
           ))}
