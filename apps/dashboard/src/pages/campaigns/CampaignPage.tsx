@@ -46,10 +46,10 @@ export const CampaignPage = () => {
   return <Shown campaign={campaign.data} />;
 };
 
-type Step = 'prepare' | 'start' | 'pause' | 'resume' | 'cancel';
+type Step = 'prepare' | 'approve' | 'start' | 'pause' | 'resume' | 'cancel';
 const mayNow: Record<Campaign['state'], readonly Step[]> = {
   draft: ['prepare', 'cancel'],
-  prepared: ['prepare', 'start', 'cancel'],
+  prepared: ['prepare', 'approve', 'start', 'cancel'],
   scheduled: ['pause', 'cancel'],
   running: ['pause', 'cancel'],
   paused: ['resume', 'cancel'],
@@ -64,6 +64,8 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
   const navigate = useNavigate();
   const queryClient = useQueryClient();
   const [cancelling, cancel] = useDisclosure(false);
+  const policies = useQuery({ queryKey: ['policies', 'workspace'], queryFn: () => api.policies.get() });
+  const needsApproval = policies.data?.approvals === 'another_person' && !campaign.approval;
   const step = useMutation({
     mutationFn: (name: Step) => api.campaigns[name](id, { ifVersion: campaign.version }),
     onSuccess: async (changed) => {
@@ -108,7 +110,7 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
             {button('prepare', state === 'prepared' ? 'Prepare again' : 'Prepare', state === 'draft')}
             {button('pause', 'Pause')}
             {button('resume', 'Resume', true)}
-            {button('start', 'Start', true)}
+            {needsApproval ? button('approve', 'Approve', true) : button('start', 'Start', true)}
           </Group>
         }
       />
@@ -124,6 +126,16 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
             title={state === 'failed' ? 'It failed' : 'Why'}
           >
             {campaign.reason}
+          </Notice>
+        )}
+        {state === 'prepared' && needsApproval && (
+          <Notice tone="warning" title="It needs approval">
+            Somebody who did not write it has to approve of it before it can be started.
+          </Notice>
+        )}
+        {campaign.approval && (
+          <Notice tone="good" title={`Approved by ${campaign.approval.by}`}>
+            {campaign.approval.comment || absoluteWithZone(campaign.approval.at)}
           </Notice>
         )}
         {state === 'scheduled' && campaign.startsAt && (

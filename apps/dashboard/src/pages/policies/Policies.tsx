@@ -26,6 +26,7 @@ export const Policies = () => (
     <Stack gap="lg">
       <Retries />
       <Unknown />
+      <Approvals />
       <Kept />
     </Stack>
   </>
@@ -173,6 +174,54 @@ const Unknown = () => {
           ))}
         </div>
       )}
+      {save.isError && (
+        <Text role="alert" size="sm" c="var(--status-failed)" className={classes.lead}>
+          {messageOf(save.error)}
+        </Text>
+      )}
+    </Section>
+  );
+};
+
+/** Shares what it reads with the section above. */
+const Approvals = () => {
+  const mayWrite = useCan('accounts:write');
+  const queryClient = useQueryClient();
+  const key = ['policies', 'workspace'];
+  const policies = useQuery({ queryKey: key, queryFn: () => api.policies.get() });
+  const save = useMutation({
+    mutationFn: (changed: WorkspacePolicies) => api.policies.set(changed),
+    onSuccess: (saved) => {
+      queryClient.setQueryData(key, saved);
+      notifications.show({ message: 'Saved. It counts for the next start of a campaign.' });
+    },
+  });
+  const shown = policies.data;
+  if (!shown) return null;
+  const needed = shown.approvals === 'another_person';
+  return (
+    <Section title="Approval of campaigns" pad={false}>
+      <div className={classes.unknown}>
+        <Text fw={550}>Before a campaign starts</Text>
+        <Text size="sm">
+          {needed
+            ? 'Somebody who did not write it has to approve of what was prepared.'
+            : 'Whoever may write campaigns may start them.'}
+        </Text>
+        <SegmentedControl
+          aria-label="Before a campaign starts"
+          size="xs"
+          disabled={!mayWrite || save.isPending}
+          value={needed ? 'another_person' : 'none'}
+          onChange={(value) =>
+            save.mutate({ ...shown, approvals: value as NonNullable<WorkspacePolicies['approvals']> })
+          }
+          data={[
+            { value: 'none', label: 'Nobody else' },
+            { value: 'another_person', label: 'Approved' },
+          ]}
+        />
+      </div>
       {save.isError && (
         <Text role="alert" size="sm" c="var(--status-failed)" className={classes.lead}>
           {messageOf(save.error)}
