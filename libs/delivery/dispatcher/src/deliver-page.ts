@@ -111,7 +111,9 @@ export class PageDeliverer implements OnModuleDestroy {
     // One waits less: the next one is released while this one is worked.
     void this.release();
     let renewing = Promise.resolve();
-    const renewal = setInterval(() => (renewing = this.renew(page)), RENEW_EVERY_MS).unref();
+    const renewal = setInterval(() => {
+      renewing = this.renew(page);
+    }, RENEW_EVERY_MS).unref();
     try {
       await this.work(page, signal);
     } finally {
