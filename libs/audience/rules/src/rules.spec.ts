@@ -169,9 +169,13 @@ describe('normalizePhone', () => {
     const number = fc
       .tuple(code, fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 3, maxLength: 14 }))
       .map(([code, digits]) => `+${code}${digits.join('')}`);
+    // Also with what is dialled before them inside their country, which has to be taken off.
     const known = fc
-      .constantFrom(...getCountries())
-      .map((country) => getExampleNumber(country, examples)?.number ?? '+1');
+      .tuple(fc.constantFrom(...getCountries()), fc.constantFrom('', '', '1', '8', '80', '9', '15', '044'))
+      .map(([country, before]) => {
+        const example = getExampleNumber(country, examples);
+        return example ? `+${example.countryCallingCode}${before}${example.nationalNumber}` : '+1';
+      });
     fc.assert(
       fc.property(fc.oneof(number, known), fc.constantFrom(undefined, 'DE', 'us', 'ZZ'), (text, country) => {
         expect(fields(text, country)).toEqual(fields(`${text} `, country));
