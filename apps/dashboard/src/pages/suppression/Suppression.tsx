@@ -40,7 +40,7 @@ export const Suppression = () => {
   const changed = () => client.invalidateQueries({ queryKey: ['suppressions'] });
   const releaseOne = (entry: Entry) =>
     mayWrite && (
-      <Button size="compact-xs" variant="default" onClick={() => setOne(entry)}>
+      <Button size="compact-xs" variant="default" style={{ flex: 'none' }} onClick={() => setOne(entry)}>
         Release
       </Button>
     );
