@@ -4,7 +4,7 @@
  * campaign's row is locked while it is moved, and who finds it locked leaves it.
  */
 import { Database, type Sql } from '@carillon/database';
-import { changeRun } from '@carillon/delivery-service';
+import { Acceptance, changeRun, readGate } from '@carillon/delivery-service';
 import { alarm, nextOccurrence } from '@carillon/scheduling-rules';
 import { Rounds } from '@carillon/server';
 import {
@@ -17,6 +17,7 @@ import {
 import { campaignNumbers, complaintsOf } from './campaign-numbers.js';
 import { campaignById, moveCampaign, type CampaignRow } from './campaign-rows.js';
 import { endRun } from './end-run.js';
+import { proofsOf, sendProofs } from './prove-campaign.js';
 import { CannotRun, launch, partsOf, WATCH_MS } from './run-campaign.js';
 
 const TICK_MS = 250;
@@ -33,7 +34,10 @@ export class CampaignClock implements OnApplicationBootstrap, BeforeApplicationS
     trouble: 'campaigns could not be moved',
   });
 
-  constructor(@Inject(Database) private readonly database: Database) {}
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(Acceptance) private readonly acceptance: Pick<Acceptance, 'acceptAll'>,
+  ) {}
 
   onApplicationBootstrap(): void {
     this.rounds.start();
@@ -60,22 +64,36 @@ export class CampaignClock implements OnApplicationBootstrap, BeforeApplicationS
 
   private async move(workspaceId: string, id: string): Promise<number> {
     try {
-      return await this.database.inWorkspace(workspaceId, async (sql) => {
+      let begun = 0;
+      const moved = await this.database.inWorkspace(workspaceId, async (sql) => {
         const [mine] = await sql.query<{ now: Date }>(
           `SELECT clock_timestamp() AS now FROM campaigns WHERE workspace_id = $1 AND id = $2 AND due_at <= now() FOR UPDATE SKIP LOCKED`,
           [workspaceId, id],
         );
         const campaign = mine && (await campaignById(sql, workspaceId, id));
         if (!mine || !campaign) return 0;
-        if (campaign.state === 'scheduled') await launch(sql, workspaceId, campaign, mine.now);
-        else if (campaign.state === 'running') await watch(sql, workspaceId, campaign, mine.now);
+        if (campaign.state === 'scheduled') {
+          await launch(sql, workspaceId, campaign, mine.now);
+          begun = campaign.runNo + 1;
+        } else if (campaign.state === 'running') await watch(sql, workspaceId, campaign, mine.now);
         else await moveCampaign(sql, workspaceId, id, { state: campaign.state, dueMs: null });
         return 1;
       });
+      if (begun > 0) await this.seed(workspaceId, id, begun);
+      return moved;
     } catch (error) {
       await this.failed(workspaceId, id, error);
       return 0;
     }
+  }
+
+  /** A copy to those who watch every campaign: beside its run, and in none of its numbers. */
+  private async seed(workspaceId: string, id: string, no: number): Promise<void> {
+    const proofs = await this.database.inWorkspace(workspaceId, async (sql) => {
+      const { rules } = await readGate(sql, workspaceId);
+      return rules.seeds.length > 0 ? proofsOf(sql, workspaceId, id, rules.seeds) : null;
+    });
+    if (proofs) await sendProofs(this.acceptance, workspaceId, id, proofs, `seed ${id} ${no}`);
   }
 
   /** What cannot run says so; what the database or a bug stopped is tried again later. */

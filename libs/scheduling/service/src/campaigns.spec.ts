@@ -1,6 +1,7 @@
 /** Campaigns from draft to reconciled numbers, with their clock and the real bulk lane; the provider's answers are the test's. */
 import { loadConfig, useConfig } from '@carillon/config';
 import {
+  GateChange,
   CampaignSave,
   type Campaign,
   type CampaignDefinition,
@@ -9,7 +10,15 @@ import {
 import { Database, ensurePartitions, newId } from '@carillon/database';
 import { PageDeliverer } from '@carillon/delivery-dispatcher';
 import { defineChannel, type Channel, type Outcome, type Outgoing } from '@carillon/delivery-rules';
-import { DeliveryHints, links, releasePages, SendContexts } from '@carillon/delivery-service';
+import {
+  DeliveryHints,
+  links,
+  releasePages,
+  SendContexts,
+  writeGate,
+  type AcceptResult,
+  type SendRequest,
+} from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
 import {
   approveCampaign,
@@ -64,6 +73,14 @@ const channel = defineChannel<string>({
 }) as Channel;
 const queues = { offer: () => Promise.resolve(true), send: () => Promise.resolve() } as unknown as Queues;
 
+/** What seeds are sent: that they arrive is accepting's own affair. */
+let seeded: (string | null)[] = [];
+const seedsTo = {
+  acceptAll: (_: string, requests: readonly SendRequest[]) => {
+    seeded.push(...requests.map((r) => r.idempotencyKey));
+    return Promise.resolve(requests.map((): AcceptResult => ({ ok: false, detail: '' }) as AcceptResult));
+  },
+};
 beforeAll(async () => {
   useConfig(loadConfig({ NODE_ENV: 'test' }));
   fresh = await freshDatabase();
@@ -75,7 +92,7 @@ beforeAll(async () => {
     inboxFor: () => ({ store: () => Promise.resolve([]), find: () => Promise.resolve(new Map()) }),
     allowPrivateNetworks: false,
   });
-  clock = new CampaignClock(database);
+  clock = new CampaignClock(database, seedsTo);
   await ensurePartitions(database);
   await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
   await owner.query(
@@ -184,7 +201,7 @@ describe('a campaign', () => {
     ]);
     expect(await started(draft.id)).toMatchObject({ state: 'scheduled' });
     // Two clocks at once.
-    await Promise.all([tick(), new CampaignClock(database).tick()]);
+    await Promise.all([tick(), new CampaignClock(database, seedsTo).tick()]);
     expect(await numbers(draft.id)).toMatchObject({ state: 'running', targeted: PEOPLE, pending: PEOPLE });
     await workPages();
     await tick();
@@ -413,6 +430,16 @@ describe('a campaign', () => {
     await workPages();
     await tick();
     expect(await numbers(id)).toMatchObject({ state: 'completed', failed: 40, sent: PEOPLE - 40 });
+  });
+
+  it('goes to the seeds too, once a run and outside its numbers', async () => {
+    await within((sql) => writeGate(sql, workspaceId, GateChange.parse({ seeds: ['p7', 'p8'] }), 'the spec'));
+    seeded = [];
+    const { id } = await write();
+    expect(await toTheEnd(id)).toMatchObject({ state: 'completed' });
+    expect(seeded).toEqual([`seed ${id} 1 p7 email`, `seed ${id} 1 p8 email`]);
+    expect(await numbers(id)).toMatchObject({ targeted: PEOPLE, sent: PEOPLE });
+    await within((sql) => writeGate(sql, workspaceId, GateChange.parse({}), 'the spec'));
   });
 
   it('whose template went meanwhile fails with a sentence', async () => {

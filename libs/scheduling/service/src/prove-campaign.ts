@@ -48,11 +48,13 @@ export async function proofsOf(
   );
 }
 
+/** @param once the same word again sends nothing again */
 export async function sendProofs(
-  acceptance: Acceptance,
+  acceptance: Pick<Acceptance, 'acceptAll'>,
   workspaceId: string,
   campaignId: string,
   proofs: readonly Proof[],
+  once: string | null = null,
 ): Promise<CampaignProofs> {
   const answer: CampaignProofs = { sent: [], refused: [] };
   const requests = proofs.flatMap(({ message, profile, channel, variant }) => {
@@ -67,7 +69,7 @@ export async function sendProofs(
     }
     const request: SendRequest = {
       message: read.data,
-      idempotencyKey: null,
+      idempotencyKey: once && [once, profile, channel, variant].filter(Boolean).join(' '),
       source: { kind: 'test', id: campaignId },
     };
     return [{ request, profile, channel, variant }];

@@ -6,6 +6,7 @@ import {
   NumberInput,
   SegmentedControl,
   Select,
+  SimpleGrid,
   Skeleton,
   Stack,
   Text,
@@ -190,7 +191,7 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
                 error={errorAt('/start')}
                 set={(start) => set({ start })}
               />
-              <Group grow align="flex-start">
+              <SimpleGrid cols={{ base: 1, sm: 3 }} verticalSpacing="md">
                 <NumberInput
                   label="Messages a second"
                   description="On each channel, at most"
@@ -239,7 +240,7 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
                     );
                   }}
                 />
-              </Group>
+              </SimpleGrid>
               {definition.variants.length > 0 && (
                 <Text size="sm" c="dimmed">
                   Variants: {definition.variants.map((v) => `${v.name} (${v.weight})`).join(', ')}. They are

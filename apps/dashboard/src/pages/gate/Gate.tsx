@@ -192,7 +192,7 @@ const People = ({ gate: { rules, version }, mayWrite, busy, error, save }: Peopl
   };
   const [typed, setTyped] = useState<{ version: number } & typeof stored>({ version, ...stored });
   const now = typed.version === version ? typed : { version, ...stored };
-  const changed = JSON.stringify({ ...stored, version }) !== JSON.stringify({ ...now, version });
+  const changed = JSON.stringify({ version, ...stored }) !== JSON.stringify(now);
   const field = (name: keyof typeof stored, label: string, description: string) => (
     <TagsInput
       label={label}

@@ -23,8 +23,9 @@ export const scopeWords = ({ channels, topics }: Pick<Holdout, 'channels' | 'top
     ...(topics.length > 0 ? [`topics ${topics.join(', ')}`] : []),
   ].join(' · ');
 
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 export const quietWords = (rule: QuietHours): string =>
-  `${rule.periods.map(periodWords).join('; ')}. ${rule.zone === 'person' ? 'Where the person is' : `In ${rule.zone}`}; what falls into it ${
+  `${capital(rule.periods.map(periodWords).join('; '))}. ${rule.zone === 'person' ? 'Where the person is' : `In ${rule.zone}`}; what falls into it ${
     rule.then === 'queue' ? `waits, at most ${rule.keepForHours} hours` : 'is not sent'
   }.`;
 
