@@ -2,7 +2,13 @@
 import { Carillon, IdempotencyMismatchProblem, ValidationProblem, type DeliveryDetail } from '@carillon/sdk';
 import { eventually } from '@carillon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { startStack, type Stack } from './stack.js';
+
+const CLI = fileURLToPath(new URL('../../cli/bin/carillon.mjs', import.meta.url));
 
 interface Received {
   data: { channel: string; to: string; [more: string]: unknown }[];
@@ -346,5 +352,62 @@ export function describeFirstMessage(
       });
       expect(await settled(fallen.deliveries[1]?.id ?? '', ['delivered'])).toMatchObject({ channel: 'sms' });
     }, 40_000);
+
+    it('takes a file of people by the command, and says what became of each row', async () => {
+      const file = path.join(stack.dataDir, 'people.csv');
+      const people = Array.from(
+        { length: 1_500 },
+        (_, i) => `csv-${i},csv-${i}@example.com,${i % 2 ? 'pro' : 'free'}`,
+      );
+      writeFileSync(
+        file,
+        `\ufeffid;email;plan\n${people.join('\n').replaceAll(',', ';')}\nbad;nowhere;free\n`,
+      );
+      const { code, output } = await run(['import', file]);
+      expect(output).toContain('1,501 rows: 1,500 created, 0 changed, 0 known, 1 bad.');
+      expect(code).toBe(1);
+      expect(readFileSync(file.replace('.csv', '.bad.csv'), 'utf8')).toMatch(/1502.*email/);
+      expect(await carillon.profiles.get('csv-7')).toMatchObject({
+        email: 'csv-7@example.com',
+        attributes: { plan: 'pro' },
+      });
+      expect((await run(['import', file])).output).toContain('0 created, 0 changed, 1,500 known, 1 bad.');
+    }, 60_000);
+
+    it('asks once more by mail before somebody is in, and counts the answer of the page', async () => {
+      await carillon.templates.save('confirm-letters', {
+        content: { email: { subject: 'Are you sure?', text: 'Please confirm: {{ confirm_url }}' } },
+      });
+      await carillon.topics.save('letters', {
+        name: { en: 'Letters' },
+        doubleOptIn: { template: 'confirm-letters' },
+      });
+      await carillon.profiles.upsert('reader', { email: 'reader@example.com' });
+      const word = async () =>
+        (await carillon.consents.get('reader')).consents.find(({ topic }) => topic === 'letters')?.word;
+      await carillon.consents.set('reader', [{ channel: 'email', topic: 'letters', word: 'in' }]);
+      expect(await word()).toBe('pending');
+      const link = await eventually(async () => {
+        const mails = await inSandbox('channel=email');
+        const mail = mails.find(({ to }) => to === 'reader@example.com');
+        return /https?:\/\/\S+/.exec(String(mail?.['text'] ?? ''))?.[0];
+      }, 20_000);
+      const url = `${stack.url}${new URL(link).pathname}`;
+      expect(await (await fetch(url)).text()).toContain('Yes, I want this');
+      expect(await word()).toBe('pending');
+      const answer = await fetch(url, { method: 'POST', body: new URLSearchParams({ action: 'confirm' }) });
+      expect(answer.status).toBe(200);
+      expect(await word()).toBe('in');
+    }, 60_000);
+
+    /** The command as people run it. */
+    async function run(words: string[]): Promise<{ code: number | null; output: string }> {
+      const child = spawn(process.execPath, [CLI, '--url', stack.url, '--key', stack.apiKey, ...words]);
+      let output = '';
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+      return { code, output };
+    }
   });
 }
