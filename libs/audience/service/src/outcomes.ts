@@ -68,11 +68,16 @@ export class Outcomes implements OnApplicationBootstrap, BeforeApplicationShutdo
   /** Takes all that waits. @returns how many lines and pages */
   async drain(): Promise<number> {
     let all = 0;
-    for (let taken = 1; taken > 0 && !this.rounds.stopping; all += taken) taken = await this.slice();
+    // What comes while a slice is taken is left for the next look, which finds more of it: a slice costs more than its lines do.
+    for (let full = true; full && !this.rounds.stopping;) {
+      const { lines, pages } = await this.slice();
+      all += lines + pages;
+      full = lines >= SLICE || pages >= PAGES;
+    }
     return all;
   }
 
-  private async slice(): Promise<number> {
+  private async slice(): Promise<{ lines: number; pages: number }> {
     const busy = await this.database.acrossWorkspaces((sql) =>
       sql.query<{ workspaceId: string }>(
         `SELECT DISTINCT workspace_id AS "workspaceId" FROM (SELECT workspace_id FROM pending_outcomes ORDER BY id LIMIT $1) p
@@ -81,11 +86,12 @@ export class Outcomes implements OnApplicationBootstrap, BeforeApplicationShutdo
         [SLICE, PAGES],
       ),
     );
-    let taken = 0;
+    const taken = { lines: 0, pages: 0 };
     for (const { workspaceId } of busy)
-      taken += await this.database.inWorkspace(workspaceId, async (sql) => {
+      await this.database.inWorkspace(workspaceId, async (sql) => {
         await amongWriters(sql, workspaceId);
-        return (await takeLines(sql, workspaceId)) + (await foldPages(sql, workspaceId));
+        taken.lines += await takeLines(sql, workspaceId);
+        taken.pages += await foldPages(sql, workspaceId);
       });
     return taken;
   }
