@@ -10,7 +10,7 @@ COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --loglevel=error
 
 FROM node:22-bookworm-slim
-ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps
+ENV NODE_ENV=production NODE_OPTIONS="--enable-source-maps --max-semi-space-size=32"
 WORKDIR /carillon
 COPY --from=build --chown=root:root /carillon ./
 # Nothing it runs writes into the image; state is in PostgreSQL.
