@@ -95,6 +95,25 @@ describe('events', () => {
   });
 });
 
+describe('what nobody should have to work', () => {
+  it('is refused before it is there: a file of 10 GB, a rule 200 deep, a regular expression', async () => {
+    const file = await ask('createImport', { body: { name: 'all.csv', bytes: 10_000_000_000 } });
+    expect(file).toMatchObject({ status: 413, json: { code: 'body_too_large' } });
+    expect((file.json as { detail: string }).detail).toMatch(/IMPORT_MAX_BYTES/);
+    let where: object = { attribute: 'plan', is: 'pro' };
+    for (let i = 0; i < 200; i++) where = { not: where };
+    const deep = await ask('previewAudience', { body: { definition: { where } } });
+    expect({ status: deep.status, errors: errorsOf(deep) }).toMatchObject({
+      status: 422,
+      errors: [{ message: expect.stringMatching(/Nested deeper than 64 levels/) }],
+    });
+    const odd = await ask('previewAudience', {
+      body: { definition: { where: { attribute: 'plan', matches: `(${'a+'.repeat(10_000)})+$` } } },
+    });
+    expect(odd.status).toBe(422);
+  });
+});
+
 describe('profiles', () => {
   it('take 200 upserts of one person at once', async () => {
     const answers = await Promise.all(
