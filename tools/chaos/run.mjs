@@ -129,6 +129,7 @@ export async function runScenario(stage, scenario, { seed, rate, say }) {
     ...(slow && busy ? { busy } : {}),
     seed,
     ok: why.length === 0,
+    ...(slow && why.length === 1 && !busy ? { onlySlow: true } : {}),
     ...(why.length > 0 ? { why, examples, ledgers: folder } : {}),
   };
 }

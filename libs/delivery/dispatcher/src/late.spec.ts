@@ -165,6 +165,8 @@ describe('a mark that waits for its row', () => {
       return markHandedOver(sql.last, [ready]);
     });
     await eventually(async () => {
+      // Who waits is remembered for as long as a transaction lasts.
+      await owner.query('SELECT pg_stat_clear_snapshot()');
       const { rows } = await owner.query(
         `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%handed_over_at%' AND datname = current_database()`,
       );
