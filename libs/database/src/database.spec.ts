@@ -1,6 +1,7 @@
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
+import net from 'node:net';
 import pg from 'pg';
 import {
   Database,
@@ -424,6 +425,38 @@ describe('rows as parameters', () => {
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+describe('a connection that is ended in the packet that greets it', () => {
+  it('fails the statement, and not the process', async () => {
+    const url = new URL(fresh.appUrl);
+    const { port, hostname } = url;
+    const greeted = Buffer.from('Z\0\0\0\x05I');
+    const said = Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0');
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(said.length + 4);
+    const relay = net.createServer((caller) => {
+      const server = net.connect(Number(port), hostname);
+      caller.on('error', () => server.destroy()).pipe(server);
+      server.on('error', () => caller.destroy());
+      server.on('data', (chunk) =>
+        chunk.subarray(-greeted.length).equals(greeted)
+          ? caller.end(Buffer.concat([chunk, Buffer.from('E'), length, said]))
+          : caller.write(chunk),
+      );
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    url.hostname = '127.0.0.1';
+    url.port = String((relay.address() as net.AddressInfo).port);
+    const through = new Database({ url: String(url) });
+    try {
+      for (let n = 0; n < 3; n++)
+        await expect(through.inWorkspace(a, (sql) => sql.query('SELECT 1'))).rejects.toThrow();
+    } finally {
+      await through.close();
+      await new Promise((resolve) => relay.close(resolve));
+    }
   });
 });
 

@@ -58,6 +58,9 @@ export class Database {
     });
     // A connection that breaks while idle is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => undefined);
+    // One may break between the pool's handing it out and our listening: as early as in the packet that greets it. Whoever uses it
+    // then is told by the first statement.
+    this.pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
   /** One transaction inside a workspace. Rolls back when `work` throws. */
