@@ -7,7 +7,7 @@ export type { AudienceRecipient } from './recipients.js';
 export { removeDevices, upsertDevice } from './devices.js';
 export { consentsOf, recordConsents } from './consent.js';
 export type { ConsentFacts, ConsentWord, NewConsent } from './consent.js';
-export { audit } from './audit.js';
+export { actorOf, audit } from './audit.js';
 export { consentsOfPerson } from './consent.controller.js';
 export { eraseAddresses } from './erase-addresses.js';
 export { takeInboundSms } from './keywords.js';

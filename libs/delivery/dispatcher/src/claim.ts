@@ -5,14 +5,14 @@
  */
 import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
-import type { Channel, GateRules, Lane, MessageClass, Status } from '@carillon/contracts';
+import type { Channel, Lane, MessageClass, Status } from '@carillon/contracts';
 import { dayOf, kept, keptByDay, type Sql } from '@carillon/database';
 import {
   countingTopics,
   gate,
-  ownRules,
-  whereIs,
+  ownFactsFor,
   type GateFacts,
+  type GateSettings,
   type OwnFacts,
   type Recipient,
   type Verdict,
@@ -26,9 +26,9 @@ import {
   type Claimed,
   type MessageFacts,
   type SendingAccount,
+  mayBeUsed,
   sentLately,
-  type Lists,
-  type Wanted,
+  stateOf,
   wantedOf,
 } from '@carillon/delivery-service';
 import { comeBack } from './account-flow.js';
@@ -128,6 +128,7 @@ export async function judge(
   ]);
   const { now, settings } = workspaces[0] ?? { now: new Date(), settings: {} };
   const retry = { ...channel.retry, ...settings.retry?.[channel.channel] };
+  const accountState = stateOf(accounts);
   const owns = await ownFactsOf(sql, workspaceId, settings, withTargets, now);
 
   const ready: Ready[] = [];
@@ -159,7 +160,7 @@ export async function judge(
       ...consent,
       transactionalIgnoresComplaints: settings.transactionalIgnoresComplaints === true,
       noConsentMeans: settings.noConsentMeans ?? 'in',
-      accounts: stateOf(accounts, delivery.lane, random()),
+      accounts: apart(accountState, delivery.lane, random()),
       own,
       campaignPaused: pausedRuns.has(delivery.messageId),
     });
@@ -213,46 +214,30 @@ async function ownFactsOf(
   batch: readonly { delivery: Claimed; recipient: Recipient | null }[],
   now: Date,
 ): Promise<(delivery: Claimed, recipient: Recipient | null) => OwnFacts | null> {
-  const own = ownRules(settings);
+  const own = ownFactsFor(settings);
   if (!own) return () => null;
-  const testers = new Set(own.rules.testProfiles);
-  const quiet: OwnFacts['quiet'] = new Map();
-  let lists: Lists = new Map();
-  const facts = (delivery: Claimed, recipient: Recipient | null): OwnFacts => ({
-    ...own,
-    profileId: delivery.profileId,
-    deliveryId: delivery.id,
-    test: delivery.source === 'test' || testers.has(recipient?.externalId ?? ''),
-    where: () => whereIs(recipient, settings.timezone),
-    sent: lists.get(delivery.profileId ?? '') ?? [],
-    quiet,
+  const wanted = batch.flatMap(({ delivery, recipient }) => {
+    const about = { ...delivery, recipient };
+    return wantedOf(delivery, own(about, undefined)) ?? [];
   });
-  const wanted = batch.flatMap((b) => wantedOf(b.delivery, facts(b.delivery, b.recipient)) ?? []);
-  if (wanted.length > 0) lists = await sentLately(sql, workspaceId, wanted, now);
-  return facts;
+  const lists = wanted.length > 0 ? await sentLately(sql, workspaceId, wanted, now) : null;
+  return (delivery, recipient) => own({ ...delivery, recipient }, lists?.get(delivery.profileId ?? ''));
 }
 
-/** Looked at again after this, or soon after somebody resumes an account. */
-const PAUSED_RECHECK_MS = 600_000;
-
-const mayBeUsed = (a: SendingAccount): boolean => !a.paused && a.blockedMs === 0;
-/** Whether any account may be used now; if not, when to look again. What waits comes back in no crowd. */
-function stateOf(accounts: readonly SendingAccount[], lane: Lane, random: number): GateFacts['accounts'] {
-  if (accounts.length === 0) return 'none';
-  if (accounts.some(mayBeUsed)) return 'ready';
-  const running = accounts.filter((a) => !a.paused);
-  if (running.length === 0)
-    return { wait: 'account_paused', afterMs: Math.round(PAUSED_RECHECK_MS * (0.75 + random / 4)) };
-  const soonest = Math.min(...running.map((a) => a.blockedMs));
-  return { wait: 'account_unavailable', afterMs: Math.round(soonest) + comeBack(lane, random) };
+/** What waits comes back in no crowd. */
+function apart(state: GateFacts['accounts'], lane: Lane, random: number): GateFacts['accounts'] {
+  if (typeof state === 'string') return state;
+  const { wait, afterMs } = state;
+  return wait === 'account_paused'
+    ? { wait, afterMs: Math.round(afterMs * (0.75 + random / 4)) }
+    : { wait, afterMs: Math.round(afterMs) + comeBack(lane, random) };
 }
 
 export const nextStep = (delivery: Claimed, message: MessageFacts): string | null =>
   message.route ? (message.deliveryIds[delivery.routeStep + 1] ?? null) : null;
 
-interface WorkspaceSettings {
-  gate?: (Partial<GateRules> & { version: number }) | null;
-  timezone?: string | null;
+/** What the gate and the mark read of a workspace's settings. */
+export interface WorkspaceSettings extends GateSettings {
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
   transactionalIgnoresComplaints?: boolean;

@@ -25,6 +25,7 @@ import {
   type RenderPool,
   type SendContexts,
   type SendingAccount,
+  mayBeUsed,
   saveLists,
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
@@ -33,7 +34,7 @@ import { setTimeout } from 'node:timers/promises';
 import { OVERFLOW_MS, type AccountFlow } from './account-flow.js';
 import { callProvider } from './call-provider.js';
 import { claimPage, loggedOf, membersOf, renewPage, type Member, type PageInHand } from './claim-page.js';
-import { LEASE_SECONDS, type Claimed } from './claim.js';
+import { LEASE_SECONDS, type Claimed, type WorkspaceSettings } from './claim.js';
 import {
   factsOf,
   insertRows,
@@ -42,11 +43,9 @@ import {
   lockPage,
   restRun,
   savePage,
-  mayBeUsed,
   type Going,
   type Logged,
   type Window,
-  type WorkspaceSettings,
 } from './log-page.js';
 import { recordAttempts, recordUnrenderable, type Attempted } from './record.js';
 

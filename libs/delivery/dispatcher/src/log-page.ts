@@ -4,33 +4,20 @@
  * only one sub-batch of a page is in doubt, and it says which. Fenced by the page's attempt.
  */
 import { consentsOf, suppressionsOf } from '@carillon/audience-service';
-import type {
-  Channel as ChannelName,
-  GateRules,
-  MessageClass,
-  ReasonName,
-  Status,
-} from '@carillon/contracts';
+import type { ReasonName, Status } from '@carillon/contracts';
 import { kept, rowParameters, type Sql } from '@carillon/database';
-import {
-  gate,
-  ownRules,
-  whereIs,
-  type Channel,
-  type OwnFacts,
-  type RetryPolicy,
-  type Verdict,
-} from '@carillon/delivery-rules';
+import { gate, ownFactsFor, type Channel, type Verdict } from '@carillon/delivery-rules';
 import {
   usableAccounts,
   type SendingAccount,
   holdLists,
+  mayBeUsed,
   take,
-  wantedOf as wantedFor,
+  wantedOf,
   type Lists,
-  type Wanted,
 } from '@carillon/delivery-service';
 import type { Member, PageInHand } from './claim-page.js';
+import type { WorkspaceSettings } from './claim.js';
 
 /** A member that may go now. */
 export interface Going {
@@ -84,15 +71,6 @@ export async function lockPage(
   if (!head) throw new Error(`page ${page.id} was taken by another worker`);
   return head;
 }
-export interface WorkspaceSettings {
-  gate?: (Partial<GateRules> & { version: number }) | null;
-  timezone?: string | null;
-  allowList?: string[] | null;
-  noConsentMeans?: 'in' | 'out';
-  transactionalIgnoresComplaints?: boolean;
-  unknown?: Partial<Record<MessageClass, 'retry' | 'hold'>>;
-  retry?: Partial<Record<ChannelName, Partial<RetryPolicy>>>;
-}
 
 /** What the gate needs to know of a sub-batch. */
 export interface Facts {
@@ -143,10 +121,10 @@ export function judgeMembers(
   if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
   const going: Going[] = [];
   const stopped: Logged[] = [];
-  const owns = ownFactsOf(page, head.settings);
+  const ownFacts = ownFactsFor(head.settings);
   for (const { member, targets } of addressed) {
     const address = targets[0]?.address ?? null;
-    const own = owns(member, lists);
+    const own = ownFacts?.({ ...member, source: page.source }, lists.get(member.profileId)) ?? null;
     const { verdict, trace } = gate({
       now: head.now,
       channel: page.channel,
@@ -173,33 +151,12 @@ export function judgeMembers(
       );
     else if (isThere(member)) {
       going.push({ member, targets });
-      const wanted = own && wantedOf(page, member, own);
+      const wanted = wantedOf({ ...page, id: member.id }, own);
       if (wanted) take(lists, wanted, head.now);
     }
   }
   return { going, stopped, gateVersion: head.settings.gate?.version ?? null };
 }
-
-function ownFactsOf(
-  page: PageInHand,
-  settings: WorkspaceSettings,
-): (member: Member, lists: Lists) => OwnFacts | null {
-  const own = ownRules(settings);
-  if (!own) return () => null;
-  const testers = new Set(own.rules.testProfiles);
-  const quiet: OwnFacts['quiet'] = new Map();
-  return (member, lists) => ({
-    ...own,
-    profileId: member.profileId,
-    deliveryId: member.id,
-    test: page.source === 'test' || testers.has(member.recipient?.externalId ?? ''),
-    where: () => whereIs(member.recipient, settings.timezone),
-    sent: lists.get(member.profileId) ?? [],
-    quiet,
-  });
-}
-const wantedOf = (page: PageInHand, member: Member, own: OwnFacts): Wanted | null =>
-  wantedFor({ ...page, id: member.id }, own);
 
 /** Holds the lists of what these people were sent, until the commit; none where no cap counts. */
 export async function listsFor(
@@ -208,16 +165,14 @@ export async function listsFor(
   head: { now: Date; settings: WorkspaceSettings },
   members: readonly Member[],
 ): Promise<Lists | null> {
-  if (!head.settings.gate?.caps?.length) return null;
-  const owns = ownFactsOf(page, head.settings);
-  const wanted = members.flatMap((member) => {
-    const own = owns(member, new Map());
-    return (own && wantedOf(page, member, own)) ?? [];
-  });
+  const ownFacts = head.settings.gate?.caps?.length ? ownFactsFor(head.settings) : null;
+  if (!ownFacts) return null;
+  const { source } = page;
+  const wanted = members.flatMap(
+    (member) => wantedOf({ ...page, id: member.id }, ownFacts({ ...member, source }, undefined)) ?? [],
+  );
   return wanted.length > 0 ? (await holdLists(sql, page.workspaceId, wanted, head.now)).lists : null;
 }
-
-export const mayBeUsed = (a: SendingAccount): boolean => !a.paused && a.blockedMs === 0;
 
 const isThere = (member: Member): member is Going['member'] => member.recipient !== null;
 

@@ -9,10 +9,12 @@ import type {
   MessageClass,
   QuietHours,
   ReasonName,
+  Source,
   Status,
   TopicFacts,
 } from '@carillon/contracts';
 import { overCap, type Counted } from './caps.js';
+import type { Recipient } from './channel.js';
 import { drawn } from './holdout.js';
 import { isQuiet, openForAll } from './quiet-hours.js';
 
@@ -31,6 +33,12 @@ export interface OwnFacts {
   sent: readonly Counted[];
   /** Of one batch at one time: many people of one zone get one answer. */
   quiet?: Map<string, Verdict | null>;
+}
+
+/** Where a workspace's own rules stand, and its zone, among its settings. */
+export interface GateSettings {
+  gate?: (Partial<GateRules> & { version: number }) | null;
+  timezone?: string | null;
 }
 
 export interface GateFacts {
@@ -220,13 +228,13 @@ export const gateRules: readonly Rule[] = [
   },
 ];
 
-/** Rules for people's comfort are for marketing, and for topics that ask for them; tests pass. */
-function applies(f: GateFacts, own: OwnFacts): boolean {
-  if (own.test) return false;
-  return (
-    f.messageClass === 'marketing' || (f.topic !== null && own.rules.transactionalTopics.includes(f.topic))
-  );
-}
+/** Rules for people's comfort are for marketing, and for topics that ask for them. */
+export const heldForComfort = (
+  { messageClass, topic }: Pick<GateFacts, 'messageClass' | 'topic'>,
+  { transactionalTopics }: Pick<GateRules, 'transactionalTopics'>,
+): boolean => messageClass === 'marketing' || (topic !== null && transactionalTopics.includes(topic));
+/** Tests pass. */
+const applies = (f: GateFacts, own: OwnFacts): boolean => !own.test && heldForComfort(f, own.rules);
 const inScope = (rule: { channels: readonly Channel[]; topics: readonly string[] }, f: GateFacts): boolean =>
   (rule.channels.length === 0 || rule.channels.includes(f.channel)) &&
   (rule.topics.length === 0 || (f.topic !== null && rule.topics.includes(f.topic)));
@@ -290,14 +298,38 @@ export const gateInFull = (facts: GateFacts): { rule: string; verdict: Verdict |
   gateRules.map((rule) => ({ rule: rule.name, verdict: rule.judge(facts) }));
 
 /** What the workspace has set, as it stands in its settings; null where it has set nothing. */
-export function ownRules(settings: {
-  gate?: (Partial<GateRules> & { version: number }) | null;
-}): { version: number; rules: GateRules } | null {
-  const { gate } = settings;
+export function ownRules({ gate }: GateSettings): { version: number; rules: GateRules } | null {
   if (!gate) return null;
   const { version, ...rules } = gate;
   // A version of the document may be older than a field.
   return { version, rules: { ...noRules, ...rules } };
+}
+/**
+ * The facts that the workspace's own rules ask, about each delivery of one batch at one time. Null where it has no rules.
+ * @returns given a delivery and what its person was sent lately
+ */
+export function ownFactsFor(
+  settings: GateSettings,
+): ((about: AskedAbout, sent: readonly Counted[] | undefined) => OwnFacts) | null {
+  const own = ownRules(settings);
+  if (!own) return null;
+  const testers = new Set(own.rules.testProfiles);
+  const quiet: OwnFacts['quiet'] = new Map();
+  return ({ id, profileId, source, recipient }, sent = []) => ({
+    ...own,
+    profileId,
+    deliveryId: id,
+    test: source === 'test' || testers.has(recipient?.externalId ?? ''),
+    where: () => whereIs(recipient, settings.timezone),
+    sent,
+    quiet,
+  });
+}
+export interface AskedAbout {
+  id: string;
+  profileId: string | null;
+  source: Source;
+  recipient: Recipient | null;
 }
 export const noRules: GateRules = {
   allowList: null,

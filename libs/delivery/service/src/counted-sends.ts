@@ -6,7 +6,13 @@
  */
 import type { Channel, FrequencyCap, MessageClass } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
-import { LONGEST_WINDOW_MS, overCap, type Counted, type OwnFacts } from '@carillon/delivery-rules';
+import {
+  heldForComfort,
+  LONGEST_WINDOW_MS,
+  overCap,
+  type Counted,
+  type OwnFacts,
+} from '@carillon/delivery-rules';
 import { groupBy } from './group-by.js';
 
 export type Lists = Map<string, Counted[]>;
@@ -28,9 +34,7 @@ export function wantedOf(
   if (!own || own.test || own.profileId === null || own.rules.caps.length === 0) return null;
   const { id, channel, messageClass, topic } = delivery;
   // What caps hold back and what they count are not the same: a transactional message may be counted, and go all the same.
-  const held =
-    messageClass === 'marketing' || (topic !== null && own.rules.transactionalTopics.includes(topic));
-  const caps = held ? own.rules.caps : [];
+  const caps = heldForComfort(delivery, own.rules) ? own.rules.caps : [];
   return { id, profileId: own.profileId, channel, messageClass, topic, caps, zone: own.where().zone };
 }
 

@@ -15,6 +15,7 @@ import {
 } from '@carillon/audience-service';
 import { dayOf, type Sql } from '@carillon/database';
 import { eraseMessage } from './erase.js';
+import { resetCaps } from './gate-rules.js';
 import { groupBy } from './group-by.js';
 
 export interface ErasedPerson {
@@ -103,10 +104,7 @@ export async function erasePerson(
        AND m.day = r.day AND m.run_id = r.id AND m.workspace_id = $1 AND m.profile_id = ANY($2::uuid[]) AND m.data IS NOT NULL`,
     [workspaceId, ids, [...new Set(shared.flatMap((d) => d.sourceId ?? []))]],
   );
-  await sql.execute('DELETE FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])', [
-    workspaceId,
-    ids,
-  ]);
+  await resetCaps(sql, workspaceId, ids);
   await eraseAddresses(sql, workspaceId, person);
   await sql.execute('DELETE FROM profiles WHERE workspace_id = $1 AND id = $2', [workspaceId, person.id]);
   return {

@@ -33,7 +33,7 @@ export { memberDataOf } from './member-data.js';
 export { planRun, type NewRun, type PlannedRun } from './plan-run.js';
 export { releasePages } from './release-pages.js';
 export { changeRun, progressOf, type RunProgress } from './runs.js';
-export { masterKeys, usableAccounts, type SendingAccount } from './sending-accounts.js';
+export { masterKeys, mayBeUsed, stateOf, usableAccounts, type SendingAccount } from './sending-accounts.js';
 export { RenderPool } from './render-pool.js';
 export { seal } from './secrets.js';
 export { SendContexts, type SendContextsOptions } from './send-contexts.js';

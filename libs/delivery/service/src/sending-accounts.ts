@@ -2,6 +2,7 @@
 import { config } from '@carillon/config';
 import type { Channel, RateLimit } from '@carillon/contracts';
 import { kept, type Sql } from '@carillon/database';
+import type { GateFacts } from '@carillon/delivery-rules';
 import { open, type Envelope, type MasterKeys } from './secrets.js';
 
 export interface SendingAccount {
@@ -79,4 +80,19 @@ export function openSettings(
   if (opened.size >= KEPT_ACCOUNTS) opened.clear();
   opened.set(key, settings);
   return settings;
+}
+
+/** Looked at again after this, or soon after somebody resumes an account. */
+const PAUSED_RECHECK_MS = 600_000;
+
+export const mayBeUsed = (a: SendingAccount): boolean => !a.paused && a.blockedMs === 0;
+
+/** Whether any account may be used now; if not, when to look again. */
+export function stateOf(accounts: readonly SendingAccount[]): GateFacts['accounts'] {
+  if (accounts.length === 0) return 'none';
+  if (accounts.some(mayBeUsed)) return 'ready';
+  const running = accounts.filter((a) => !a.paused);
+  return running.length === 0
+    ? { wait: 'account_paused', afterMs: PAUSED_RECHECK_MS }
+    : { wait: 'account_unavailable', afterMs: Math.min(...running.map((a) => a.blockedMs)) };
 }

@@ -3,17 +3,22 @@
  * Every rule is asked, also behind one that objects.
  */
 import { consentsOf, idsByExternalId, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
-import type { GateRules, GateTried, GateTry } from '@carillon/contracts';
+import type { GateTried, GateTry } from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
-import { gateInFull, ownRules, whereIs, type OwnFacts, type Verdict } from '@carillon/delivery-rules';
+import {
+  gateInFull,
+  ownRules,
+  whereIs,
+  type GateSettings,
+  type OwnFacts,
+  type Verdict,
+} from '@carillon/delivery-rules';
 import { channelShapes } from './channels.js';
 import { sentLately, wantedOf } from './counted-sends.js';
 import { withZones } from './gate-rules.js';
-import { usableAccounts, type SendingAccount } from './sending-accounts.js';
+import { stateOf, usableAccounts } from './sending-accounts.js';
 
-interface Settings {
-  gate?: (Partial<GateRules> & { version: number }) | null;
-  timezone?: string | null;
+interface Settings extends GateSettings {
   allowList?: string[] | null;
   noConsentMeans?: 'in' | 'out';
   transactionalIgnoresComplaints?: boolean;
@@ -101,13 +106,4 @@ export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Pr
         : { rule, verdict: 'passed', reason: null, until: null, said: null },
     ),
   };
-}
-
-function stateOf(accounts: readonly SendingAccount[]) {
-  if (accounts.length === 0) return 'none';
-  if (accounts.some((a) => !a.paused && a.blockedMs === 0)) return 'ready';
-  const running = accounts.filter((a) => !a.paused);
-  return running.length === 0
-    ? ({ wait: 'account_paused', afterMs: 600_000 } as const)
-    : ({ wait: 'account_unavailable', afterMs: Math.min(...running.map((a) => a.blockedMs)) } as const);
 }

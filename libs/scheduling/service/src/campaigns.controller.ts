@@ -1,5 +1,6 @@
 /** Campaigns over HTTP. */
-import { audit } from '@carillon/audience-service';
+import { actorOf, audit } from '@carillon/audience-service';
+import type { Campaign } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
 import { Acceptance, whoIs } from '@carillon/delivery-service';
 import {
@@ -85,34 +86,22 @@ export class CampaignsController {
 
   @Operation('startCampaign')
   start({ params, body, caller }: Call<'startCampaign'>): Promise<Result<'startCampaign'>> {
-    return this.in(caller, async (sql) => {
-      await audit(sql, caller, 'campaign.started', params.id);
-      return startCampaign(sql, caller.workspaceId, params.id, body);
-    });
+    return this.step(caller, 'campaign.started', params.id, body, startCampaign);
   }
 
   @Operation('pauseCampaign')
   pause({ params, body, caller }: Call<'pauseCampaign'>): Promise<Result<'pauseCampaign'>> {
-    return this.in(caller, async (sql) => {
-      await audit(sql, caller, 'campaign.paused', params.id);
-      return pauseCampaign(sql, caller.workspaceId, params.id, body);
-    });
+    return this.step(caller, 'campaign.paused', params.id, body, pauseCampaign);
   }
 
   @Operation('resumeCampaign')
   resume({ params, body, caller }: Call<'resumeCampaign'>): Promise<Result<'resumeCampaign'>> {
-    return this.in(caller, async (sql) => {
-      await audit(sql, caller, 'campaign.resumed', params.id);
-      return resumeCampaign(sql, caller.workspaceId, params.id, body);
-    });
+    return this.step(caller, 'campaign.resumed', params.id, body, resumeCampaign);
   }
 
   @Operation('cancelCampaign')
   cancel({ params, body, caller }: Call<'cancelCampaign'>): Promise<Result<'cancelCampaign'>> {
-    return this.in(caller, async (sql) => {
-      await audit(sql, caller, 'campaign.cancelled', params.id);
-      return cancelCampaign(sql, caller.workspaceId, params.id, body);
-    });
+    return this.step(caller, 'campaign.cancelled', params.id, body, cancelCampaign);
   }
 
   @Operation('cloneCampaign')
@@ -163,6 +152,20 @@ export class CampaignsController {
     })();
   }
 
+  /** Taken together with its line in the audit log. */
+  private step<Body>(
+    caller: KeyCaller | UserCaller,
+    action: Parameters<typeof audit>[2],
+    id: string,
+    body: Body,
+    take: (sql: Sql, workspaceId: string, id: string, body: Body) => Promise<Campaign>,
+  ): Promise<Campaign> {
+    return this.in(caller, async (sql) => {
+      await audit(sql, caller, action, id);
+      return take(sql, caller.workspaceId, id, body);
+    });
+  }
+
   private in<T>({ workspaceId }: { workspaceId: string }, work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.database.inWorkspace(workspaceId, work);
   }
@@ -175,5 +178,5 @@ function found<T>(thing: T | null): T {
 
 const who = async (sql: Sql, caller: KeyCaller | UserCaller): Promise<Who> => ({
   name: await whoIs(sql, caller),
-  actor: caller.kind === 'user' ? `user:${caller.userId}` : `key:${caller.keyId}`,
+  actor: actorOf(caller),
 });
