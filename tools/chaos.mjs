@@ -61,7 +61,7 @@ await runCommand(async ({ onStop, stopping }) => {
   const { runAll } = await import('./chaos/matrix.mjs');
   // After each row: a run that is ended early has not been for nothing.
   const onRow = (row) => asked.json && writeRows(asked.json, [row], scenarios);
-  const rows = await runAll(chosen, { ...options, onRow, slowTwice: asked.quick });
+  const rows = await runAll(chosen, { ...options, onRow, sample: asked.quick });
   say(`\n${table(rows)}`);
   for (const row of rows.filter((r) => !r.ok && !r.skipped)) {
     say(`\n${row.scenario} (${row.queue}): ${row.why.join('; ')}`);

@@ -25,10 +25,10 @@ const TOLD_WITHIN_MS = 60_000;
 /**
  * @param {import('./stage.mjs').Stage} stage with its services running
  * @param {object} scenario see scenarios.mjs
- * @param {{ seed: number, rate: number, say: (line: string) => void }} options
+ * @param {{ seed: number, rate: number, say: (line: string) => void, slack?: number }} options `slack`: times the bound of recovery
  * @returns {Promise<object>} the row: figures, `ok`, `why` when not
  */
-export async function runScenario(stage, scenario, { seed, rate, say }) {
+export async function runScenario(stage, scenario, { seed, rate, say, slack = 1 }) {
   const run = `${scenario.name}-${seed.toString(36)}-${Date.now().toString(36)}`.replaceAll(/[^\w-]/g, '');
   const folder = path.join(stage.folder, run);
   fs.mkdirSync(folder);
@@ -103,7 +103,7 @@ export async function runScenario(stage, scenario, { seed, rate, say }) {
     faults: struck,
   });
   const downSeconds = stage.downMs / 1000;
-  const within = Math.max(scenario.recoverySeconds ?? Infinity, downSeconds + AFTER_DOWN);
+  const within = slack * Math.max(scenario.recoverySeconds ?? Infinity, downSeconds + AFTER_DOWN);
   const slow = figures.recoverySeconds > within;
   const why = [
     ...ZEROS.filter((name) => figures[name] > 0).map((name) => `${name} ${figures[name]}`),

@@ -201,7 +201,8 @@ describe('a compiled template says what liquidjs says', () => {
       { numRuns: 3000 },
     );
     // The others lacked a variable, printed a list, or used a filter wrongly.
-    expect(compiled).toBeGreaterThan(800);
+    // About 800 of these; the bound only says that the property is about compiled templates at all.
+    expect(compiled).toBeGreaterThan(500);
   }, 120_000);
 });
 

@@ -195,7 +195,11 @@ export const CancelResult = z
   .object({
     id: Id,
     cancelled: z.number().describe('Deliveries that will not be sent.'),
-    alreadyLeft: z.number(),
+    alreadyLeft: z
+      .number()
+      .describe(
+        'Deliveries that have left or ended, or may have left: no further attempt is made of those whose earlier attempt is in doubt, but that one may arrive.',
+      ),
   })
   .meta({ id: 'CancelResult' });
 export const RescheduleResult = z

@@ -577,6 +577,19 @@ describe('an outcome that is unknown and held', () => {
     expect(await row(id)).toMatchObject({ status: 'unknown' });
   });
 
+  it('is not called cancelled while it is in doubt whether it has left', async () => {
+    answer = () => ({ kind: 'unknown', answer: {} });
+    const { id, messageId } = await accept('doubt@example.com');
+    await deliverer.deliver([id], signal);
+    expect(await row(id)).toMatchObject({ status: 'scheduled', possible_duplicate: true });
+    // Asked again, as by a caller that got no answer, it says the same.
+    for (const changed of [[id], []])
+      expect(
+        await database.inWorkspace(workspaceId, (sql) => cancelMessage(sql, workspaceId, messageId)),
+      ).toEqual({ cancelled: [], changed, alreadyLeft: 1 });
+    expect(await row(id)).toMatchObject({ status: 'cancelled', due_at: null });
+  });
+
   it.each([
     ['transactional', 'hold', 'unknown'],
     ['marketing', 'retry', 'scheduled'],

@@ -19,28 +19,37 @@ async function deliveriesOf(sql: Sql, workspaceId: string, messageId: string): P
   return row?.ids ?? null;
 }
 
-/** @returns null when there is no such message */
+/**
+ * Stops every further attempt. Where an earlier one is in doubt (`possible_duplicate`: its worker died or froze after the
+ * hand-over mark) it may have left, or still leave when a frozen process goes on: it counts among those that had left.
+ *
+ * @returns `cancelled`: what surely will not arrive; `changed`: these, and those in doubt; null when there is no such message
+ */
 export async function cancelMessage(
   sql: Sql,
   workspaceId: string,
   messageId: string,
-): Promise<{ cancelled: string[]; alreadyLeft: number } | null> {
+): Promise<{ cancelled: string[]; changed: string[]; alreadyLeft: number } | null> {
   const ids = await deliveriesOf(sql, workspaceId, messageId);
   if (!ids) return null;
-  const rows = await sql.query<Changed>(
+  const rows = await sql.query<{ id: string; inDoubt: boolean }>(
     `WITH changed AS (
        UPDATE deliveries d SET status = 'cancelled', reason = 'cancelled_by_request', due_at = NULL
-        WHERE d.day = $2::date AND d.id = ANY($3::uuid[]) AND d.workspace_id = $1 AND ${NOT_LEFT} RETURNING d.day, d.id, d.lane, d.channel),
+        WHERE d.day = $2::date AND d.id = ANY($3::uuid[]) AND d.workspace_id = $1 AND ${NOT_LEFT} RETURNING d.day, d.id, d.possible_duplicate),
      told AS (
        INSERT INTO delivery_events (day, delivery_id, workspace_id, type, reason) SELECT day, id, $1, 'cancelled', 'cancelled_by_request' FROM changed)
-     SELECT id, lane, channel FROM changed`,
+     SELECT id, possible_duplicate AS "inDoubt" FROM changed`,
     [workspaceId, dayOf(messageId), ids],
   );
   const [ended] = await sql.query<{ count: number }>(
-    `SELECT count(*) AS count FROM deliveries WHERE day = $2::date AND id = ANY($3::uuid[]) AND workspace_id = $1 AND status NOT IN ('cancelled')`,
+    `SELECT count(*) AS count FROM deliveries WHERE day = $2::date AND id = ANY($3::uuid[]) AND workspace_id = $1 AND (status <> 'cancelled' OR possible_duplicate)`,
     [workspaceId, dayOf(messageId), ids],
   );
-  return { cancelled: rows.map((r) => r.id), alreadyLeft: ended?.count ?? 0 };
+  return {
+    cancelled: rows.filter((r) => !r.inDoubt).map((r) => r.id),
+    changed: rows.map((r) => r.id),
+    alreadyLeft: ended?.count ?? 0,
+  };
 }
 
 /** A time in the past means now. @returns null when there is no such message */

@@ -40,5 +40,5 @@ export async function eraseMessage(sql: Sql, workspaceId: string, messageId: str
     ids,
   ]);
   await sql.query('SELECT erase_event_details($1, $2::date, $3::uuid[])', [workspaceId, day, ids]);
-  return { ok: true, deliveries: ids.length, cancelled: cancelled.cancelled };
+  return { ok: true, deliveries: ids.length, cancelled: cancelled.changed };
 }

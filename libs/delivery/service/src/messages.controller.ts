@@ -123,7 +123,7 @@ export class MessagesController {
       cancelMessage(sql, caller.workspaceId, params.id),
     );
     if (!result) throw notFound('message');
-    this.hints.changed(caller.workspaceId, result.cancelled);
+    this.hints.changed(caller.workspaceId, result.changed);
     return { id: params.id, cancelled: result.cancelled.length, alreadyLeft: result.alreadyLeft };
   }
 
