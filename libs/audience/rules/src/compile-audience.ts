@@ -33,6 +33,8 @@ export interface Scope {
   topics?: ReadonlyMap<string, TopicPath>;
   /** Only these people. */
   profileIds?: readonly string[];
+  /** Fewer than these are looked up one by one; more, and everybody is read in one go. */
+  few?: number;
 }
 export interface NamedAudience {
   id: string;
@@ -79,8 +81,12 @@ export function compileRules(rules: readonly Clause[], scope: Scope): Compiled {
   };
 }
 
+const FEW = 20_000;
+
 interface EventGroup {
   alias: string;
+  /** What an event clause that everybody must meet asks of it, where there is one. */
+  first?: string;
   name: string;
   counts: { condition: string; since: Date | undefined }[];
   zoned: boolean;
@@ -105,6 +111,7 @@ class Statement {
 
   select({ where, dedupe, order, sample, limit }: AudienceDefinition, also: readonly string[] = []): string {
     const holds = this.clause(where);
+    this.begin(where);
     const wanted = ['profile_id', ...also];
     const columns = ['p.id AS profile_id', ...also.map((column) => `p.${column}`)];
     if (dedupe) columns.push(`${this.keyOf(dedupe)} AS key`);
@@ -129,33 +136,59 @@ class Statement {
     return columns.length > wanted.length ? `SELECT ${wanted.join(', ')} FROM (${text}) AS chosen` : text;
   }
 
+  /** Where everybody must have done something, those who have are counted first: they may be few, and everybody is many. */
+  private begin(where: Clause): void {
+    if (this.only) return;
+    const clause = alwaysAsked(where).find(
+      (one): one is EventClause =>
+        'event' in one &&
+        !one.then &&
+        !one.occurrence &&
+        (one.atLeast ?? Number(one.atMost === undefined)) > 0,
+    );
+    const group = clause && this.groups.get(clause.event);
+    if (group) group.first = this.event(clause, true);
+  }
+
   /** People, with everything that the clauses so far look at. */
   from(columns: string, where = 'TRUE'): string {
-    const groups = [...this.groups.values()].map(
-      (group) =>
-        `LEFT JOIN (${this.eventGroup(group)}) AS ${group.alias} ON ${group.alias}.profile_id = p.id`,
-    );
+    let [begin, people] = ['', 'profiles p'];
+    const groups = [...this.groups.values()].map((group) => {
+      const { alias, first } = group;
+      const select = this.eventGroup(group);
+      const on = `${alias}.profile_id = p.id`;
+      if (first === undefined) return `LEFT JOIN (${select}) AS ${alias} ON ${on}`;
+      // Of the two halves of the union one is never begun. OFFSET 0 keeps each look-up one.
+      begin = `WITH ${alias} AS MATERIALIZED (${select}), few AS MATERIALIZED (SELECT count(*) < ${this.params.add(this.scope.few ?? FEW, 'bigint')} AS yes FROM ${alias} WHERE ${first}) `;
+      people = `(SELECT p.* FROM profiles p WHERE NOT (SELECT yes FROM few) UNION ALL SELECT p.* FROM ${alias} CROSS JOIN LATERAL
+        (SELECT * FROM profiles WHERE workspace_id = ${this.workspace} AND id = ${alias}.profile_id OFFSET 0) AS p WHERE (SELECT yes FROM few) AND ${first}) AS p`;
+      return `JOIN ${alias} ON ${on}`;
+    });
     const activity = this.usesActivity
       ? [`LEFT JOIN profile_activity act ON act.workspace_id = ${this.workspace} AND act.profile_id = p.id`]
       : [];
     const joins = [...activity, ...groups, ...[...this.joins.values()].map(({ text }) => text)];
     const restricted = this.only ? ` AND ${this.only('p.id')}` : '';
-    return `SELECT ${columns} FROM profiles p ${joins.join(' ')} WHERE p.workspace_id = ${this.workspace}${restricted} AND ${where}`;
+    return `${begin}SELECT ${columns} FROM ${people} ${joins.join(' ')} WHERE p.workspace_id = ${this.workspace}${restricted} AND ${where}`;
   }
 
-  clause(clause: Clause): string {
-    if ('and' in clause) return all(clause.and.map((inner) => this.clause(inner)));
-    if ('or' in clause) return `(${clause.or.map((inner) => this.clause(inner)).join(' OR ')})`;
-    if ('not' in clause) return `(NOT ${this.clause(clause.not)})`;
+  /**
+   * @param plain nothing around it says `not`: a count of nothing may then be null, which does not hold either, and PostgreSQL
+   * leaves out at once those who have none, or too few
+   */
+  clause(clause: Clause, plain = true): string {
+    if ('and' in clause) return all(clause.and.map((inner) => this.clause(inner, plain)));
+    if ('or' in clause) return `(${clause.or.map((inner) => this.clause(inner, plain)).join(' OR ')})`;
+    if ('not' in clause) return `(NOT ${this.clause(clause.not, false)})`;
     if ('attribute' in clause) return this.test(this.attribute(clause.attribute), clause);
     if ('field' in clause) return this.test(this.field(clause.field), comparable(clause.field, clause));
     if ('activity' in clause) return this.test(this.activity(clause.activity), clause);
-    if ('event' in clause) return this.event(clause);
-    if ('message' in clause) return this.message(clause);
+    if ('event' in clause) return this.event(clause, plain);
+    if ('message' in clause) return this.message(clause, plain);
     if ('consent' in clause) return this.consent(clause.consent, clause.topic, clause.is);
     if ('suppressed' in clause) return this.suppressed(clause.suppressed, clause.reason);
-    if ('device' in clause) return this.device(clause);
-    if ('audience' in clause) return this.member(clause.audience);
+    if ('device' in clause) return this.device(clause, plain);
+    if ('audience' in clause) return this.member(clause.audience, plain);
     return this.share(clause.share, 'p.id');
   }
 
@@ -216,7 +249,7 @@ class Statement {
 
   // ── what people did ──
 
-  private event(clause: EventClause): string {
+  private event(clause: EventClause, plain: boolean): string {
     if (clause.then) return this.sequence(clause, clause.then);
     if (clause.occurrence) return this.occurrence(clause, clause.occurrence);
     const group = this.groups.get(clause.event) ?? {
@@ -234,7 +267,7 @@ class Statement {
     );
     let place = group.counts.findIndex((count) => count.condition === condition);
     if (place < 0) place = group.counts.push({ condition, since }) - 1;
-    return this.howMany(`coalesce(${group.alias}.c${place}, 0)`, clause);
+    return this.howMany(`${group.alias}.c${place}`, clause, plain);
   }
 
   private eventGroup({ name, counts, zoned }: EventGroup): string {
@@ -324,7 +357,7 @@ class Statement {
 
   // ── what became of messages: read from the delivery log ──
 
-  private message(clause: MessageClause): string {
+  private message(clause: MessageClause, plain: boolean): string {
     const { params } = this;
     const { atLeast: _least, atMost: _most, ...what } = clause;
     const alias = this.join(`message ${JSON.stringify(what)}`, () => {
@@ -348,7 +381,7 @@ class Statement {
       conditions.push(...this.outcome(clause));
       return `SELECT d.profile_id, count(*) AS n FROM deliveries d WHERE ${conditions.join(' AND ')} GROUP BY d.profile_id`;
     });
-    return this.howMany(`coalesce(${alias}.n, 0)`, clause);
+    return this.howMany(`${alias}.n`, clause, plain);
   }
 
   private outcome({ message, within }: MessageClause): string[] {
@@ -418,7 +451,7 @@ class Statement {
     return `(${alias}.profile_id IS NOT NULL)`;
   }
 
-  private device(clause: DeviceClause): string {
+  private device(clause: DeviceClause, plain: boolean): string {
     const { atLeast: _least, atMost: _most, ...what } = clause;
     const alias = this.join(`device ${JSON.stringify(what)}`, () => {
       const conditions = [`v.workspace_id = ${this.workspace}`];
@@ -428,10 +461,10 @@ class Statement {
       if (clause.seenWithin) conditions.push(`v.last_seen_at > ${this.time(this.ago(clause.seenWithin))}`);
       return `SELECT v.profile_id, count(*) AS n FROM devices v WHERE ${conditions.join(' AND ')} GROUP BY v.profile_id`;
     });
-    return this.howMany(`coalesce(${alias}.n, 0)`, clause);
+    return this.howMany(`${alias}.n`, clause, plain);
   }
 
-  private member(key: string): string {
+  private member(key: string, plain: boolean): string {
     const named = this.scope.audiences.get(key);
     if (!named) return 'FALSE';
     const { id, definition } = named;
@@ -441,7 +474,7 @@ class Statement {
         sample && 'percent' in sample
           ? this.share({ ...sample, from: 0, to: sample.percent }, 'p.id')
           : 'TRUE';
-      return all([this.clause(definition.where), part]);
+      return all([this.clause(definition.where, plain), part]);
     }
     const alias = this.join(`audience ${id}`, () => {
       // What looks at everybody (one per key, a limit) must not be asked about a few.
@@ -467,8 +500,14 @@ class Statement {
 
   private readonly time = (at: Date): string => this.params.add(at.toISOString(), 'timestamptz');
 
-  private howMany(count: string, { atLeast, atMost }: { atLeast?: number; atMost?: number }): string {
+  /** @param column null where there is nothing to count */
+  private howMany(
+    column: string,
+    { atLeast, atMost }: { atLeast?: number; atMost?: number },
+    plain: boolean,
+  ): string {
     const least = atLeast ?? (atMost === undefined ? 1 : undefined);
+    const count = plain && least !== undefined && least > 0 ? column : `coalesce(${column}, 0)`;
     return all([
       ...(least === undefined ? [] : [`${count} >= ${this.params.add(least, 'bigint')}`]),
       ...(atMost === undefined ? [] : [`${count} <= ${this.params.add(atMost, 'bigint')}`]),
@@ -485,6 +524,9 @@ class Statement {
     return alias;
   }
 }
+
+/** The clauses that each have to hold. */
+const alwaysAsked = (where: Clause): Clause[] => ('and' in where ? where.and.flatMap(alwaysAsked) : [where]);
 
 /** Whether a definition looks at everybody to decide about one: one per key, so many, the first so many. */
 export const selects = ({ dedupe, sample, limit }: AudienceDefinition): boolean =>

@@ -182,9 +182,12 @@ async function writeRows(
     ? judged.map((verdict) => (verdict.ok && isErased(verdict.profile.externalId) ? erased : verdict))
     : judged;
   const mentions = new Set<string>();
-  const results = await writeProfiles(sql, held.workspaceId, wanted, async (changes) => {
-    for (const change of await tellSome(sql, held, changes))
-      for (const mention of change.mentions) mentions.add(mention);
+  const results = await writeProfiles(sql, held.workspaceId, wanted, {
+    mostlyNew: true,
+    tell: async (changes) => {
+      for (const change of await tellSome(sql, held, changes))
+        for (const mention of change.mentions) mentions.add(mention);
+    },
   });
   let [created, updated, unchanged] = [0, 0, 0];
   for (const [i, result] of results.entries()) {

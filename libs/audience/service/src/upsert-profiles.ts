@@ -27,7 +27,6 @@ export type UpsertResult =
 
 /** Between our reading and our writing somebody else may create or delete: looked at again this often. */
 const ROUNDS = 3;
-const MANY = 1_000;
 
 /**
  * @param rows of the contract's shape; the same external id may come several times and is applied in order
@@ -39,7 +38,7 @@ export async function upsertProfiles(
   rows: readonly ProfileUpsert[],
 ): Promise<UpsertResult[]> {
   const judged = await judgeProfiles(sql, workspaceId, rows);
-  return writeProfiles(sql, workspaceId, judged, (changes) => markStale(sql, workspaceId, changes));
+  return writeProfiles(sql, workspaceId, judged, { tell: (changes) => markStale(sql, workspaceId, changes) });
 }
 
 /** The first half: writes nothing, and needs no transaction. */
@@ -53,15 +52,19 @@ export async function judgeProfiles(
 }
 export type Judgement = ReturnType<typeof judgeProfile>;
 
-/**
- * The second half.
- * @param tell what changed of whom, for live audiences; called once, last
- */
+export interface Writing {
+  /** What changed of whom, for live audiences; called once, last. */
+  tell: (changes: readonly Change[]) => Promise<void>;
+  /** Few of them say what is known already, as in a file: no look is taken at them before the lock. */
+  mostlyNew?: boolean;
+}
+
+/** The second half. */
 export async function writeProfiles(
   sql: Sql,
   workspaceId: string,
   judged: readonly Judgement[],
-  tell: (changes: readonly Change[]) => Promise<void>,
+  writing: Writing,
 ): Promise<UpsertResult[]> {
   const wishes = new Map<string, JudgedProfile>();
   for (const verdict of judged)
@@ -69,7 +72,7 @@ export async function writeProfiles(
       const { externalId } = verdict.profile;
       wishes.set(externalId, over(wishes.get(externalId), verdict.profile));
     }
-  const written = await write(sql, workspaceId, [...wishes.values()], tell);
+  const written = await write(sql, workspaceId, [...wishes.values()], writing);
 
   const told = new Set<string>();
   return judged.map((verdict): UpsertResult => {
@@ -137,7 +140,7 @@ async function write(
   sql: Sql,
   workspaceId: string,
   wishes: readonly JudgedProfile[],
-  tell: (changes: readonly Change[]) => Promise<void>,
+  { tell, mostlyNew = false }: Writing,
 ): Promise<Map<string, { id: string; created: boolean; changed: boolean }>> {
   const done = new Map<string, { id: string; created: boolean; changed: boolean }>();
   const changes: Change[] = [];
@@ -151,8 +154,8 @@ async function write(
     }
     open = open.filter((wish) => !done.has(wish.externalId));
   };
-  // A few mostly say what is known, and need no lock then; many come from a file, and are read once.
-  if (wishes.length <= MANY) {
+  // Inline profiles mostly say what is known, and need no lock then.
+  if (!mostlyNew) {
     stored = await storedProfiles(sql, workspaceId, open);
     drop();
   }
@@ -215,28 +218,39 @@ async function storedProfiles(
   return found;
 }
 
-function insert(
+/** @returns those that nobody else has made meanwhile */
+async function insert(
   sql: Sql,
   workspaceId: string,
   wishes: readonly JudgedProfile[],
 ): Promise<{ id: string; externalId: string }[]> {
-  if (wishes.length === 0) return Promise.resolve([]);
+  if (wishes.length === 0) return [];
   const given = ['external_id', ...names, 'attributes'];
-  return sql.query(
+  // In one order, so that two lists with the same people cannot wait for each other.
+  const made = wishes
+    .map((wish) => ({ id: newId(), externalId: wish.externalId, wish }))
+    .sort((a, b) => (a.externalId < b.externalId ? -1 : 1));
+  const ids = made.map(({ id }) => id);
+  const count = await sql.execute(
     `INSERT INTO profiles (id, workspace_id, ${given.join(', ')})
      SELECT id, $1, external_id, ${names.join(', ')}, attributes::jsonb
      FROM unnest($2::uuid[], ${given.map((_, i) => `$${i + 3}::text[]`).join(', ')}) AS u(id, ${given.join(', ')})
-     ORDER BY external_id
-     ON CONFLICT (workspace_id, external_id) DO NOTHING
-     RETURNING id, external_id AS "externalId"`,
+     ON CONFLICT (workspace_id, external_id) DO NOTHING`,
     [
       workspaceId,
-      wishes.map(() => newId()),
-      wishes.map((wish) => wish.externalId),
-      ...fields.map((field) => wishes.map((wish) => wish[field] ?? null)),
-      wishes.map((wish) => JSON.stringify(wish.attributes)),
+      ids,
+      made.map(({ externalId }) => externalId),
+      ...fields.map((field) => made.map(({ wish }) => wish[field] ?? null)),
+      made.map(({ wish }) => JSON.stringify(wish.attributes)),
     ],
   );
+  if (count === made.length) return made;
+  const rows = await sql.query<{ id: string }>(
+    'SELECT id FROM profiles WHERE workspace_id = $1 AND id = ANY($2::uuid[])',
+    [workspaceId, ids],
+  );
+  const ours = new Set(rows.map(({ id }) => id));
+  return made.filter(({ id }) => ours.has(id));
 }
 
 /** @returns the ids of those that are still there */
