@@ -40,6 +40,8 @@ let owned: {
   endpoint: string;
   import: string;
   campaign: string;
+  journey: string;
+  enrollment: string;
 };
 
 beforeAll(async () => {
@@ -83,6 +85,16 @@ beforeAll(async () => {
   const campaign = await make<Campaign>('createCampaign', {
     body: { name: 'Campaign of here', definition: aCampaign },
   });
+  const journey = 'journey-of-here';
+  await make('saveJourney', { params: { key: journey }, body: { name: 'Of here', definition: aJourney } });
+  await make('goLiveJourney', { params: { key: journey }, body: {} });
+  const enrollment = newId();
+  await at.owner.query(
+    `INSERT INTO enrollments (workspace_id, id, journey_id, version, profile_id, step, phase, leave_by)
+     SELECT $1, $2, j.id, 1, p.id, 'rest', 'waiting', now() + interval '1 year' FROM journeys j, profiles p
+      WHERE j.workspace_id = $1 AND p.workspace_id = $1 AND p.external_id = $3`,
+    [at.here.id, enrollment, profile],
+  );
   const redrive = await make<Redrive>('redrive', { body: { filter: {} } });
   owned = {
     redrive: redrive.id,
@@ -97,6 +109,8 @@ beforeAll(async () => {
     endpoint: endpoint.id,
     import: imported.id,
     campaign: campaign.id,
+    journey,
+    enrollment,
   };
 }, 60_000);
 afterAll(() => at.close(), 30_000);
@@ -117,14 +131,20 @@ function namesOf({ path }: Operation): Record<string, string> {
               ? owned.endpoint
               : path.startsWith('/v1/campaigns')
                 ? owned.campaign
-                : path.startsWith('/v1/imports')
-                  ? owned.import
-                  : owned.key;
+                : path.startsWith('/v1/journeys')
+                  ? owned.enrollment
+                  : path.startsWith('/v1/imports')
+                    ? owned.import
+                    : owned.key;
   return {
     id,
     no: '0',
     externalId: owned.profile,
-    key: path.startsWith('/v1/audiences') ? owned.audience : owned.template,
+    key: path.startsWith('/v1/audiences')
+      ? owned.audience
+      : path.startsWith('/v1/journeys')
+        ? owned.journey
+        : owned.template,
     version: '1',
     channel: 'email',
     namespace: 'crm',
@@ -133,6 +153,7 @@ function namesOf({ path }: Operation): Record<string, string> {
   };
 }
 
+const aJourney = { entry: { kind: 'api' }, start: 'rest', steps: { rest: { kind: 'wait', for: '30d' } } };
 const aCampaign = { audience: 'list-of-here', channels: ['in-app'], content };
 /** A body each operation accepts, so that a refusal is about whose thing it is. */
 const bodies: Partial<Record<OperationName, unknown>> = {
@@ -165,6 +186,15 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   resumeCampaign: {},
   cancelCampaign: {},
   setAttributeType: { type: 'number' },
+  saveJourney: { name: 'Taken', definition: aJourney },
+  goLiveJourney: {},
+  pauseJourney: {},
+  resumeJourney: {},
+  closeJourney: {},
+  stopJourney: {},
+  enterJourney: { profile: 'ana-of-here' },
+  endEnrollment: {},
+  retryEnrollment: {},
 };
 /** Queries without which an operation is not understood. */
 const queries: Partial<Record<OperationName, string>> = { explainAudience: '?profile=ana-of-here' };
@@ -174,6 +204,7 @@ const makes: readonly OperationName[] = [
   'saveTopic',
   'saveTemplate',
   'saveAudience',
+  'saveJourney',
   'updateRetryPolicy',
   'setAttributeType',
 ];
@@ -207,6 +238,12 @@ async function stateOfHere(): Promise<unknown> {
     'gate_versions',
     'campaigns',
     'campaign_runs',
+    'journeys',
+    'journey_versions',
+    'enrollments',
+    'enrollment_steps',
+    'journey_counts',
+    'journey_signals',
     'counted_sends',
     'audiences',
     'audience_members',

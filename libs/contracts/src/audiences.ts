@@ -325,6 +325,8 @@ export type SuppressedClause = z.infer<typeof SuppressedClause>;
 export type DeviceClause = z.infer<typeof DeviceClause>;
 export type MemberClause = z.infer<typeof MemberClause>;
 export type ShareClause = z.infer<typeof ShareClause>;
+/** A clause that holds no others. */
+export const Leaf = z.union(leaves);
 export type Leaf = z.infer<(typeof leaves)[number]>;
 export type Clause = { and: Clause[] } | { or: Clause[] } | { not: Clause } | Leaf;
 /** Nothing in a clause has a default: what is written and what is kept are one. */

@@ -20,5 +20,6 @@ export * from './lanes.js';
 export * from './webhooks.js';
 export * from './audiences.js';
 export * from './campaigns.js';
+export * from './journeys.js';
 export * from './workspace.js';
 export * from './operations.js';

@@ -249,6 +249,21 @@ export const messageOutcomes = [
   'unsubscribed',
 ] as const;
 
+/** What became of a message, as far as a journey waits for it. Lines of a delivery's timeline. */
+export const journeyOutcomes = [
+  'sent',
+  'delivered',
+  'failed',
+  'suppressed',
+  'opened',
+  'clicked',
+  'seen',
+  'read',
+  'replied',
+  'complained',
+  'unsubscribed',
+] as const satisfies readonly (typeof deliveryEventTypes)[number][];
+
 export const roles = ['owner', 'editor', 'viewer'] as const;
 
 export type ReasonName = keyof typeof reasons;
@@ -265,6 +280,8 @@ export const scopes = {
   'templates:write': 'create and change templates',
   'campaigns:read': 'read campaigns and their numbers',
   'campaigns:write': 'write, prepare, start, pause and cancel campaigns',
+  'journeys:read': 'read journeys, who is inside, and their numbers',
+  'journeys:write': 'write journeys, let them go live, pause and stop them, let people in',
   'accounts:read': 'read provider accounts (never their secrets)',
   'accounts:write': 'create, change, test and pause provider accounts',
   'webhooks:read': 'read webhook endpoints and their attempts (never their secrets)',

@@ -56,6 +56,7 @@ const reads: Scope[] = [
   'events:read',
   'templates:read',
   'campaigns:read',
+  'journeys:read',
   'accounts:read',
   'webhooks:read',
 ];
@@ -66,6 +67,7 @@ const edits: Scope[] = [
   'events:write',
   'templates:write',
   'campaigns:write',
+  'journeys:write',
   'inbox:token',
 ];
 /** Which scopes each role holds in the dashboard. */

@@ -27,7 +27,7 @@ export type ClauseLike = ClauseInput | { toClause(): ClauseInput };
 const plain = (clause: ClauseLike): ClauseInput => ('toClause' in clause ? clause.toClause() : clause);
 
 /** Every comparison; each ends what is compared and gives `Done`. */
-class Comparisons<Done> {
+export class Comparisons<Done> {
   readonly #done: (test: Test) => Done;
   /** @internal */
   constructor(done: (test: Test) => Done) {

@@ -1,6 +1,7 @@
 /** The client: options in, one property per kind of thing. */
 import type { Me } from '@carillon/contracts';
 import { Campaigns } from './campaigns.js';
+import { Journeys } from './journeys.js';
 import { Consents, Privacy, Suppressions, Topics } from './consent.js';
 import { WorkspaceGate } from './gate.js';
 import { Imports } from './imports.js';
@@ -62,6 +63,7 @@ export class Carillon<Known = AnyTemplates> {
   readonly imports: Imports;
   readonly privacy: Privacy;
   readonly campaigns: Campaigns;
+  readonly journeys: Journeys;
   readonly templates: Templates;
   readonly accounts: Accounts;
   readonly lanes: Lanes;
@@ -90,6 +92,7 @@ export class Carillon<Known = AnyTemplates> {
     this.imports = new Imports(requests);
     this.privacy = new Privacy(requests);
     this.campaigns = new Campaigns(requests);
+    this.journeys = new Journeys(requests);
     this.templates = new Templates(requests);
     this.accounts = new Accounts(requests);
     this.lanes = new Lanes(requests);

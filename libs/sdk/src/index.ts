@@ -5,6 +5,23 @@ export * from './problems.js';
 export { verifyWebhook, WebhookVerificationError } from './verify-webhook.js';
 export type { Outbox, OutboxTransaction } from './outbox.js';
 export * from './audience.js';
+export {
+  clock,
+  data,
+  enters,
+  from,
+  journey,
+  JourneyBuilder,
+  leaves,
+  outcome,
+  sent,
+  type Branch,
+  type BuiltJourney,
+  type Condition,
+  type Happening,
+  type SendIn,
+} from './journey.js';
+export type { JourneyEnterInput, JourneyInput, Journeys } from './journeys.js';
 export type { Audiences } from './audiences.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
@@ -66,6 +83,20 @@ export type {
   CampaignReport,
   CampaignRun,
   CampaignState,
+  Enrollment,
+  EnrollmentHistory,
+  EnrollmentLine,
+  EnrollmentState,
+  Journey,
+  JourneyClause,
+  JourneyDefinition,
+  JourneyDefinitionInput,
+  JourneyFinding,
+  JourneyNumbers,
+  JourneyState,
+  JourneyStep,
+  JourneyTrigger,
+  JourneyVersion,
   Channel,
   ChannelRetry,
   LaneRun,

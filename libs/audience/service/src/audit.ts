@@ -15,6 +15,12 @@ export type AuditAction =
   | 'campaign.resumed'
   | 'campaign.cancelled'
   | 'campaign.approved'
+  | 'journey.live'
+  | 'journey.paused'
+  | 'journey.resumed'
+  | 'journey.closed'
+  | 'journey.stopped'
+  | 'journey.deleted'
   | 'import.started';
 
 /**

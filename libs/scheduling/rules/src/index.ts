@@ -1,19 +1,7 @@
-/** Pure rules of planning: durations as people write them. Recurrence: occurrences.ts; a campaign's life: campaign-life.ts. */
+/** Pure rules of planning: durations, recurrence, the lives of campaigns and journeys, and what a journey does next. */
 
 export { instantOf, nextOccurrence, recurrenceFault, type Recurrence } from './occurrences.js';
 export { alarm, refusal, type CampaignStepName } from './campaign-life.js';
-
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/**
- * `5m` → 300000 milliseconds.
- * @throws RangeError when the text is not a number and s, m, h or d
- */
-export function durationMs(text: string): number {
-  const match = /^([1-9]\d{0,4})(s|m|h|d)$/.exec(text);
-  if (!match)
-    throw new RangeError(
-      `${JSON.stringify(text)} is not a duration: write a number and s, m, h or d, for example 5m`,
-    );
-  return Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
-}
+export { durationMs } from './duration.js';
+export { journeyRefusal, type JourneyAsked } from './journey-life.js';
+export { journeyListens, journeyNames, lintJourney, type JourneyNames } from './lint-journey.js';

@@ -4,6 +4,7 @@ import { Module } from '@nestjs/common';
 import { CampaignClock } from './campaign-clock.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { Clock } from './clock.js';
+import { JourneysController } from './journeys.controller.js';
 
 @Module({
   imports: [DeliveryCoreModule],
@@ -13,7 +14,7 @@ import { Clock } from './clock.js';
 export class SchedulingModule {}
 
 /** The scheduling service's HTTP side: mounted by the API. */
-@Module({ imports: [DeliveryHttpModule], controllers: [CampaignsController] })
+@Module({ imports: [DeliveryHttpModule], controllers: [CampaignsController, JourneysController] })
 export class SchedulingHttpModule {}
 export { CampaignClock, Clock };
 export { campaignNumbers } from './campaign-numbers.js';

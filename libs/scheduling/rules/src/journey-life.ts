@@ -1,0 +1,32 @@
+/** The life of a journey: what may follow what. Pure. */
+import type { JourneyState } from '@carillon/contracts';
+
+/** What a person may ask for. */
+export type JourneyAsked = 'live' | 'pause' | 'resume' | 'close' | 'stop' | 'delete';
+
+const may: Record<JourneyAsked, readonly JourneyState[]> = {
+  // What is closed or stopped may be opened again: who left stays out, newcomers come.
+  live: ['draft', 'live', 'closed', 'stopped'],
+  pause: ['live'],
+  resume: ['paused'],
+  close: ['live', 'paused'],
+  stop: ['live', 'paused', 'closed'],
+  delete: ['draft', 'closed', 'stopped'],
+};
+const done: Record<JourneyAsked, string> = {
+  live: 'go live',
+  pause: 'be paused',
+  resume: 'be resumed',
+  close: 'be closed',
+  stop: 'be stopped',
+  delete: 'be deleted',
+};
+
+/** Null when it may; else why not, in a sentence. */
+export function journeyRefusal(asked: JourneyAsked, state: JourneyState): string | null {
+  if (may[asked].includes(state)) return null;
+  if (asked === 'live' && state === 'paused')
+    return 'It is paused: resume it first, then let the change go live.';
+  const list = may[asked].join(', ').replace(/, ([^,]*)$/, ' or $1');
+  return `A journey that is ${state} cannot ${done[asked]}: that is for one that is ${list}.`;
+}

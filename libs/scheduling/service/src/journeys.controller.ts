@@ -1,0 +1,303 @@
+/** Journeys over HTTP. */
+import { actorOf, audit, audienceByKey, idsByExternalId, membersQuery } from '@carillon/audience-service';
+import type { JourneyEnter } from '@carillon/contracts';
+import { Database, newId, type Sql } from '@carillon/database';
+import { whoIs } from '@carillon/delivery-service';
+import {
+  notFound,
+  Operation,
+  ProblemException,
+  type Call,
+  type KeyCaller,
+  type Result,
+  type UserCaller,
+} from '@carillon/server';
+import { Controller, Inject } from '@nestjs/common';
+import type { Who } from './campaign-steps.js';
+import {
+  closeJourney,
+  deleteJourney,
+  goLive,
+  pauseJourney,
+  resumeJourney,
+  saveJourney,
+  stopJourney,
+} from './change-journey.js';
+import { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollment-rows.js';
+import { lintAnything } from './journey-findings.js';
+import { insideOf, journeyByKey, journeysAfter, showJourney, toJourney, versionsOf } from './journey-rows.js';
+
+@Controller()
+export class JourneysController {
+  constructor(@Inject(Database) private readonly database: Database) {}
+
+  @Operation('listJourneys')
+  list({ query, caller }: Call<'listJourneys'>): Promise<Result<'listJourneys'>> {
+    const { limit, cursor, state, search } = query;
+    return this.in(caller, async (sql) => {
+      const asked = { state, search, after: cursor, limit: limit + 1 };
+      const rows = await journeysAfter(sql, caller.workspaceId, asked);
+      const page = rows.slice(0, limit);
+      const inside = await insideOf(
+        sql,
+        caller.workspaceId,
+        page.map(({ id }) => id),
+      );
+      return {
+        items: page.map((row) =>
+          toJourney(
+            row,
+            inside.filter(({ id }) => id === row.id).reduce((sum, part) => sum + part.inside, 0),
+          ),
+        ),
+        nextCursor: rows.length > limit ? (page.at(-1)?.key ?? null) : null,
+      };
+    });
+  }
+
+  @Operation('lintJourney')
+  async lint({ body, caller }: Call<'lintJourney'>): Promise<Result<'lintJourney'>> {
+    return {
+      findings: await this.in(caller, (sql) => lintAnything(sql, caller.workspaceId, body.definition)),
+    };
+  }
+
+  @Operation('saveJourney')
+  save({ params, body, caller }: Call<'saveJourney'>): Promise<Result<'saveJourney'>> {
+    return this.in(caller, async (sql) =>
+      saveJourney(sql, caller.workspaceId, params.key, body, await who(sql, caller)),
+    );
+  }
+
+  @Operation('getJourney')
+  async get({ params, caller }: Call<'getJourney'>): Promise<Result<'getJourney'>> {
+    return found(await this.in(caller, (sql) => showJourney(sql, caller.workspaceId, params.key)));
+  }
+
+  @Operation('deleteJourney')
+  async delete({ params, caller }: Call<'deleteJourney'>): Promise<Result<'deleteJourney'>> {
+    await this.in(caller, async (sql) => {
+      const id = await deleteJourney(sql, caller.workspaceId, params.key);
+      await audit(sql, caller, 'journey.deleted', id);
+    });
+  }
+
+  @Operation('listJourneyVersions')
+  versions({ params, caller }: Call<'listJourneyVersions'>): Promise<Result<'listJourneyVersions'>> {
+    return this.in(caller, async (sql) => {
+      const { id } = found(await journeyByKey(sql, caller.workspaceId, params.key));
+      return { items: await versionsOf(sql, caller.workspaceId, id) };
+    });
+  }
+
+  @Operation('goLiveJourney')
+  goLive({ params, body, caller }: Call<'goLiveJourney'>): Promise<Result<'goLiveJourney'>> {
+    return this.change(caller, 'journey.live', async (sql) =>
+      goLive(sql, caller.workspaceId, params.key, body, await who(sql, caller)),
+    );
+  }
+
+  @Operation('pauseJourney')
+  pause({ params, body, caller }: Call<'pauseJourney'>): Promise<Result<'pauseJourney'>> {
+    return this.change(caller, 'journey.paused', (sql) =>
+      pauseJourney(sql, caller.workspaceId, params.key, body),
+    );
+  }
+
+  @Operation('resumeJourney')
+  resume({ params, caller }: Call<'resumeJourney'>): Promise<Result<'resumeJourney'>> {
+    return this.change(caller, 'journey.resumed', (sql) =>
+      resumeJourney(sql, caller.workspaceId, params.key),
+    );
+  }
+
+  @Operation('closeJourney')
+  close({ params, body, caller }: Call<'closeJourney'>): Promise<Result<'closeJourney'>> {
+    return this.change(caller, 'journey.closed', (sql) =>
+      closeJourney(sql, caller.workspaceId, params.key, body),
+    );
+  }
+
+  @Operation('stopJourney')
+  stop({ params, body, caller }: Call<'stopJourney'>): Promise<Result<'stopJourney'>> {
+    return this.change(caller, 'journey.stopped', (sql) =>
+      stopJourney(sql, caller.workspaceId, params.key, body),
+    );
+  }
+
+  @Operation('listEnrollments')
+  enrollments({ params, query, caller }: Call<'listEnrollments'>): Promise<Result<'listEnrollments'>> {
+    const { limit, cursor, ...asked } = query;
+    return this.in(caller, async (sql) => {
+      const { id } = found(await journeyByKey(sql, caller.workspaceId, params.key));
+      const rows = await enrollmentsBefore(sql, caller.workspaceId, id, {
+        ...asked,
+        cursor: cursor !== undefined && /^[0-9a-f-]{36}$/.test(cursor) ? cursor : undefined,
+        limit: limit + 1,
+      });
+      const items = rows.slice(0, limit);
+      return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+    });
+  }
+
+  @Operation('enterJourney')
+  async enter({ params, body, caller }: Call<'enterJourney'>): Promise<Result<'enterJourney'>> {
+    return this.in(caller, async (sql) => ({
+      signalled: await signalEntry(sql, caller.workspaceId, params.key, body),
+    }));
+  }
+
+  @Operation('getEnrollment')
+  async enrollment({ params, caller }: Call<'getEnrollment'>): Promise<Result<'getEnrollment'>> {
+    return this.in(caller, async (sql) => {
+      const { id } = found(await journeyByKey(sql, caller.workspaceId, params.key));
+      return found(await enrollmentHistory(sql, caller.workspaceId, id, params.id), 'enrollment');
+    });
+  }
+
+  /** The clock has the person leave, like anybody whose time is over: one way out, one count. */
+  @Operation('endEnrollment')
+  endEnrollment({ params, body, caller }: Call<'endEnrollment'>): Promise<Result<'endEnrollment'>> {
+    return this.nudge(
+      caller,
+      params,
+      `UPDATE enrollments SET leave_by = now(), due_at = now(), step_due_at = NULL, state = 'inside', reason = $4
+        WHERE workspace_id = $1 AND journey_id = $2 AND id = $3 AND state <> 'ended'`,
+      [body.reason ?? 'removed'],
+      'It has ended already.',
+    );
+  }
+
+  @Operation('retryEnrollment')
+  retryEnrollment({ params, caller }: Call<'retryEnrollment'>): Promise<Result<'retryEnrollment'>> {
+    return this.nudge(
+      caller,
+      params,
+      `UPDATE enrollments SET state = 'inside', due_at = now(), tries = 0, reason = NULL
+        WHERE workspace_id = $1 AND journey_id = $2 AND id = $3 AND state = 'parked'`,
+      [],
+      'Only what is parked can be tried again.',
+    );
+  }
+
+  @Operation('getJourneyNumbers')
+  numbers({ params, query, caller }: Call<'getJourneyNumbers'>): Promise<Result<'getJourneyNumbers'>> {
+    return this.in(caller, async (sql) => {
+      const { id } = found(await journeyByKey(sql, caller.workspaceId, params.key));
+      return journeyNumbers(sql, caller.workspaceId, id, query.version);
+    });
+  }
+
+  private nudge(
+    caller: KeyCaller | UserCaller,
+    { key, id }: { key: string; id: string },
+    text: string,
+    more: unknown[],
+    refusal: string,
+  ): Promise<Result<'endEnrollment'>> {
+    return this.in(caller, async (sql) => {
+      const journey = found(await journeyByKey(sql, caller.workspaceId, key));
+      const changed = await sql.execute(text, [caller.workspaceId, journey.id, id, ...more]);
+      const { enrollment } = found(
+        await enrollmentHistory(sql, caller.workspaceId, journey.id, id),
+        'enrollment',
+      );
+      if (changed === 0) throw new ProblemException('conflict', refusal);
+      return enrollment;
+    });
+  }
+
+  /** Taken together with its line in the audit log. */
+  private change<J extends { id: string; version: number | null }>(
+    caller: KeyCaller | UserCaller,
+    action: Parameters<typeof audit>[2],
+    take: (sql: Sql) => Promise<J>,
+  ): Promise<J> {
+    return this.in(caller, async (sql) => {
+      const journey = await take(sql);
+      await audit(sql, caller, action, journey.id, { version: journey.version });
+      return journey;
+    });
+  }
+
+  private in<T>({ workspaceId }: { workspaceId: string }, work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.database.inWorkspace(workspaceId, work);
+  }
+}
+
+/** A signal per person, for this journey alone: the engine decides who enters. @returns for how many */
+async function signalEntry(
+  sql: Sql,
+  workspaceId: string,
+  key: string,
+  { profile, profiles, audience: audienceKey, data, eventKey }: JourneyEnter,
+): Promise<number> {
+  const journey = found(await journeyByKey(sql, workspaceId, key));
+  if (journey.state !== 'live' && journey.state !== 'paused')
+    throw new ProblemException('conflict', `The journey is ${journey.state}: nobody can enter it.`);
+  const payload = JSON.stringify(data);
+  if (Buffer.byteLength(payload) > 65_536)
+    throw new ProblemException('invalid_request', 'The data is more than 64 KiB.', {
+      errors: [
+        {
+          pointer: '/data',
+          code: 'too_large',
+          message: 'is more than 64 KiB: give the address of large content',
+        },
+      ],
+    });
+  if (eventKey !== undefined) {
+    const id = newId();
+    const won = await sql.execute(
+      `INSERT INTO event_keys (workspace_id, key, event_id) VALUES ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'), $3) ON CONFLICT DO NOTHING`,
+      [workspaceId, `journey:${journey.id}:${eventKey}`, id],
+    );
+    if (won === 0) return 0;
+  }
+  if (audienceKey !== undefined) {
+    const audience = await audienceByKey(sql, workspaceId, audienceKey);
+    if (!audience || audience.archivedAt)
+      throw new ProblemException('invalid_request', `There is no audience “${audienceKey}”.`, {
+        errors: [
+          {
+            pointer: '/audience',
+            code: 'unknown_audience',
+            message: `there is no audience “${audienceKey}”`,
+          },
+        ],
+      });
+    const { text, params } = await membersQuery(sql, workspaceId, audience);
+    const n = params.length;
+    return sql.execute(
+      `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref, payload)
+       SELECT $${n + 1}, profile_id, $${n + 2}, 'enter', '', $${n + 3}, $${n + 4}::jsonb FROM (${text}) AS them`,
+      [...params, workspaceId, journey.id, newId(), payload],
+    );
+  }
+  const wanted = [...new Set(profiles ?? [profile!])];
+  const ids = await idsByExternalId(sql, workspaceId, wanted);
+  const unknown = wanted.filter((name) => !ids.has(name));
+  if (unknown.length > 0)
+    throw new ProblemException('invalid_request', `There is no profile ${JSON.stringify(unknown[0])}.`, {
+      errors: unknown.slice(0, 20).map((name) => ({
+        pointer: profiles ? `/profiles/${profiles.indexOf(name)}` : '/profile',
+        code: 'unknown_profile',
+        message: `there is no profile ${JSON.stringify(name)}: create it first`,
+      })),
+    });
+  return sql.execute(
+    `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref, payload)
+     SELECT $1, profile_id, $3, 'enter', '', ref, $5::jsonb FROM unnest($2::uuid[], $4::text[]) AS u(profile_id, ref)`,
+    [workspaceId, wanted.map((name) => ids.get(name)!), journey.id, wanted.map(() => newId()), payload],
+  );
+}
+
+function found<T>(thing: T | null | undefined, what = 'journey'): T {
+  if (!thing) throw notFound(what);
+  return thing;
+}
+
+const who = async (sql: Sql, caller: KeyCaller | UserCaller): Promise<Who> => ({
+  name: await whoIs(sql, caller),
+  actor: actorOf(caller),
+});

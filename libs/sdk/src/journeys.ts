@@ -1,0 +1,135 @@
+/** Journeys: saved, let go live, watched. Their definitions are built with `journey(…)` (journey.ts). */
+import type {
+  BodyInputOf,
+  Enrollment,
+  EnrollmentHistory,
+  EnrollmentState,
+  Journey,
+  JourneyFinding,
+  JourneyNumbers,
+  JourneyState,
+  JourneyVersion,
+} from '@carillon/contracts';
+import type { BuiltJourney } from './journey.js';
+import { List } from './pages.js';
+import type { CallOptions, Requests } from './requests.js';
+import type { Paging } from './resources.js';
+
+export type JourneyInput = BodyInputOf<'saveJourney'>;
+/** Who enters: a profile, several, or an audience. */
+export type JourneyEnterInput = BodyInputOf<'enterJourney'>;
+
+export class Journeys {
+  /** @internal */
+  constructor(private readonly requests: Requests) {}
+
+  /** By key. */
+  list(query: Paging & { state?: JourneyState; search?: string } = {}, options?: CallOptions): List<Journey> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) => this.requests.call('listJourneys', { query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
+  }
+
+  /** Creates a journey or changes its draft; what is live stays until the draft goes live. */
+  save(key: string, journey: JourneyInput, options?: CallOptions): Promise<Journey>;
+  /** The same of one that was built: `carillon.journeys.save(journey('welcome').on(…)…)`. */
+  save(built: BuiltJourney, options?: CallOptions): Promise<Journey>;
+  save(
+    first: string | BuiltJourney,
+    second?: JourneyInput | CallOptions,
+    third?: CallOptions,
+  ): Promise<Journey> {
+    const [key, body, options] =
+      typeof first === 'string'
+        ? [first, second as JourneyInput, third]
+        : [first.key, { name: first.name, definition: first.definition }, second as CallOptions | undefined];
+    return this.requests.call('saveJourney', { params: { key }, body, options });
+  }
+
+  get(key: string, options?: CallOptions): Promise<Journey> {
+    return this.requests.call('getJourney', { params: { key }, options });
+  }
+
+  /** Only one that was never live, or is over with nobody inside. */
+  async delete(key: string, options?: CallOptions): Promise<void> {
+    await this.requests.call('deleteJourney', { params: { key }, options });
+  }
+
+  /** What would go wrong, in sentences. Of anything: also of a definition that is not finished. */
+  async lint(definition: unknown, options?: CallOptions): Promise<JourneyFinding[]> {
+    return (await this.requests.call('lintJourney', { body: { definition }, options })).findings;
+  }
+
+  async versions(key: string, options?: CallOptions): Promise<JourneyVersion[]> {
+    return (await this.requests.call('listJourneyVersions', { params: { key }, options })).items;
+  }
+
+  /** Newcomers take the draft (or an earlier `version`) from now on; who is inside finishes theirs. */
+  goLive(key: string, how: BodyInputOf<'goLiveJourney'> = {}, options?: CallOptions): Promise<Journey> {
+    return this.requests.call('goLiveJourney', { params: { key }, body: how, options });
+  }
+
+  /** Nobody enters and nobody moves. `insiders: 'discard'`: who comes to a step meanwhile leaves. */
+  pause(key: string, how: BodyInputOf<'pauseJourney'> = {}, options?: CallOptions): Promise<Journey> {
+    return this.requests.call('pauseJourney', { params: { key }, body: how, options });
+  }
+
+  resume(key: string, options?: CallOptions): Promise<Journey> {
+    return this.requests.call('resumeJourney', { params: { key }, body: {}, options });
+  }
+
+  /** Nobody enters any more; who is inside finishes. */
+  close(key: string, reason?: string, options?: CallOptions): Promise<Journey> {
+    return this.requests.call('closeJourney', { params: { key }, body: because(reason), options });
+  }
+
+  /** Everybody leaves at once. */
+  stop(key: string, reason?: string, options?: CallOptions): Promise<Journey> {
+    return this.requests.call('stopJourney', { params: { key }, body: because(reason), options });
+  }
+
+  /** Lets people in, by its own rules of entry. @returns for how many it will be decided */
+  async enter(key: string, who: JourneyEnterInput, options?: CallOptions): Promise<number> {
+    return (await this.requests.call('enterJourney', { params: { key }, body: who, options })).signalled;
+  }
+
+  /** Who is inside or was, the newest first. With `step`: who is there now. */
+  enrollments(
+    key: string,
+    query: Paging & { step?: string; state?: EnrollmentState; profile?: string; version?: number } = {},
+    options?: CallOptions,
+  ): List<Enrollment> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) =>
+        this.requests.call('listEnrollments', { params: { key }, query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
+  }
+
+  /** One of them, step by step. */
+  enrollment(key: string, id: string, options?: CallOptions): Promise<EnrollmentHistory> {
+    return this.requests.call('getEnrollment', { params: { key, id }, options });
+  }
+
+  /** Has somebody leave. */
+  end(key: string, id: string, reason?: string, options?: CallOptions): Promise<Enrollment> {
+    return this.requests.call('endEnrollment', { params: { key, id }, body: because(reason), options });
+  }
+
+  /** Tries the step again at which somebody was parked. */
+  retry(key: string, id: string, options?: CallOptions): Promise<Enrollment> {
+    return this.requests.call('retryEnrollment', { params: { key, id }, body: {}, options });
+  }
+
+  /** How many came, are inside and left, by step. */
+  numbers(key: string, query: { version?: number } = {}, options?: CallOptions): Promise<JourneyNumbers> {
+    return this.requests.call('getJourneyNumbers', { params: { key }, query, options });
+  }
+}
+
+const because = (reason: string | undefined) => (reason === undefined ? {} : { reason });
