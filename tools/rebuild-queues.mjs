@@ -6,10 +6,10 @@
  * container; without an address the embedded PostgreSQL of this checkout. Nothing is sent twice by it.
  */
 import { Problem } from './data-folder.mjs';
-import { address } from './migrate.mjs';
+import { operatorsDatabase } from './operators-database.mjs';
 
 try {
-  const { url, stop } = await database();
+  const { url, stop } = await operatorsDatabase();
   try {
     const { Database } = await import('@carillon/database');
     const { rebuildQueues } = await import('@carillon/delivery-service');
@@ -26,14 +26,4 @@ try {
 } catch (error) {
   console.error(error instanceof Problem ? error.message : error);
   process.exitCode = 1;
-}
-
-async function database() {
-  const given = address('DATABASE_URL');
-  if (given) return { url: given, stop: () => Promise.resolve() };
-  if (process.env.NODE_ENV === 'production')
-    throw new Problem("Say which database: DATABASE_URL, the same as the services'.");
-  const { developmentCluster } = await import('./postgres.mjs');
-  const { ownerUrl, stop } = await developmentCluster();
-  return { url: ownerUrl, stop };
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The entry of the container image: `role.mjs <role>` runs one role of the installation in this process.
- * `init` makes the secrets of a compose installation, `migrate`, `seed` and `rebuild-queues` run once, the others are
+ * `init` makes the secrets of a compose installation, `migrate`, `seed`, `rebuild-queues` and `adopt-copy` run once, the others are
  * services.
  * Node's own modules only.
  */
@@ -27,10 +27,11 @@ if (role === 'init') init(process.env.CARILLON_SECRETS_DIR || '/secrets');
 else if (role === 'migrate') run('tools/migrate.mjs');
 else if (role === 'seed') run('apps/standalone/dist/seed-once.js');
 else if (role === 'rebuild-queues') run('tools/rebuild-queues.mjs');
+else if (role === 'adopt-copy') run('tools/adopt-copy.mjs');
 else if (services.includes(role)) run(`apps/${role}/dist/main.js`);
 else {
   console.error(
-    `${role ? `There is no role ${JSON.stringify(role)}` : 'Say which role'}: init, migrate, seed, rebuild-queues, ${services.join(', ')}.`,
+    `${role ? `There is no role ${JSON.stringify(role)}` : 'Say which role'}: init, migrate, seed, rebuild-queues, adopt-copy, ${services.join(', ')}.`,
   );
   process.exitCode = 1;
 }

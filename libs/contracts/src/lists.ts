@@ -116,6 +116,11 @@ export const reasons = {
     ends: 'unknown',
     sentence: 'The process that was sending it died after the hand-over: it may or may not have arrived.',
   },
+  restored: {
+    ends: 'unknown',
+    sentence:
+      'The database was restored from a copy while this waited: it may have been sent before, or not at all.',
+  },
 } as const satisfies Record<string, { ends: (typeof statuses)[number]; sentence: string }>;
 
 /** The lines a delivery's timeline may hold. */

@@ -55,6 +55,7 @@ export class Database {
       application_name: options.name ?? 'carillon',
       // The role owns nothing and cannot bypass row-level security, whoever the connection logs in as.
       options: '-c role=carillon_app -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s',
+      onConnect: nameDatabase,
     });
     // A connection that breaks while idle is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => undefined);
@@ -155,6 +156,15 @@ export class Database {
       client.release(broken);
     }
   }
+}
+
+/** PostgreSQL's words for a schema that has no such function yet: it is to be migrated, and nobody sends from it. */
+const NO_SUCH_FUNCTION = '42883';
+/** Tells a new connection which database it leads to (installation.ts). */
+async function nameDatabase(client: pg.ClientBase): Promise<void> {
+  await client.query('SELECT name_database()').catch((error: pg.DatabaseError) => {
+    if (error.code !== NO_SUCH_FUNCTION) throw error;
+  });
 }
 
 const BEGIN: Statement = { text: 'BEGIN' };

@@ -2,6 +2,7 @@
 export { Database, type DatabaseOptions, type PrismaTx, type Sql } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { clockSkewMs, durabilityFaults, MOST_SKEW_MS } from './durability.js';
+export { AT_HOME, copiedAt, copySentence } from './installation.js';
 export { GroupCommit } from './group-commit.js';
 export { dayOf, idInSeries, newId, newSeries, placeInSeries, timeOf } from './ids.js';
 export { kept, keptByDay, type Kept } from './kept.js';

@@ -3,7 +3,14 @@
  * it only warns of what costs time and not messages. Called by service.ts.
  */
 import { config } from '@carillon/config';
-import { clockSkewMs, Database, durabilityFaults, MOST_SKEW_MS } from '@carillon/database';
+import {
+  clockSkewMs,
+  copiedAt,
+  copySentence,
+  Database,
+  durabilityFaults,
+  MOST_SKEW_MS,
+} from '@carillon/database';
 import type { QueueBackend } from '@carillon/queue';
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 
@@ -19,15 +26,17 @@ export async function bootChecks(
 ): Promise<void> {
   const log = new Logger('Boot');
   const database = app.get(Database);
-  const [faults, skewMs, doubts] = await Promise.all([
+  const [faults, skewMs, copied, doubts] = await Promise.all([
     asked(durabilityFaults(database), log, 'PostgreSQL'),
     asked(clockSkewMs(database), log, 'PostgreSQL'),
+    asked(copiedAt(database), log, 'PostgreSQL'),
     asked(backend.doubts(), log, 'the queues'),
   ]);
   if (faults && faults.length > 0 && !config().database.mayLose)
     throw new UnsafeStore(
       `This PostgreSQL may lose what was accepted, so nothing is accepted on it:\n  ${faults.join('\n  ')}\nFor a database that is thrown away, set DATABASE_MAY_LOSE=true.`,
     );
+  if (copied) log.warn(copySentence);
   for (const doubt of doubts ?? []) log.warn(doubt);
   if (skewMs !== null && Math.abs(skewMs) > MOST_SKEW_MS)
     log.warn(

@@ -4,7 +4,14 @@
  */
 import { Injectable } from '@nestjs/common';
 import { config } from '@carillon/config';
-import { clockSkewMs, Database, durabilityFaults, MOST_SKEW_MS } from '@carillon/database';
+import {
+  clockSkewMs,
+  copiedAt,
+  copySentence,
+  Database,
+  durabilityFaults,
+  MOST_SKEW_MS,
+} from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -45,9 +52,10 @@ export class Health {
   }
 
   async readiness(): Promise<Readiness> {
-    const [faults, skewMs, doubts, database, queue] = await Promise.all([
+    const [faults, skewMs, copied, doubts, database, queue] = await Promise.all([
       config().database.mayLose ? [] : within(durabilityFaults(this.database)).catch(() => []),
       within(clockSkewMs(this.database)).catch(() => 0),
+      within(copiedAt(this.database)).catch(() => null),
       within(this.queues.doubts()).catch(() => []),
       within(this.look()).catch(() => 'away' as const),
       within(this.queues.depths()).then(
@@ -71,7 +79,7 @@ export class Health {
     return {
       ready: Object.values(checks).every((check) => check === 'ok'),
       checks,
-      sentences: [...faults, ...skew, ...doubts].map(asSentence),
+      sentences: [...faults, ...(copied ? [copySentence] : []), ...skew, ...doubts].map(asSentence),
     };
   }
 

@@ -31,6 +31,8 @@ export async function freshDatabase(): Promise<FreshDatabase> {
   clones++;
   const name = `test_${randomBytes(6).toString('hex')}`;
   await execute(cluster.ownerUrl, `CREATE DATABASE ${name} TEMPLATE ${cluster.template}`);
+  // A clone is a copy, and nothing would leave from it.
+  await execute(inDatabase(cluster.ownerUrl, name), 'SELECT adopt_database(false)');
   return {
     ownerUrl: inDatabase(cluster.ownerUrl, name),
     appUrl: inDatabase(cluster.appUrl, name),

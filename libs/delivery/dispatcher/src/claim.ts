@@ -6,7 +6,7 @@
 import { consentsOf, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
 import { bug } from '@carillon/config';
 import type { Channel, Lane, MessageClass, Status } from '@carillon/contracts';
-import { dayOf, kept, keptByDay, type Sql } from '@carillon/database';
+import { AT_HOME, dayOf, kept, keptByDay, type Sql } from '@carillon/database';
 import {
   countingTopics,
   gate,
@@ -73,7 +73,7 @@ export async function claim(sql: Sql, ids: readonly string[]): Promise<Claimed[]
 const CLAIM = keptByDay(
   'claim',
   (day) => `WITH mine AS (
-     SELECT id FROM deliveries WHERE day = ${day} AND id = ANY($1::uuid[]) AND status ${bug('claim-takes-anyones') ? "IN ('queued', 'sending', 'sent')" : "= 'queued'"} FOR UPDATE SKIP LOCKED
+     SELECT id FROM deliveries WHERE ${AT_HOME} AND day = ${day} AND id = ANY($1::uuid[]) AND status ${bug('claim-takes-anyones') ? "IN ('queued', 'sending', 'sent')" : "= 'queued'"} FOR UPDATE SKIP LOCKED
    )
    UPDATE deliveries d
       SET status = 'sending', reason = NULL, attempt = d.attempt + 1, handed_over_at = NULL, due_at = now() + make_interval(secs => $2)

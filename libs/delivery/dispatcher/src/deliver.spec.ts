@@ -577,6 +577,22 @@ describe('an outcome that is unknown and held', () => {
     expect(await row(id)).toMatchObject({ status: 'unknown' });
   });
 
+  it('does not leave from a copy of the database before a person has adopted it', async () => {
+    const { id: waits } = await accept('copy@example.com');
+    const { id: late } = await accept('late-copy@example.com');
+    const { ready } = await claimOnly(late);
+    await owner.query(`UPDATE installation SET database = 'where it was copied from'`);
+    await deliverer.deliver([waits], signal);
+    expect(await row(waits)).toMatchObject({ status: 'queued', attempt: 0 });
+    expect(await database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, ready))).toEqual(new Set());
+    await owner.query('SELECT adopt_database(false)');
+    await deliverer.deliver([waits], signal);
+    expect(await row(waits)).toMatchObject({ status: 'sent', attempt: 1 });
+    expect(await database.inWorkspace(workspaceId, (sql) => markHandedOver(sql, ready))).toEqual(
+      new Set([late]),
+    );
+  });
+
   it('is not called cancelled while it is in doubt whether it has left', async () => {
     answer = () => ({ kind: 'unknown', answer: {} });
     const { id, messageId } = await accept('doubt@example.com');

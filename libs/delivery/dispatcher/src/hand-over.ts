@@ -1,11 +1,11 @@
 /**
  * The hand-over mark: the last committed write before bytes leave, fenced by attempt. Suppression, consent, expiry and
  * cancellation are read again in it, and whether the account may be used: who opted out a moment ago is not written to,
- * and an account that was paused or told to wait a moment ago is not called. A row that does not get the mark
+ * and an account that was paused or told to wait a moment ago is not called. A copy of the database marks nothing. A row that does not get the mark
  * goes back to the queue, where the gate will say why; if that is not written, its lease ends and the clock sweeps it.
  */
 import { bug } from '@carillon/config';
-import { keptByDay, type Sql } from '@carillon/database';
+import { AT_HOME, keptByDay, type Sql } from '@carillon/database';
 import { holdLists, reserve, saveLists, wantedOf } from '@carillon/delivery-service';
 import type { Ready } from './claim.js';
 
@@ -82,7 +82,7 @@ const MARK = keptByDay(
           gate_version = coalesce($9::int, d.gate_version), provider_account_id = coalesce($7::uuid, d.provider_account_id), provider = coalesce($8, d.provider),
           address = CASE WHEN $6 IN ('email', 'sms') THEN coalesce(d.address, u.address) ELSE d.address END
      FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[]) AS u(id, attempt, address, topics)
-    WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt AND ${bug('cancel-unread-at-mark') ? "d.status IN ('sending', 'cancelled')" : "d.status = 'sending'"} AND d.handed_over_at IS NULL
+    WHERE ${AT_HOME} AND d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt AND ${bug('cancel-unread-at-mark') ? "d.status IN ('sending', 'cancelled')" : "d.status = 'sending'"} AND d.handed_over_at IS NULL
       AND (d.expires_at IS NULL OR d.expires_at > clock_timestamp()${bug('expiry-ignored') ? ' OR true' : ''})
       AND NOT EXISTS (SELECT FROM suppressions s WHERE ${bug('suppression-unread-at-mark') ? 'false AND' : ''} s.workspace_id = $1 AND s.channel = $6 AND s.address IN (u.address, substring(u.address FROM '@[^@]*$'))
                          AND NOT (s.reason = 'complained' AND d.class = 'transactional' AND ${COMPLAINTS_IGNORED}) OFFSET 0)

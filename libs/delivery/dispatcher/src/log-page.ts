@@ -5,7 +5,7 @@
  */
 import { consentsOf, suppressionsOf } from '@carillon/audience-service';
 import type { ReasonName, Status } from '@carillon/contracts';
-import { kept, rowParameters, type Sql } from '@carillon/database';
+import { AT_HOME, kept, rowParameters, type Sql } from '@carillon/database';
 import { gate, ownFactsFor, type Channel, type Verdict } from '@carillon/delivery-rules';
 import {
   usableAccounts,
@@ -53,7 +53,7 @@ export interface Window {
 
 const LOCK_PAGE = kept(
   'lock-page',
-  `SELECT clock_timestamp() AS now, r.state = 'running' AS running, w.settings
+  `SELECT clock_timestamp() AS now, r.state = 'running' AND ${AT_HOME} AS running, w.settings
      FROM pages p JOIN runs r ON r.workspace_id = $2 AND r.id = p.run_id JOIN workspaces w ON w.id = $2
     WHERE p.id = $1 AND p.workspace_id = $2 AND p.attempt = $3 AND p.state = 'working' FOR UPDATE OF p`,
 );

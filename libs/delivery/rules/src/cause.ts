@@ -64,6 +64,7 @@ const advice: Partial<Record<ReasonName, string>> = {
     'They came too late to be useful. Find out what held them up: a paused account or a backlog.',
   no_answer: unknownAdvice,
   worker_lost: unknownAdvice,
+  restored: unknownAdvice,
 };
 /** What to do about failures of a reason. */
 export const adviceFor = (reason: ReasonName): string =>

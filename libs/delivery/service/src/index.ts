@@ -2,6 +2,7 @@
 export { Acceptance } from './accept.js';
 export type { AcceptResult, SendRequest } from './plan-message.js';
 export { resealAccounts } from './accounts.js';
+export { adoptCopy, copyReport, type CopyReport } from './adopt-copy.js';
 export { applyParked, applyReceipts, type Applied } from './apply-receipts.js';
 export {
   holdLists,

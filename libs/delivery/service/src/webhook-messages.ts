@@ -13,7 +13,7 @@ import type {
   WebhookReplay,
 } from '@carillon/contracts';
 import { statuses, webhookTypes } from '@carillon/contracts';
-import { dayOf, newId, type Database, type Sql } from '@carillon/database';
+import { AT_HOME, dayOf, newId, type Database, type Sql } from '@carillon/database';
 import { groupBy } from './group-by.js';
 import type { KeptSecret } from './webhook-endpoints.js';
 
@@ -62,7 +62,7 @@ export function dueEndpoints(sql: Sql): Promise<DueEndpoint[]> {
   return sql.query<DueEndpoint>(
     `SELECT w.id, w.workspace_id AS "workspaceId", w.url, w.secrets, w.failing_since AS "failingSince", now() AS now
        FROM webhook_endpoints w
-      WHERE w.enabled AND EXISTS (SELECT FROM webhook_messages m WHERE m.endpoint_id = w.id AND m.due_at <= now())`,
+      WHERE ${AT_HOME} AND w.enabled AND EXISTS (SELECT FROM webhook_messages m WHERE m.endpoint_id = w.id AND m.due_at <= now())`,
   );
 }
 
