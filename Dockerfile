@@ -16,5 +16,5 @@ COPY --from=build --chown=root:root /carillon ./
 # Nothing it runs writes into the image; state is in PostgreSQL.
 USER node
 # The flags: see tools/service-process.mjs.
-ENTRYPOINT ["node", "--min-semi-space-size=32", "--max-semi-space-size=32", "tools/role.mjs"]
+ENTRYPOINT ["node", "--min-semi-space-size=32", "--max-semi-space-size=32", "--no-parallel-scavenge", "tools/role.mjs"]
 CMD ["api"]

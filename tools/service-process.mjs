@@ -11,9 +11,14 @@ import { BUNDLES } from './projects.mjs';
 
 /**
  * Room for what lives as long as a list of messages does, so that it is not copied again and again while new ones are made: a third of
- * the collections, and of their time. Costs up to 96 MB of memory in a process that is busy. The Dockerfile has the same.
+ * the collections, and of their time. One thread does a round with less work than five that wake each other on two cores. Costs up to
+ * 96 MB of memory in a process that is busy. The Dockerfile has the same.
  */
-export const SERVICE_FLAGS = ['--min-semi-space-size=32', '--max-semi-space-size=32'];
+export const SERVICE_FLAGS = [
+  '--min-semi-space-size=32',
+  '--max-semi-space-size=32',
+  '--no-parallel-scavenge',
+];
 /** Longer than a service's own SHUTDOWN_GRACE_SECONDS. */
 const STOP_GRACE_MS = 30_000;
 
@@ -43,12 +48,6 @@ export async function choosePorts(usual, say) {
   }
   return chosen;
 }
-
-/**
- * What a message leaves behind is garbage within milliseconds: room for more of it means fewer rounds, and one thread does a round
- * with less work than five that wake each other on two cores.
- */
-const YOUNG = ['--min-semi-space-size=16', '--max-semi-space-size=32', '--no-parallel-scavenge'];
 
 /**
  * A service as a process of its own. It is not reached by the terminal's Ctrl-C, so that we decide the order.

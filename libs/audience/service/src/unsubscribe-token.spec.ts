@@ -43,6 +43,13 @@ describe('an unsubscribe token', () => {
       expect(readUnsubscribeToken([key], forged)).toBeNull();
     expect(readUnsubscribeToken([randomBytes(32)], token)).toBeNull();
   });
+  it('of the first version still opens', () => {
+    const keyThen = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
+    const sent =
+      'AYQHJ6Y-n4CAqxkuMJuMsmCs0wUmtou9a0uGVD8209ZOHVhMNYaoDpaHAB1HqvRVkt0erl8WxizYDurf4J7Ao8D6oEtjSI6g2qu2WyJ-Qi0ZYvEJd5SoQbvxYeFoUhVDQCeRE-YM8S9l7eJVAnBk-s0';
+    expect(readUnsubscribeToken([keyThen], sent)).toEqual(subject);
+    expect(readUnsubscribeToken([key], sent)).toBeNull();
+  });
   it('still works after the key has been changed', () => {
     expect(readUnsubscribeToken([randomBytes(32), key], tokenOf(subject))).toEqual(subject);
   });

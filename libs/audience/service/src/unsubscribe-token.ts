@@ -1,10 +1,11 @@
 /**
- * What an unsubscribe link carries: whose words it changes, and for what. Sealed with AES-256-GCM under a key of this
- * one purpose: nobody can forge one, and the address of a person cannot be read from a link in some proxy's log. It
- * does not expire: a mail may be opened years later (RFC 8058 wants it to work).
+ * What an unsubscribe link carries: whose words it changes, and for what. Sealed under a key of this one purpose (seal.ts):
+ * nobody can forge one, and the address of a person cannot be read from a link in some proxy's log. It
+ * does not expire: a mail may be opened years later (RFC 8058 wants it to work), so links of the first kind still open.
  */
 import type { Channel } from '@carillon/contracts';
-import { createCipheriv, createDecipheriv, hkdfSync, randomFillSync } from 'node:crypto';
+import { createDecipheriv, hkdfSync } from 'node:crypto';
+import { sealOf, TAG_BYTES } from './seal.js';
 
 export interface UnsubscribeLinks {
   publicUrl: string;
@@ -21,55 +22,29 @@ export interface UnsubscribeSubject {
   topic: string;
 }
 
-const VERSION = 1;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+const VERSION = 2;
+const PURPOSE = 'unsubscribe link';
 const NOBODY = '00000000-0000-0000-0000-000000000000';
-
-const purposeKeys = new WeakMap<Buffer, Buffer>();
-function purposeKey(signingKey: Buffer): Buffer {
-  let key = purposeKeys.get(signingKey);
-  if (!key)
-    purposeKeys.set(
-      signingKey,
-      (key = Buffer.from(hkdfSync('sha256', signingKey, '', 'carillon unsubscribe', 32))),
-    );
-  return key;
-}
+/** The version, the tag, and three ids before the words. */
+const START = 1 + TAG_BYTES;
+const IDS_BYTES = 48;
 
 /** The address of the page a person opens, which also takes the one-click POST of RFC 8058. */
 export function unsubscribeUrl(links: UnsubscribeLinks, subject: UnsubscribeSubject): string {
   const words = `${subject.channel}\0${subject.address ?? ''}\0${subject.topic}`;
   // Everybody in a campaign gets one: it is put together in memory that is used again.
-  const most = START + 48 + words.length * 3 + TAG_BYTES;
+  const most = START + IDS_BYTES + words.length * 3;
   const sealed = most <= slab.length ? slab : Buffer.allocUnsafe(most);
   sealed[0] = VERSION;
-  const nonce = nextNonce();
-  sealed.set(nonce, 1);
   putId(subject.workspaceId, sealed, START);
   putId(subject.deliveryId, sealed, START + 16);
   putId(subject.profileId ?? NOBODY, sealed, START + 32);
-  const end = START + 48 + sealed.write(words, START + 48);
-  const cipher = createCipheriv('aes-256-gcm', purposeKey(links.signingKeys[0]), nonce);
-  sealed.set(cipher.update(sealed.subarray(START, end)), START);
-  cipher.final();
-  sealed.set(cipher.getAuthTag(), end);
-  return `${links.publicUrl}/u/${sealed.toString('base64url', 0, end + TAG_BYTES)}`;
+  const end = START + IDS_BYTES + sealed.write(words, START + IDS_BYTES);
+  sealOf(links.signingKeys[0], PURPOSE).close(sealed, 1, end);
+  return `${links.publicUrl}/u/${sealed.toString('base64url', 0, end)}`;
 }
 
-const START = 1 + NONCE_BYTES;
 const slab = Buffer.allocUnsafe(2048);
-const nonces = Buffer.allocUnsafe(NONCE_BYTES * 256);
-let nonceAt = nonces.length;
-
-/** Random, and asked for by the hundred: asking takes longer than sealing. */
-function nextNonce(): Buffer {
-  if (nonceAt === nonces.length) {
-    randomFillSync(nonces);
-    nonceAt = 0;
-  }
-  return nonces.subarray(nonceAt, (nonceAt += NONCE_BYTES));
-}
 
 /** The 16 bytes of a UUID as it is usually written. */
 function putId(id: string, bytes: Buffer, at: number): void {
@@ -86,21 +61,28 @@ export function readUnsubscribeToken(
   token: string,
 ): UnsubscribeSubject | null {
   const sealed = Buffer.from(token, 'base64url');
-  if (sealed[0] !== VERSION || sealed.length < 1 + NONCE_BYTES + TAG_BYTES + 48) return null;
   // One spelling only: a link with trailing junk is not ours.
   if (sealed.toString('base64url') !== token) return null;
   for (const signingKey of signingKeys) {
-    const plain = open(purposeKey(signingKey), sealed);
+    const plain = sealed[0] === VERSION ? open(signingKey, sealed) : openFirst(signingKey, sealed);
     if (plain) return subjectOf(plain);
   }
   return null;
 }
 
-function open(key: Buffer, sealed: Buffer): Buffer | null {
-  const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+function open(signingKey: Buffer, sealed: Buffer): Buffer | null {
+  if (sealed.length < START + IDS_BYTES) return null;
+  const plain = Buffer.from(sealed);
+  return sealOf(signingKey, PURPOSE).open(plain, 1, plain.length) ? plain.subarray(START) : null;
+}
+
+/** Links of version 1: AES-256-GCM, with a nonce before and the tag behind. */
+function openFirst(signingKey: Buffer, sealed: Buffer): Buffer | null {
+  if (sealed[0] !== 1 || sealed.length < 1 + 12 + IDS_BYTES + TAG_BYTES) return null;
+  const key = Buffer.from(hkdfSync('sha256', signingKey, '', 'carillon unsubscribe', 32));
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 13), { authTagLength: TAG_BYTES });
   decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-  const start = decipher.update(sealed.subarray(1 + NONCE_BYTES, -TAG_BYTES));
+  const start = decipher.update(sealed.subarray(13, -TAG_BYTES));
   try {
     return Buffer.concat([start, decipher.final()]);
   } catch {
