@@ -43,6 +43,7 @@ import {
   lockPage,
   restRun,
   savePage,
+  takenByAnother,
   type Going,
   type Logged,
   type Window,
@@ -207,7 +208,7 @@ export class PageDeliverer implements OnModuleDestroy {
   private async commit(page: PageInHand, done: Done, next: Next): Promise<Window | null> {
     const { workspaceId } = page;
     const counts = { ...page.counts };
-    const { window, eventIds, ids } = await this.database.inWorkspace(workspaceId, async (sql) => {
+    const work = async (sql: Sql) => {
       page.counts = { ...counts };
       // In one breath. Should the page not be ours any more, nothing of it stays.
       const [head, eventIds, facts] = await Promise.all([
@@ -254,7 +255,12 @@ export class PageDeliverer implements OnModuleDestroy {
         accounts: facts.accounts,
       };
       return { window, eventIds, ids: [...idsOf(done), ...judged.stopped.map((r) => r.member.id)] };
-    });
+    };
+    const { window, eventIds, ids } = await this.database
+      .inWorkspace(workspaceId, work)
+      .catch((error: { code?: string }) => {
+        throw error.code === DUPLICATE ? takenByAnother(page, error) : error;
+      });
     void this.queues.offer('route-event', eventIds);
     this.hints.changed(workspaceId, ids);
     return window;
@@ -444,6 +450,9 @@ export class PageDeliverer implements OnModuleDestroy {
     }
   }
 }
+
+/** PostgreSQL's word for a row that is there already. */
+const DUPLICATE = '23505';
 
 const refOf = (page: PageInHand) => ({ ...page, id: page.messageId });
 

@@ -68,9 +68,13 @@ export async function lockPage(
     page.workspaceId,
     page.attempt,
   ]);
-  if (!head) throw new Error(`page ${page.id} was taken by another worker`);
+  if (!head) throw takenByAnother(page);
   return head;
 }
+
+/** @param cause where it shows by rows that the other one has written */
+export const takenByAnother = (page: PageInHand, cause?: unknown): Error =>
+  new Error(`page ${page.id} was taken by another worker`, { cause });
 
 /** What the gate needs to know of a sub-batch. */
 export interface Facts {
@@ -208,11 +212,13 @@ const INSERT_ROWS = kept(
           u.address, u.status, u.reason, CASE WHEN u.status IN ('sending', 'scheduled') THEN now() + coalesce(u.after_ms, 0) * interval '1 millisecond' END,
           1, CASE WHEN $12::timestamptz IS NULL THEN 0 ELSE 1 END, $12::timestamptz, $13::uuid, $14::text, u.provider_message_id, $15::int, u.gate_said,
           coalesce($12::timestamptz, now()), CASE WHEN u.status IN ('sent', 'delivered') THEN clock_timestamp() END, CASE WHEN u.status = 'delivered' THEN clock_timestamp() END
-     FROM ${ROWS.text} AS u
-       ON CONFLICT DO NOTHING`,
+     FROM ${ROWS.text} AS u`,
 );
 
-/** Writes rows of one page. @param left when and how they were handed over; null for those that nothing was handed over of. */
+/**
+ * Writes rows of one page. Ids are places in the run: what is in the log already was written by someone else, and fails all of it.
+ * @param left when and how they were handed over; null for those that nothing was handed over of
+ */
 export async function insertRows(
   sql: Sql,
   page: PageInHand,
@@ -221,7 +227,7 @@ export async function insertRows(
   gateVersion: number | null = null,
 ): Promise<void> {
   if (rows.length === 0) return;
-  const written = await sql.execute(INSERT_ROWS, [
+  await sql.execute(INSERT_ROWS, [
     page.day,
     page.workspaceId,
     page.messageId,
@@ -248,9 +254,6 @@ export async function insertRows(
       gate_said: rows.map((r) => r.gateSaid),
     }),
   ]);
-  // Its id is its place in the run: a row that is there already was written by someone else, and is left alone.
-  if (written !== rows.length)
-    throw new Error(`${rows.length - written} deliveries of page ${page.id} were in the log already`);
 }
 
 const SAVE_PAGE = kept(
