@@ -5,7 +5,7 @@
  * lines: it is folded page by page, when a page is done, marked on the page in the same transaction.
  */
 import type { Channel, DeliveryEventType, ReasonName } from '@carillon/contracts';
-import { Database, idInSeries, type Sql } from '@carillon/database';
+import { Database, idInSeries, keptByDay, type Sql } from '@carillon/database';
 import { Rounds } from '@carillon/server';
 import {
   Inject,
@@ -104,26 +104,65 @@ async function takeLines(sql: Sql, workspaceId: string): Promise<number> {
      RETURNING day::text AS day, delivery_id AS "deliveryId", event_id AS "eventId"`,
     [workspaceId, SLICE],
   );
-  const outcomes: Outcome[] = [];
   // One day at a time: see docs/decisions/0006.
-  for (const day of new Set(rows.map((row) => row.day))) {
-    const mine = rows.filter((row) => row.day === day);
-    outcomes.push(
-      ...(await sql.query<Outcome>(
-        `SELECT d.id AS "deliveryId", e.type, e.at, e.reason, d.channel, d.address, d.profile_id AS "profileId", d.topic,
-           coalesce(e.detail->>'source' IN ('one-click', 'page'), false) AS ours
-         FROM delivery_events e JOIN deliveries d ON d.day = $2::date AND d.id = e.delivery_id AND d.id = ANY($3::uuid[])
-         WHERE e.day = $2::date AND e.delivery_id = ANY($3::uuid[]) AND e.id = ANY($4::bigint[]) AND e.workspace_id = $1`,
-        [workspaceId, day, [...new Set(mine.map((row) => row.deliveryId))], mine.map((row) => row.eventId)],
-      )),
-    );
-  }
+  const days = [...new Set(rows.map((row) => row.day))];
+  const outcomes = await Promise.all(
+    days.map((day) =>
+      outcomesOf(
+        sql,
+        workspaceId,
+        day,
+        rows.filter((row) => row.day === day),
+      ),
+    ),
+  ).then((all) => all.flat());
   await suppressAddresses(sql, workspaceId, outcomes.flatMap(suppressionOf));
   await noteArrivals(sql, workspaceId, outcomes.flatMap(arrivalFrom));
   await noteBounces(sql, workspaceId, outcomes.flatMap(bounceFrom));
   await recordConsents(sql, workspaceId, outcomes.flatMap(consentFrom));
   await foldOutcomes(sql, workspaceId, outcomes);
   return rows.length;
+}
+
+// Each by its own ids, and put together here: joined, every row is held against the whole list, which takes a slice a thousand times a
+// thousand comparisons.
+const LINES = keptByDay(
+  'outcome-lines',
+  (
+    day,
+  ) => `SELECT id, delivery_id AS "deliveryId", type, at, reason, coalesce(detail->>'source' IN ('one-click', 'page'), false) AS ours
+     FROM delivery_events WHERE day = ${day} AND delivery_id = ANY($2::uuid[]) AND workspace_id = $1`,
+);
+const ABOUT = keptByDay(
+  'outcome-deliveries',
+  (day) => `SELECT id, channel, address, profile_id AS "profileId", topic FROM deliveries
+     WHERE day = ${day} AND id = ANY($2::uuid[]) AND workspace_id = $1`,
+);
+
+/** What the lines taken of one day tell, in one breath. */
+async function outcomesOf(
+  sql: Sql,
+  workspaceId: string,
+  day: string,
+  taken: readonly { deliveryId: string; eventId: number }[],
+): Promise<Outcome[]> {
+  const ids = [...new Set(taken.map((row) => row.deliveryId))];
+  const [lines, about] = await Promise.all([
+    sql.query<Pick<Outcome, 'deliveryId' | 'type' | 'at' | 'reason' | 'ours'> & { id: number }>(LINES(day), [
+      workspaceId,
+      ids,
+    ]),
+    sql.query<Pick<Outcome, 'channel' | 'address' | 'profileId' | 'topic'> & { id: string }>(ABOUT(day), [
+      workspaceId,
+      ids,
+    ]),
+  ]);
+  const wanted = new Set(taken.map((row) => row.eventId));
+  const deliveries = new Map(about.map(({ id, ...delivery }) => [id, delivery]));
+  return lines.flatMap(({ id, ...line }) => {
+    const delivery = wanted.has(id) ? deliveries.get(line.deliveryId) : undefined;
+    return delivery ? [{ ...line, ...delivery }] : [];
+  });
 }
 
 /** Into the activity of people that are still there, be it as part of another profile. */
