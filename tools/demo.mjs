@@ -1,13 +1,21 @@
 #!/usr/bin/env node
 /**
  * `npm run demo`: Carillon's main job on real input (apps/cli, demo), on the instance that runs from this checkout,
- * or else on one of its own in a temporary folder, which it removes. Arguments go to the demo.
+ * or else on one of its own in a temporary folder, which it removes. Arguments go to the demo. `npm run demo -- campaign [people]`: a campaign
+ * to many (demo-campaign.mjs), always on an instance of its own.
  */
 import { dataFolder } from './data-folder.mjs';
 import { runningInstance } from './instance.mjs';
 import { onInstance, runCommand, runProgram } from './stack.mjs';
 
+const [what, people] = process.argv.slice(2);
 await runCommand(async (until) => {
+  if (what === 'campaign') {
+    const instance = await onInstance(until);
+    const { demoCampaign } = await import('./demo-campaign.mjs');
+    process.exitCode = await demoCampaign(instance, people === undefined ? undefined : Number(people));
+    return;
+  }
   const running = runningInstance(dataFolder());
   const { urls, apiKey } = running?.urls ? running : await onInstance(until);
   const env = {

@@ -25,7 +25,8 @@ export const ZEROS = [
 /**
  * @param {object} ledgers
  * @param {object[]} ledgers.promised A: `accepted { at, key, message, deliveries: [{ id, channel }], expiresAt? }`,
- *   `cancelled { at, message, alreadyLeft }`, `suppressed { at, channel, address }`, `run { at, message, profiles }`,
+ *   `cancelled { at, message, alreadyLeft }`, `suppressed { at, channel, address }`, `run { at, message, messages?, profiles }`
+ *   (`messages`: each profile gets one of them),
  *   `runCancelled { at, message }`
  * @param {object[]} ledgers.arrived B: `{ at, channel, delivery, key }`
  * @param {object[]} ledgers.log C: one per delivery, see dump.mjs
@@ -172,8 +173,11 @@ function membersMissing({ planned, promised, log, runs }) {
   const logged = new Set(log.map((row) => `${row.message} ${row.profile}`));
   return planned
     .filter((run) => !cancelled.has(run.message))
-    .flatMap((run) => run.profiles.map((profile) => `${run.message} ${profile}`))
-    .filter((member) => !logged.has(member));
+    .flatMap(({ message, messages = [message], profiles }) =>
+      profiles
+        .filter((profile) => !messages.some((one) => logged.has(`${one} ${profile}`)))
+        .map((profile) => `${message} ${profile}`),
+    );
 }
 
 function runCancelledYetSent({ promised, arrivals, log }) {

@@ -107,6 +107,14 @@ describe('the checker', () => {
       { duplicatesKnown: 1 },
     ],
     [
+      'somebody who got none of the variants of a campaign',
+      (l) => {
+        Object.assign(l.promised.at(-1), { messages: ['m0', 'm9'], profiles: ['p3', 'p4', 'p5'] });
+        l.log.at(-1).message = 'm9';
+      },
+      { logMissing: 1 },
+    ],
+    [
       'a run that never comes to an end',
       (l) => {
         l.runs[0].state = 'paused';

@@ -178,7 +178,7 @@ async function makeMembers(count) {
   for (let at = 0; at < count; at += 1000)
     await insist(() => carillon.profiles.bulkUpsert(made.slice(at, at + 1000)));
   const { rows } = await database.query(
-    `SELECT id, workspace_id AS "workspaceId" FROM profiles WHERE external_id LIKE $1 || '-m%'`,
+    `SELECT id, external_id AS "externalId", workspace_id AS "workspaceId" FROM profiles WHERE external_id LIKE $1 || '-m%'`,
     [run],
   );
   members = rows;
@@ -214,6 +214,63 @@ async function toMany(n, { channel = ['email', 'sms', 'in-app'][n % 3], cancel =
     );
     const { rows } = await database.query('SELECT extract(epoch FROM clock_timestamp()) * 1000 AS at');
     if (was) ledger.add({ kind: 'runCancelled', at: Number(rows[0].at), message: planned.messageId });
+  });
+}
+
+/**
+ * A campaign as people start it, by the SDK: on three channels, slowly, with a test whose winner goes to the rest. Its
+ * messages are marked as this run's from outside, all of a channel with one key: whoever gets two of them is doubled.
+ */
+async function toAnAudience() {
+  const says = (name) => ({
+    email: { subject: `chaos ${name}`, text: `chaos ${run} {{ unsubscribe_url }}` },
+    sms: { body: `chaos ${run}` },
+    'in-app': { title: `chaos ${name}`, body: 'chaos' },
+  });
+  const made = await insist(() =>
+    carillon.campaigns.create({
+      name: run,
+      definition: {
+        audience: { profiles: members.map((m) => m.externalId) },
+        channels: ['email', 'sms', 'in-app'],
+        rate: 50,
+        stopWhen: { failedPercent: 100, complainedPercent: 100, after: 1_000_000 },
+        variants: ['a', 'b'].map((name) => ({ name, weight: 1, content: says(name) })),
+        test: { portion: 40, metric: { kind: 'delivered' }, decideAfter: '10s' },
+      },
+    }),
+  );
+  if (!made) return;
+  const { id } = made;
+  await insist(() => carillon.campaigns.prepare(id));
+  // Its answer may be lost as any other.
+  await insist(async () => {
+    const { state } = await carillon.campaigns.get(id);
+    if (state === 'prepared') await carillon.campaigns.start(id);
+  });
+  await insist(async () => {
+    const { rows } = await database.query(
+      `WITH parts AS (SELECT r.message_id AS message, r.channel FROM campaign_parts p JOIN runs r ON r.id = p.run_id WHERE p.campaign_id = $1),
+       marked AS (UPDATE messages m SET options = m.options || jsonb_build_object('metadata', jsonb_build_object('run', $2::text, 'key', $2 || '-campaign')) FROM parts WHERE m.id = parts.message)
+       SELECT channel, array_agg(message) AS messages FROM parts GROUP BY channel`,
+      [id, run],
+    );
+    if (rows.length === 0) throw new Error('It has not begun.');
+    for (const { channel, messages } of rows)
+      ledger.add({
+        kind: 'run',
+        at: Date.now(),
+        key: `${run}-campaign`,
+        message: messages[0],
+        messages,
+        channel,
+        profiles: members.map((m) => m.id),
+      });
+  });
+  await insist(async () => {
+    const { state, reason } = await carillon.campaigns.get(id);
+    if (state !== 'completed') throw new Error(`It is ${state}: ${reason}`);
+    ledger.add({ kind: 'campaignOver', at: Date.now(), id });
   });
 }
 
@@ -257,6 +314,7 @@ let n = 0;
 let lot = [];
 let runsMade = 0;
 if (burst) track(atOnce(burst));
+if (settings.campaign) track(toAnAudience());
 while (performance.now() - started < seconds * 1000) {
   const plan = planOf(n++);
   if (settings.runs && performance.now() - started > (runsMade + 0.4) * RUN_EVERY_MS)

@@ -64,6 +64,7 @@ export async function runScenario(stage, scenario, { seed, rate, say, slack = 1 
         burst: scenario.burst,
         messageClass: scenario.messageClass,
         members: scenario.members,
+        campaign: scenario.campaign,
       }),
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...stage.env } },
@@ -91,8 +92,9 @@ export async function runScenario(stage, scenario, { seed, rate, say, slack = 1 
   stage.onFault = () => {};
   fs.writeFileSync(file('c'), log.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const struck = readLedger(file('f'));
+  const promised = readLedger(file('a'));
   const { figures, examples } = check({
-    promised: readLedger(file('a')),
+    promised,
     arrived: [...readLedger(file('b')), ...inbox],
     log,
     runs,
@@ -109,6 +111,9 @@ export async function runScenario(stage, scenario, { seed, rate, say, slack = 1 
     ...ZEROS.filter((name) => figures[name] > 0).map((name) => `${name} ${figures[name]}`),
     ...(atRest ? [] : ['it did not come to rest']),
     ...(figures.accepted === 0 ? ['nothing was accepted'] : []),
+    ...(scenario.campaign && !promised.some((p) => p.kind === 'campaignOver')
+      ? ['the campaign did not come to its end']
+      : []),
     ...(slow && !busy
       ? [`recovery took ${figures.recoverySeconds} s, more than ${within} s (${examples.slowest})`]
       : []),

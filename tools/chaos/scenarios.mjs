@@ -303,6 +303,35 @@ const rows = [
     },
   },
   {
+    // A test of variants is decided, and its winner rolled out, while everything that moves it dies and the queues are wiped.
+    name: 'campaign',
+    queue: 'redis',
+    apart: true,
+    seconds: 26,
+    rate: 10,
+    members: 500,
+    campaign: true,
+    recoverySeconds: 30,
+    faultsAtLeast: 9,
+    during: async (stage, { sleep }) => {
+      await sleep(2500);
+      for (const name of [
+        'scheduling',
+        'dispatcher-email',
+        'scheduling',
+        'dispatcher-sms',
+        'api',
+        'scheduling',
+      ]) {
+        stage.signal(name, 'SIGKILL');
+        await sleep(1500);
+        await stage.askRedis('FLUSHALL');
+        stage.fault('FLUSHALL');
+        await sleep(2000);
+      }
+    },
+  },
+  {
     name: 'Redis out of memory',
     queue: 'redis',
     apart: true,

@@ -185,6 +185,7 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   pauseCampaign: {},
   resumeCampaign: {},
   cancelCampaign: {},
+  chooseCampaignWinner: { variant: 'a' },
   setAttributeType: { type: 'number' },
   saveJourney: { name: 'Taken', definition: aJourney },
   goLiveJourney: {},

@@ -500,11 +500,21 @@ describe('campaigns', () => {
     await page.getByLabel('Template').first().click();
     await page.getByRole('option', { name: /Order shipped/ }).click();
     await page.getByRole('textbox', { name: 'Waves' }).fill('10, 90');
+    await page.getByRole('button', { name: 'Try variants' }).click();
+    await page.getByRole('textbox', { name: 'Name of variant 2' }).fill('long');
+    await page.getByLabel('The winner is who is most').first().click();
+    await page.getByRole('option', { name: 'Clicked' }).click();
     await page.getByRole('button', { name: 'Save as draft' }).click();
     await page.getByRole('heading', { name: 'Black Friday' }).waitFor();
     expect(server.writes.at(-1)?.body).toMatchObject({
       name: 'Black Friday',
-      definition: { audience: 'active-pros', template: 'order-shipped', waves: { sizes: [10, 90] } },
+      definition: {
+        audience: 'active-pros',
+        template: 'order-shipped',
+        waves: { sizes: [10, 90] },
+        variants: [{ name: 'a' }, { name: 'long' }],
+        test: { metric: { kind: 'clicked' }, portion: 20 },
+      },
     });
     await page.getByRole('button', { name: 'Prepare' }).click();
     await page.getByText('12,480').waitFor();
@@ -526,6 +536,16 @@ describe('campaigns', () => {
       .getByText('as many messages as the caps allow')
       .waitFor();
     await page.getByRole('table', { name: 'Runs' }).waitFor();
+  });
+  it('with a test show how their variants do, and let somebody choose', async () => {
+    await open(`/campaigns/${who.campaigns[1]?.id}`);
+    const variants = page.getByRole('table', { name: 'Variants' });
+    await variants.getByText('92.9 %').waitFor();
+    await page.getByText('9,000 messages wait for the winner.').waitFor();
+    await variants.getByRole('row', { name: /short/ }).getByRole('button', { name: 'Choose' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'End the test' }).click();
+    await page.getByText(/“short” won at .* Dana Bell chose it/).waitFor();
+    expect(server.writes.at(-1)?.body).toEqual({ variant: 'short' });
   });
   it('are only read by who may not write', async () => {
     await open(`/campaigns/${who.campaigns[0]?.id}`, 'viewer');

@@ -313,6 +313,19 @@ export const makeAnswers = (
     resumeCampaign: ({ params }) => Object.assign(campaignBy(params.id), { state: 'running', reason: null }),
     cancelCampaign: ({ params }) => Object.assign(campaignBy(params.id), { state: 'cancelled' }),
     getCampaignNumbers: ({ params }) => who.campaignNumbers(campaignBy(params.id)),
+    getCampaignTest: () => who.campaignTest,
+    chooseCampaignWinner: ({ body }) => ({
+      ...who.campaignTest,
+      waiting: 0,
+      decidesAt: null,
+      decision: {
+        winner: String(body.variant),
+        why: 'person',
+        by: 'Dana Bell',
+        at: fixtures.ago(0),
+        variants: who.campaignTest.variants,
+      },
+    }),
     getGate: () => gate,
     listGateVersions: () => ({ items: [gate] }),
     setGate: ({ body }) => {

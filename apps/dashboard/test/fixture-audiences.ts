@@ -7,6 +7,7 @@ import type {
   AudienceVocabulary,
   Campaign,
   CampaignNumbers,
+  CampaignTestResult,
   CampaignReport,
   Gate,
   GateTried,
@@ -297,7 +298,22 @@ export const campaigns: Campaign[] = [
     id: campaignId(2),
     name: 'Winter sale',
     state: 'running',
-    definition: { ...draftCampaign.definition, start: { kind: 'now' } },
+    definition: {
+      ...draftCampaign.definition,
+      start: { kind: 'now' },
+      variants: [
+        { name: 'short', weight: 50, template: 'spring-short' },
+        { name: 'long', weight: 50, template: 'spring-long' },
+      ],
+      test: {
+        portion: 20,
+        metric: { kind: 'clicked' },
+        within: '1d',
+        decideAfter: '4h',
+        confidence: 95,
+        atLeast: 100,
+      },
+    },
     report: campaignReport,
     runs: [{ no: 1, state: 'running', startedAt: hoursAgo(0.1), endedAt: null, targeted: 24_960 }],
   },
@@ -322,6 +338,17 @@ export const campaigns: Campaign[] = [
     ],
   },
 ];
+export const campaignTest: CampaignTestResult = {
+  no: 1,
+  metric: { kind: 'clicked' },
+  variants: [
+    { variant: 'short', people: 2481, successes: 201, rate: 0.081, low: 0.0709, high: 0.0924, best: 0.0713 },
+    { variant: 'long', people: 2511, successes: 231, rate: 0.092, low: 0.0813, high: 0.1039, best: 0.9287 },
+  ],
+  decidesAt: hoursAgo(-3.9),
+  waiting: 9000,
+  decision: null,
+};
 export function campaignNumbers(campaign: Campaign): CampaignNumbers {
   const pending = campaign.state === 'completed' ? 0 : 9000;
   const part = (channel: 'email' | 'push', n: number): CampaignNumbers['parts'][number] => ({

@@ -97,6 +97,51 @@ export const CampaignStop = z
       'When it pauses by itself. With a small first wave: a canary. Whoever resumes it has decided, for this run.',
   });
 
+export const CampaignMetric = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('delivered') }),
+    z.strictObject({ kind: z.literal('opened') }),
+    z.strictObject({ kind: z.literal('clicked') }),
+    z.strictObject({ kind: z.literal('converted'), event: z.string().min(1).max(100) }),
+  ])
+  .meta({
+    id: 'CampaignMetric',
+    description: 'What a variant is to bring about. `converted`: the person does this event.',
+  });
+
+export const CampaignTest = z
+  .strictObject({
+    portion: z
+      .number()
+      .min(1)
+      .max(100)
+      .default(20)
+      .describe(
+        'So many of a hundred people are tried out on, always the same. The rest wait for the winner.',
+      ),
+    metric: CampaignMetric,
+    within: Duration.default('1d').describe(
+      'What a person does later than this after it was sent does not count.',
+    ),
+    decideAfter: Duration.describe('After this time since the start the best of them wins, however sure.'),
+    confidence: z
+      .number()
+      .min(50)
+      .max(99.99)
+      .optional()
+      .describe('Earlier, when one is the best with this probability, in per cent.'),
+    atLeast: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(100)
+      .describe('Nothing is decided earlier before each variant has reached so many people.'),
+  })
+  .meta({
+    id: 'CampaignTest',
+    description: 'Variants are tried out on a portion; the one that does best goes to the rest by itself.',
+  });
+
 export const CampaignDefinition = z
   .strictObject({
     audience: z
@@ -116,6 +161,7 @@ export const CampaignDefinition = z
       .max(10)
       .default([])
       .describe('Each person gets one of them, always the same.'),
+    test: CampaignTest.optional(),
     class: MessageClass.default('marketing'),
     topic: z.string().min(1).max(100).optional(),
     replyTo: z.string().max(320).optional(),
@@ -142,6 +188,8 @@ export const CampaignDefinition = z
       issue(['variants'], 'at least one must have a weight');
     if (new Set(value.variants.map((v) => v.name)).size !== value.variants.length)
       issue(['variants'], 'each name once');
+    if (value.test && value.variants.filter((v) => v.weight > 0).length < 2)
+      issue(['test'], 'a test needs two variants with a weight, or more');
   })
   .meta({ id: 'CampaignDefinition' });
 
@@ -186,6 +234,44 @@ export const CampaignProofs = z
     refused: z.array(z.object({ profile: z.string(), channel: Channel, message: z.string() })),
   })
   .meta({ id: 'CampaignProofs' });
+
+/** One variant of a test. */
+export const CampaignTestVariant = z
+  .object({
+    variant: z.string(),
+    people: z.number().describe('Whom it reached.'),
+    successes: z.number().describe('How many of them did what the metric asks for.'),
+    rate: z.number().nullable().describe('0 to 1; null when it reached nobody.'),
+    low: z.number().describe('The true rate lies between `low` and `high` with 95 % probability.'),
+    high: z.number(),
+    best: z.number().describe('The probability, 0 to 1, that no other is better.'),
+  })
+  .meta({ id: 'CampaignTestVariant' });
+export const CampaignDecision = z
+  .object({
+    winner: z.string(),
+    why: z.enum(['time', 'confidence', 'person']),
+    by: z.string().nullable().describe('Who chose, when a person did.'),
+    at: Time,
+    variants: z.array(CampaignTestVariant).describe('As it stood then.'),
+  })
+  .meta({ id: 'CampaignDecision' });
+export const CampaignTestResult = z
+  .object({
+    no: z.number().describe('Which run of the campaign; 0 before the first.'),
+    metric: CampaignMetric,
+    variants: z.array(CampaignTestVariant),
+    decidesAt: Time.nullable().describe('When the best of them wins at the latest; null when nothing waits.'),
+    waiting: z.number().describe('Messages of the rest, which wait for the winner.'),
+    decision: CampaignDecision.nullable(),
+  })
+  .meta({ id: 'CampaignTestResult' });
+export const CampaignTestQuery = z.object({
+  no: z.coerce.number().int().min(1).optional().describe('A run; the latest unless said.'),
+});
+export const CampaignChoice = z
+  .strictObject({ variant: z.string().min(1).max(30), ifVersion: z.int().min(1).optional() })
+  .meta({ id: 'CampaignChoice' });
 
 export const CampaignFinding = z.object({
   level: z.enum(['error', 'warning']),
@@ -281,6 +367,11 @@ export type CampaignState = z.infer<typeof CampaignState>;
 export type CampaignDefinition = z.infer<typeof CampaignDefinition>;
 export type CampaignVariant = z.infer<typeof CampaignVariant>;
 export type CampaignStart = z.infer<typeof CampaignStart>;
+export type CampaignMetric = z.infer<typeof CampaignMetric>;
+export type CampaignTest = z.infer<typeof CampaignTest>;
+export type CampaignTestVariant = z.infer<typeof CampaignTestVariant>;
+export type CampaignDecision = z.infer<typeof CampaignDecision>;
+export type CampaignTestResult = z.infer<typeof CampaignTestResult>;
 export type CampaignSave = z.infer<typeof CampaignSave>;
 export type CampaignFinding = z.infer<typeof CampaignFinding>;
 export type CampaignReport = z.infer<typeof CampaignReport>;

@@ -5,6 +5,7 @@ import type {
   CampaignNumbers,
   CampaignProofs,
   CampaignState,
+  CampaignTestResult,
 } from '@carillon/contracts';
 import { List } from './pages.js';
 import { sleep, type CallOptions, type Requests } from './requests.js';
@@ -98,6 +99,25 @@ export class Campaigns {
     return this.requests.call('getCampaignNumbers', {
       params: { id },
       query: { no, ...(reasons ? { reasons: 'true' as const } : {}) },
+      options,
+    });
+  }
+
+  /** How the variants of its test do, and which one won. */
+  test(id: string, query: { no?: number } = {}, options?: CallOptions): Promise<CampaignTestResult> {
+    return this.requests.call('getCampaignTest', { params: { id }, query, options });
+  }
+
+  /** Ends the test: this variant goes to the rest. */
+  choose(
+    id: string,
+    variant: string,
+    step: { ifVersion?: number } = {},
+    options?: CallOptions,
+  ): Promise<CampaignTestResult> {
+    return this.requests.call('chooseCampaignWinner', {
+      params: { id },
+      body: { variant, ...step },
       options,
     });
   }

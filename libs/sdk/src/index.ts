@@ -80,6 +80,7 @@ export type {
   Campaign,
   CampaignDefinition,
   CampaignNumbers,
+  CampaignTestResult,
   CampaignReport,
   CampaignRun,
   CampaignState,

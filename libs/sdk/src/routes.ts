@@ -100,6 +100,8 @@ export const routes = {
   proveCampaign: 'POST /v1/campaigns/:id/proof',
   cloneCampaign: 'POST /v1/campaigns/:id/clone',
   getCampaignNumbers: 'GET /v1/campaigns/:id/numbers',
+  getCampaignTest: 'GET /v1/campaigns/:id/test',
+  chooseCampaignWinner: 'POST /v1/campaigns/:id/winner',
   streamCampaign: 'GET /v1/campaigns/:id/stream',
   listJourneys: 'GET /v1/journeys',
   lintJourney: 'POST /v1/journeys/lint',

@@ -1,14 +1,14 @@
 /**
  * A dispatcher for email and SMS and a clock in a process of its own, with providers that exist here alone: for email one that
  * accepts everything and sends nothing (what the product itself costs), for SMS one HTTP call per message. Asked anything, tells its memory; asked `{ profile }`,
- * begins a CPU profile, to be left in that folder; asked `{ profiled }`, ends it under that name.
+ * begins a CPU profile, to be left in that folder; asked `{ profiled }`, ends it under that name; asked `{ texts }`, accepts so many one by one.
  */
 import { startProfile } from '../harness.mjs';
 
 const lib = (name) => import(`../../../libs/${name}/dist/index.js`);
 const { startWorker } = await lib('server');
 const { DispatcherModule } = await lib('delivery/dispatcher');
-const { channelShapes } = await lib('delivery/service');
+const { Acceptance, channelShapes } = await lib('delivery/service');
 const { SchedulingModule } = await lib('scheduling/service');
 const { z } = await import('zod');
 
@@ -47,7 +47,7 @@ const bareHttp = {
       }),
     ),
 };
-await startWorker({
+const { app } = await startWorker({
   name: 'bench',
   services: ['dispatcher-email', 'dispatcher-sms', 'scheduling'],
   modules: [
@@ -59,7 +59,23 @@ await startWorker({
   ],
 });
 let endProfile = async () => {};
-process.on('message', async ({ profile, profiled }) => {
+/** A transactional text each twentieth of a second, as a login code is asked for. */
+async function sendTexts(workspaceId, count) {
+  const acceptance = app.get(Acceptance, { strict: false });
+  for (let n = 0; n < count; n++) {
+    const message = {
+      to: { phone: `+1500555${String(n % 10_000).padStart(4, '0')}` },
+      channels: ['sms'],
+      class: 'transactional',
+      content: { sms: { body: 'Your code is 123456.' } },
+    };
+    const result = await acceptance.accept(workspaceId, { message, idempotencyKey: null });
+    if (!result.ok) throw new Error(result.detail);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+process.on('message', async ({ profile, profiled, texts, workspaceId }) => {
+  if (texts) await sendTexts(workspaceId, texts);
   if (profile) endProfile = await startProfile(profile);
   if (profiled) await endProfile(profiled);
   process.send({ answer: { rss: process.memoryUsage().rss, bytes } });

@@ -11,7 +11,7 @@ const lib = (name) => import(`../../../libs/${name}/dist/index.js`);
 const PEOPLE = 100_000;
 
 /** A fresh database with an installation's worth of people. */
-export async function withPeople(work) {
+export async function withPeople(work, count = PEOPLE) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'carillon-bench-'));
   const stack = await prepare({ folder, say: console.log });
   Object.assign(process.env, stack.env);
@@ -31,7 +31,7 @@ export async function withPeople(work) {
       `INSERT INTO profiles (id, workspace_id, external_id, email, phone, locale, attributes)
        SELECT gen_random_uuid(), $1, 'p' || n, 'p' || n || '@example.com', '+1500' || lpad(n::text, 7, '0'), 'en', (SELECT jsonb_object_agg('a' || i, 'value ' || i || ' of ' || n) FROM generate_series(0, 19) AS i)
          FROM generate_series(1, $2::int) AS n`,
-      [workspaceId, PEOPLE],
+      [workspaceId, count],
     );
     await owner.query('VACUUM ANALYZE profiles');
     await work({ owner, database, workspaceId });
@@ -52,7 +52,7 @@ const html = `<html><body>${Array.from(
 ).join('\n')}<a href="{{ unsubscribe_url }}">Unsubscribe</a></body></html>`;
 export const mailBytes = html.length;
 
-const CONTENT = {
+export const CONTENT = {
   email: { subject: 'For {{ profile.a0 }}', html, text: 'For {{ profile.a0 }}' },
   sms: { body: 'For {{ profile.a0 }}: your order is on its way.' },
 };

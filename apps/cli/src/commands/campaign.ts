@@ -1,5 +1,5 @@
-/** `carillon campaign list|show|create|save|prepare|start|watch|pause|resume|cancel|clone|numbers`. */
-import type { Campaign, CampaignNumbers } from '@carillon/sdk';
+/** `carillon campaign list|show|create|save|prepare|start|watch|pause|resume|cancel|clone|numbers|test|choose`. */
+import type { Campaign, CampaignNumbers, CampaignTestResult } from '@carillon/sdk';
 import type { Command } from 'commander';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -137,6 +137,33 @@ export function campaign(root: Command, context: Context): void {
   );
   examples(
     group
+      .command('test')
+      .summary('how its variants do')
+      .description('Print how the variants of a campaign’s test do, and which one won.')
+      .argument('<id>', 'id of the campaign')
+      .action(async (id: string) => {
+        const result = await context.carillon.campaigns.test(id, {}, signal());
+        if (context.json) return context.terminal.json(result);
+        showTest(context.terminal, result);
+      }),
+    ['carillon campaign test 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b'],
+  );
+  examples(
+    group
+      .command('choose')
+      .summary('end its test')
+      .description('End the test of a running campaign: this variant goes to the rest.')
+      .argument('<id>', 'id of the campaign')
+      .argument('<variant>', 'its name')
+      .action(async (id: string, variant: string) => {
+        const result = await context.carillon.campaigns.choose(id, variant, {}, signal());
+        if (context.json) return context.terminal.json(result);
+        showTest(context.terminal, result);
+      }),
+    ['carillon campaign choose 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b short'],
+  );
+  examples(
+    group
       .command('watch')
       .summary('watch its numbers until it is over')
       .description('Watch the numbers of a campaign until it is over.')
@@ -233,5 +260,35 @@ function showNumbers(terminal: Terminal, numbers: CampaignNumbers): void {
     terminal.table(
       [{ title: 'STATUS' }, { title: 'REASON' }, { title: 'PEOPLE', align: 'right' }],
       numbers.reasons.map((r) => [r.status, r.reason, String(r.count)]),
+    );
+}
+
+function showTest(
+  terminal: Terminal,
+  { metric, variants, decision, waiting, decidesAt }: CampaignTestResult,
+): void {
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  terminal.table(
+    [
+      { title: 'VARIANT' },
+      { title: 'REACHED', align: 'right' },
+      { title: (metric.kind === 'converted' ? metric.event : metric.kind).toUpperCase(), align: 'right' },
+      { title: 'RATE', align: 'right' },
+      { title: 'BETWEEN (95 %)', align: 'right' },
+      { title: 'IS BEST', align: 'right' },
+    ],
+    variants.map((v) => [
+      printable(v.variant),
+      v.people.toLocaleString('en'),
+      v.successes.toLocaleString('en'),
+      v.rate === null ? '' : percent(v.rate),
+      v.people === 0 ? '' : `${percent(v.low)} – ${percent(v.high)}`,
+      percent(v.best),
+    ]),
+  );
+  if (decision) terminal.say(`${printable(decision.winner)} won (${decision.why}) at ${decision.at}.`);
+  else if (waiting > 0)
+    terminal.say(
+      `${waiting.toLocaleString('en')} wait for the winner${decidesAt ? `, until ${decidesAt}` : ''}.`,
     );
 }

@@ -15,6 +15,7 @@ export type AuditAction =
   | 'campaign.resumed'
   | 'campaign.cancelled'
   | 'campaign.approved'
+  | 'campaign.chosen'
   | 'journey.live'
   | 'journey.paused'
   | 'journey.resumed'

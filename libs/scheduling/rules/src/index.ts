@@ -1,6 +1,7 @@
-/** Pure rules of planning: durations, recurrence, the lives of campaigns and journeys, and what a journey does next. */
+/** Pure rules of planning: durations, recurrence, the lives of campaigns and journeys, variants, and what a journey does next. */
 
 export { instantOf, nextOccurrence, recurrenceFault, type Recurrence } from './occurrences.js';
+export { judge, winnerOf, type Seen } from './variant-test.js';
 export { alarm, refusal, type CampaignStepName } from './campaign-life.js';
 export { durationMs } from './duration.js';
 export { journeyRefusal, type JourneyAsked } from './journey-life.js';

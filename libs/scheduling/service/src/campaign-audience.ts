@@ -35,13 +35,18 @@ export async function peopleOf(
   };
 }
 
-/** Between 0 and 1, the same each time: of `$salt` and a profile. */
-const drawn = (salt: string) =>
-  `('x' || substr(md5(${salt} || c.profile_id::text), 1, 8))::bit(32)::bigint / 4294967296.0`;
+/** Between 0 and 1, the same each time: of `$salt`, a profile, and what is drawn for. */
+const drawn = (salt: string, what: '' | 'test') =>
+  `('x' || substr(md5(${salt} || '${what}' || c.profile_id::text), 1, 8))::bit(32)::bigint / 4294967296.0`;
 
 export interface Share {
   from: number;
   to: number;
+}
+/** Who is meant of an audience: a variant's share of those who are tried out on, all of a variant, or the rest. */
+export interface Slice {
+  variant: Share | null;
+  test: Share | null;
 }
 /** Where each variant's share of [0, 1) lies. */
 export function sharesOf(weights: readonly number[]): Share[] {
@@ -64,17 +69,21 @@ export async function membersOf(
   workspaceId: string,
   definition: CampaignDefinition,
   people: Statement,
-  at: { salt: string; share: Share | null; startsAt: Date },
+  at: { salt: string; slice: Slice; startsAt: Date },
 ): Promise<Statement & { timed: boolean }> {
   const params: unknown[] = [...people.params];
   const param = (value: unknown, type: string) => `$${params.push(value)}::${type}`;
   const { start, waves } = definition;
   const salt = param(at.salt, 'text');
   const timed = start.kind === 'local' || waves !== undefined;
-  const where =
-    at.share === null
-      ? ''
-      : `WHERE ${drawn(salt)} >= ${param(at.share.from, 'float8')} AND ${drawn(salt)} < ${param(at.share.to, 'float8')}`;
+  const inside = (what: '' | 'test', share: Share | null) =>
+    share === null
+      ? []
+      : [
+          `${drawn(salt, what)} >= ${param(share.from, 'float8')} AND ${drawn(salt, what)} < ${param(share.to, 'float8')}`,
+        ];
+  const conditions = [...inside('', at.slice.variant), ...inside('test', at.slice.test)];
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
   // Every parameter must be used: its type is known from nothing else.
   const plain = `SELECT c.profile_id, NULL::text AS key, NULL::jsonb AS data FROM (${people.text}) AS c, (SELECT ${salt}) AS s ${where}`;
   if (!timed) return { text: plain, params, timed };

@@ -16,6 +16,7 @@ import {
 } from '@nestjs/common';
 import { campaignNumbers, complaintsOf } from './campaign-numbers.js';
 import { campaignById, moveCampaign, type CampaignRow } from './campaign-rows.js';
+import { moveTest } from './campaign-test.js';
 import { endRun } from './end-run.js';
 import { proofsOf, sendProofs } from './prove-campaign.js';
 import { CannotRun, launch, partsOf, WATCH_MS } from './run-campaign.js';
@@ -133,8 +134,13 @@ async function watch(sql: Sql, workspaceId: string, campaign: CampaignRow, now: 
       if (part.state === 'running') await changeRun(sql, workspaceId, part.runId, 'pause', why);
     return moveCampaign(sql, workspaceId, id, { state: 'paused', reason: why, dueMs: null });
   }
-  if (!parts.every((part) => part.ended))
-    return moveCampaign(sql, workspaceId, id, { state: 'running', dueMs: WATCH_MS });
+  const untilJudged = await moveTest(sql, workspaceId, campaign);
+  if (!parts.every((part) => part.ended)) {
+    // Where all that is left waits for the winner, there is nothing to watch before.
+    const resting = untilJudged !== null && parts.every((part) => part.ended || part.state === 'planned');
+    const dueMs = resting ? Math.max(WATCH_MS, untilJudged) : WATCH_MS;
+    return moveCampaign(sql, workspaceId, id, { state: 'running', dueMs });
+  }
   // Its pages are done; some of what they wrote may wait for quiet hours or the next attempt.
   const { pending = 0 } = (await campaignNumbers(sql, workspaceId, id)) ?? {};
   if (pending > 0) return moveCampaign(sql, workspaceId, id, { state: 'running', dueMs: WAITING_MS });

@@ -15,6 +15,7 @@ import {
 import { Controller, Inject } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
 import { campaignNumbers } from './campaign-numbers.js';
+import { chooseWinner, showTest } from './campaign-test.js';
 import { campaignsBefore, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
 import { proofsOf, sendProofs } from './prove-campaign.js';
 import {
@@ -134,6 +135,21 @@ export class CampaignsController {
   }: Call<'getCampaignNumbers'>): Promise<Result<'getCampaignNumbers'>> {
     const asked = { no: query.no, reasons: query.reasons === 'true' };
     return found(await this.in(caller, (sql) => campaignNumbers(sql, caller.workspaceId, params.id, asked)));
+  }
+
+  @Operation('getCampaignTest')
+  async test({ params, query, caller }: Call<'getCampaignTest'>): Promise<Result<'getCampaignTest'>> {
+    return found(await this.in(caller, (sql) => showTest(sql, caller.workspaceId, params.id, query.no)));
+  }
+
+  @Operation('chooseCampaignWinner')
+  choose({ params, body, caller }: Call<'chooseCampaignWinner'>): Promise<Result<'chooseCampaignWinner'>> {
+    return this.in(caller, async (sql) => {
+      const { name } = await who(sql, caller);
+      const chosen = found(await chooseWinner(sql, caller.workspaceId, params.id, body, name));
+      await audit(sql, caller, 'campaign.chosen', params.id, { variant: body.variant });
+      return chosen;
+    });
   }
 
   @Operation('streamCampaign')

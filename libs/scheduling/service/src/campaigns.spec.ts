@@ -22,6 +22,8 @@ import {
 import type { Queues } from '@carillon/queue';
 import {
   approveCampaign,
+  chooseWinner,
+  showTest,
   CampaignClock,
   campaignNumbers,
   cancelCampaign,
@@ -456,5 +458,139 @@ describe('a campaign', () => {
       reason: 'There is no template “gone” in that version. (/template)',
       runs: [],
     });
+  });
+});
+
+describe('a test of variants', () => {
+  const said = (subject: string) => ({ content: { email: { ...content.email, subject } } });
+  const tested = (more: object = {}) =>
+    write({
+      variants: [
+        { name: 'a', weight: 1, ...said('A') },
+        { name: 'b', weight: 1, ...said('B') },
+      ],
+      test: {
+        portion: 40,
+        metric: { kind: 'clicked' },
+        within: '1d',
+        decideAfter: '1h',
+        atLeast: 20,
+        ...more,
+      },
+    });
+  const triedOut = async (id: string) => {
+    await prepared(id);
+    await started(id);
+    await tick();
+    await workPages();
+    return sent.length;
+  };
+  const results = async (id: string) => (await within((sql) => showTest(sql, workspaceId, id)))!;
+  /** Everybody who was told so has clicked. */
+  const click = (id: string, variant: string) =>
+    owner.query(
+      `INSERT INTO delivery_events (day, delivery_id, workspace_id, type)
+       SELECT d.day, d.id, d.workspace_id, 'clicked' FROM campaign_parts p JOIN deliveries d ON d.source_id = p.run_id::text WHERE p.campaign_id = $1 AND p.variant = $2 AND d.sent_at IS NOT NULL`,
+      [id, variant],
+    );
+  const later = async (id: string) => {
+    await owner.query(
+      "UPDATE campaign_runs SET started_at = started_at - interval '2 hours' WHERE campaign_id = $1",
+      [id],
+    );
+    await owner.query('UPDATE campaigns SET due_at = now() WHERE id = $1 AND due_at IS NOT NULL', [id]);
+  };
+  const toldOnce = () => {
+    expect(sent).toHaveLength(PEOPLE);
+    expect(new Set(sent.map((m) => m.address)).size).toBe(PEOPLE);
+  };
+
+  it('tells a portion, waits, and tells the rest what did best, whatever number of clocks looks', async () => {
+    const { id } = await tested();
+    const tried = await triedOut(id);
+    expect(tried).toBeGreaterThan(60);
+    expect(tried).toBeLessThan(200);
+    await click(id, 'b');
+    await tick();
+    expect(await numbers(id)).toMatchObject({ state: 'running', sent: tried, pending: PEOPLE - tried });
+    const open = await results(id);
+    expect(open).toMatchObject({ waiting: PEOPLE - tried, decision: null });
+    expect(open.variants.map((v) => v.people).reduce((a, b) => a + b)).toBe(tried);
+    expect(open.variants).toMatchObject([
+      { variant: 'a', successes: 0, rate: 0 },
+      { variant: 'b', rate: 1 },
+    ]);
+    expect(open.variants[1]!.best).toBeGreaterThan(0.999);
+    await later(id);
+    await Promise.all([tick(), new CampaignClock(database, seedsTo).tick()]);
+    expect((await results(id)).decision).toMatchObject({ winner: 'b', why: 'time', by: null });
+    await workPages();
+    await tick();
+    expect(await numbers(id)).toMatchObject({ state: 'completed', sent: PEOPLE, pending: 0 });
+    toldOnce();
+    expect(new Set(sent.slice(tried).map((m) => m.rendered))).toEqual(new Set(['B']));
+    // What the winner was told to later does not change what the test has shown.
+    expect((await results(id)).variants).toEqual(open.variants);
+  });
+
+  it('ends early when one is sure enough; a failure in the middle of deciding changes nothing', async () => {
+    const { id } = await tested({ confidence: 99 });
+    const tried = await triedOut(id);
+    await click(id, 'a');
+    await owner.query(
+      `CREATE FUNCTION fall() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the power went'; END $$`,
+    );
+    await owner.query(
+      `CREATE TRIGGER fall BEFORE UPDATE OF decision ON campaign_runs FOR EACH ROW WHEN (NEW.decision IS NOT NULL) EXECUTE FUNCTION fall()`,
+    );
+    await tick();
+    await workPages();
+    expect(await results(id)).toMatchObject({ waiting: PEOPLE - tried, decision: null });
+    expect(sent).toHaveLength(tried);
+    await owner.query('DROP TRIGGER fall ON campaign_runs');
+    await owner.query('UPDATE campaigns SET due_at = now() WHERE id = $1', [id]);
+    await tick();
+    expect((await results(id)).decision).toMatchObject({ winner: 'a', why: 'confidence' });
+    await workPages();
+    await tick();
+    expect(await numbers(id)).toMatchObject({ state: 'completed', sent: PEOPLE });
+    toldOnce();
+  });
+
+  it('is ended by a person, also while it is paused: the rest waits until it goes on', async () => {
+    const { id } = await tested({ metric: { kind: 'converted', event: 'bought' } });
+    const tried = await triedOut(id);
+    await owner.query(`SELECT ensure_event_months(current_date - 2, current_date + 3)`);
+    await owner.query(
+      `INSERT INTO events (workspace_id, profile_id, at, id, name)
+       SELECT d.workspace_id, d.profile_id, d.sent_at + u.after, gen_random_uuid(), 'bought'
+         FROM (SELECT d.* FROM campaign_parts p JOIN deliveries d ON d.source_id = p.run_id::text WHERE p.campaign_id = $1 AND d.sent_at IS NOT NULL AND p.variant = 'a' ORDER BY d.id LIMIT 2) AS d,
+              (VALUES (interval '1 minute'), (interval '-1 minute'), (interval '25 hours')) AS u(after)`,
+      [id],
+    );
+    expect((await results(id)).variants).toMatchObject([{ successes: 2 }, { successes: 0 }]);
+    await within((sql) => pauseCampaign(sql, workspaceId, id, {}));
+    const choose = (variant: string) =>
+      within((sql) => chooseWinner(sql, workspaceId, id, { variant }, 'Ada'));
+    await expect(choose('c')).rejects.toThrow('choose a or b');
+    expect((await choose('b'))?.decision).toMatchObject({ winner: 'b', why: 'person', by: 'Ada' });
+    await expect(choose('a')).rejects.toThrow('Nobody waits');
+    await workPages();
+    expect(sent).toHaveLength(tried);
+    await within((sql) => resumeCampaign(sql, workspaceId, id, {}));
+    await workPages();
+    await tick();
+    expect(await numbers(id)).toMatchObject({ state: 'completed', sent: PEOPLE });
+    toldOnce();
+  });
+
+  it('is cancelled with its campaign: the rest gets nothing', async () => {
+    const { id } = await tested();
+    const tried = await triedOut(id);
+    await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+    await later(id);
+    await tick();
+    await workPages();
+    expect(await numbers(id)).toMatchObject({ sent: tried, cancelled: PEOPLE - tried, pending: 0 });
   });
 });

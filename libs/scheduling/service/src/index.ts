@@ -18,6 +18,7 @@ export class SchedulingModule {}
 export class SchedulingHttpModule {}
 export { CampaignClock, Clock };
 export { campaignNumbers } from './campaign-numbers.js';
+export { chooseWinner, showTest } from './campaign-test.js';
 export { showCampaign } from './campaign-rows.js';
 export {
   approveCampaign,

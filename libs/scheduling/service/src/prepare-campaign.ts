@@ -234,10 +234,11 @@ const namedIn = ({ audience, exclude }: CampaignDefinition): [pointer: string, k
   ...exclude.map((key, n): [string, string] => [`/exclude/${n}`, key]),
 ];
 
-function endOf({ waves, rate, start }: CampaignDefinition, begins: Date, people: number): string {
+function endOf({ waves, rate, start, test }: CampaignDefinition, begins: Date, people: number): string {
   const spread =
     (waves ? (waves.sizes.length - 1) * durationMs(waves.every) : 0) +
-    (start.kind === 'local' ? 26 * 3_600_000 : 0);
+    (start.kind === 'local' ? 26 * 3_600_000 : 0) +
+    (test && test.portion < 100 ? durationMs(test.decideAfter) : 0);
   const last = waves ? people / waves.sizes.length : people;
   return new Date(begins.getTime() + spread + (rate ? (last / rate) * 1000 : 0)).toISOString();
 }

@@ -8,9 +8,9 @@ import type { CampaignDefinition } from '@carillon/contracts';
 import { idInSeries, type Sql } from '@carillon/database';
 import { changeRun, planRun, type PlannedRun } from '@carillon/delivery-service';
 import { durationMs } from '@carillon/scheduling-rules';
-import { membersOf, peopleOf, sharesOf } from './campaign-audience.js';
+import { membersOf, peopleOf, sharesOf, type Slice } from './campaign-audience.js';
 import { moveCampaign, type CampaignRow } from './campaign-rows.js';
-import { saidBy } from './prepare-campaign.js';
+import { saidBy, type Said } from './prepare-campaign.js';
 
 /** Freezing a million people is one statement. */
 const FREEZE_MS = 600_000;
@@ -34,15 +34,12 @@ export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRo
   );
   await asAWhole(sql, FREEZE_MS);
   const people = await peopleOf(sql, workspaceId, definition);
-  const shares = sharesOf(definition.variants.map((v) => v.weight));
   let targeted = 0;
-  for (const [n, voice] of said.entries()) {
-    const share = voice.variant === null ? null : shares[n]!;
-    if (share && share.from === share.to) continue;
+  for (const { voice, slice } of groupsOf(definition, said))
     for (const channel of definition.channels) {
       const query = await membersOf(sql, workspaceId, definition, people, {
         salt: campaign.id,
-        share,
+        slice,
         startsAt: now,
       });
       const run = await planRun(sql, workspaceId, {
@@ -50,18 +47,17 @@ export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRo
         channel,
         messageClass: definition.class,
         ...optional(definition),
-        ...(voice.template ? { template: voice.template } : { content: voice.content! }),
-        data: voice.data,
+        ...(voice ? saidIn(voice) : {}),
         plannedAt: now,
-        ...(definition.sendWithin
-          ? { expiresAt: new Date(now.getTime() + durationMs(definition.sendWithin)) }
-          : {}),
+        ...expiring(definition, now),
         audience: { query },
       });
       targeted += run.members;
-      await enter(sql, workspaceId, { campaign, no, channel, variant: voice.variant }, run);
+      const variant = voice?.variant ?? null;
+      await enter(sql, workspaceId, { campaign, no, channel, variant, rest: !voice }, run);
+      // The rest of a test is frozen with the others, and waits for what it is to be told: campaign-test.ts.
+      if (voice) await changeRun(sql, workspaceId, run.id, 'start');
     }
-  }
   if (targeted === 0) throw new CannotRun('There is nobody in its audience.');
   await sql.execute(
     `UPDATE campaign_runs SET targeted = $4 WHERE workspace_id = $1 AND campaign_id = $2 AND no = $3`,
@@ -75,6 +71,33 @@ export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRo
   await moveCampaign(sql, workspaceId, campaign.id, { state: 'running', dueMs: WATCH_MS });
 }
 
+/** Who is told what. Without a voice: those who wait until a test is decided. */
+function groupsOf(
+  definition: CampaignDefinition,
+  said: readonly Said[],
+): { voice: Said | null; slice: Slice }[] {
+  const portion = (definition.test?.portion ?? 100) / 100;
+  const tried = portion < 1 ? { from: 0, to: portion } : null;
+  const shares = sharesOf(definition.variants.map((v) => v.weight));
+  const groups = said.flatMap((voice, n) => {
+    const variant = voice.variant === null ? null : shares[n]!;
+    return variant && variant.from === variant.to ? [] : [{ voice, slice: { variant, test: tried } }];
+  });
+  return tried
+    ? [...groups, { voice: null, slice: { variant: null, test: { from: portion, to: 1 } } }]
+    : groups;
+}
+
+/** As a run is planned with it. */
+const saidIn = ({ template, content, data }: Said) => ({
+  ...(template ? { template } : { content: content! }),
+  data,
+});
+
+/** What has not left by then expires. */
+export const expiring = ({ sendWithin }: CampaignDefinition, from: Date): { expiresAt?: Date } =>
+  sendWithin ? { expiresAt: new Date(from.getTime() + durationMs(sendWithin)) } : {};
+
 const optional = ({ topic, replyTo, rate }: CampaignDefinition) => ({
   ...(topic ? { topic } : {}),
   ...(replyTo ? { options: { replyTo } } : {}),
@@ -84,20 +107,21 @@ const optional = ({ topic, replyTo, rate }: CampaignDefinition) => ({
 async function enter(
   sql: Sql,
   workspaceId: string,
-  part: { campaign: CampaignRow; no: number; channel: string; variant: string | null },
+  part: { campaign: CampaignRow; no: number; channel: string; variant: string | null; rest: boolean },
   run: PlannedRun,
 ): Promise<void> {
   await sql.execute(
-    `INSERT INTO campaign_parts (workspace_id, campaign_id, no, run_id, channel, variant) VALUES ($1, $2, $3, $4, $5, $6)`,
-    [workspaceId, part.campaign.id, part.no, run.id, part.channel, part.variant],
+    `INSERT INTO campaign_parts (workspace_id, campaign_id, no, run_id, channel, variant, rest) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    [workspaceId, part.campaign.id, part.no, run.id, part.channel, part.variant, part.rest],
   );
-  await changeRun(sql, workspaceId, run.id, 'start');
 }
 
 export interface Part {
   runId: string;
   channel: CampaignDefinition['channels'][number];
   variant: string | null;
+  /** Waits, or has waited, for the winner of a test. */
+  rest: boolean;
   state: string;
   pausedReason: string | null;
   members: number;
@@ -109,7 +133,7 @@ export interface Part {
 /** The mailings of a run. */
 export const partsOf = (sql: Sql, workspaceId: string, id: string, no: number): Promise<Part[]> =>
   sql.query<Part>(
-    `SELECT p.run_id AS "runId", p.channel, p.variant, r.state, r.paused_reason AS "pausedReason", r.members, r.message_id AS "messageId", r.day::text AS day,
+    `SELECT p.run_id AS "runId", p.channel, p.variant, p.rest, r.state, r.paused_reason AS "pausedReason", r.members, r.message_id AS "messageId", r.day::text AS day,
             r.state IN ('completed', 'cancelled') AS ended
        FROM campaign_parts p JOIN runs r ON r.workspace_id = $1 AND r.id = p.run_id
       WHERE p.workspace_id = $1 AND p.campaign_id = $2 AND p.no = $3 ORDER BY p.channel, p.variant`,

@@ -21,6 +21,7 @@ import { messageOf } from '../../parts/Confirm.js';
 import { Section } from '../../parts/PageHeader.js';
 import { channelLooks } from '../../words.js';
 import { emptyDefinition, sizesOf } from './campaign.js';
+import { VariantFields } from './VariantFields.js';
 
 const CodeEditor = lazy(() => import('../../parts/CodeEditor.js'));
 
@@ -241,12 +242,13 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
                   }}
                 />
               </SimpleGrid>
-              {definition.variants.length > 0 && (
-                <Text size="sm" c="dimmed">
-                  Variants: {definition.variants.map((v) => `${v.name} (${v.weight})`).join(', ')}. They are
-                  written as JSON.
-                </Text>
-              )}
+              <VariantFields
+                definition={definition}
+                readOnly={readOnly}
+                templates={(templates.data?.items ?? []).map((t) => ({ value: t.key, label: t.name }))}
+                errorAt={errorAt}
+                set={setDefinition}
+              />
             </>
           )}
           {(fault ?? save.error) && (

@@ -21,6 +21,7 @@ import { audienceWords, startWords } from './campaign.js';
 import { CampaignForm } from './CampaignForm.js';
 import classes from './Campaigns.module.css';
 import { Bar, CampaignMark } from './Campaigns.js';
+import { TestSection } from './TestSection.js';
 
 const route = getRouteApi('/app/campaigns/$id');
 const whole = (n: number) => n.toLocaleString('en');
@@ -144,6 +145,9 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
           </Notice>
         )}
         {begun && <Numbers id={id} live={state === 'running'} />}
+        {begun && campaign.definition.test && (
+          <TestSection id={id} live={state === 'running'} mayChoose={mayWrite} />
+        )}
         {report && !begun && <Report report={report} />}
         <CampaignForm
           key={`${id} ${campaign.version}`}

@@ -1,5 +1,5 @@
 /** Campaigns in words, and a campaign as the form holds it. */
-import type { Campaign, CampaignDefinition, CampaignStart } from '@carillon/contracts';
+import type { Campaign, CampaignDefinition, CampaignMetric, CampaignStart } from '@carillon/contracts';
 
 export const audienceWords = ({ audience, exclude }: CampaignDefinition): string =>
   `${typeof audience === 'string' ? `Audience ${audience}` : `${audience.profiles.length} profiles by name`}${
@@ -18,6 +18,16 @@ export function startWords(start: CampaignStart): string {
       return `${start.rule} from ${start.from.replace('T', ' ')}, ${start.zone}`;
   }
 }
+
+export const metricKinds: Record<CampaignMetric['kind'], string> = {
+  opened: 'Opened',
+  clicked: 'Clicked',
+  converted: 'Followed by an event',
+  delivered: 'Delivered',
+};
+/** “Of them …” */
+export const metricWords = (metric: CampaignMetric): string =>
+  metric.kind === 'converted' ? `did ${metric.event}` : metric.kind;
 
 /** Whom it goes, or went, to. */
 export const peopleOf = ({ runs, report }: Campaign): number | null =>
