@@ -133,6 +133,7 @@ const TestFields = ({ test, readOnly, error, set }: TestProps) => (
     <SimpleGrid cols={{ base: 1, sm: 3 }} verticalSpacing="sm">
       <Select
         label="The winner is who is most"
+        description="What a variant is to bring about"
         readOnly={readOnly}
         allowDeselect={false}
         error={error}
@@ -155,7 +156,7 @@ const TestFields = ({ test, readOnly, error, set }: TestProps) => (
         <TextInput
           label="Event"
           description="What the person does"
-          placeholder="order_placed"
+          placeholder="order.placed"
           readOnly={readOnly}
           value={test.metric.event}
           onChange={(event) =>
