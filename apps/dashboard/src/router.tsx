@@ -166,7 +166,10 @@ const audience = createRoute({
 const campaigns = createRoute({
   getParentRoute: () => app,
   path: '/campaigns',
-  validateSearch: (search: Record<string, unknown>): { cursor?: string } => ({ cursor: word(search.cursor) }),
+  validateSearch: (search: Record<string, unknown>): { cursor?: string; month?: string } => ({
+    cursor: word(search.cursor),
+    month: word(search.month),
+  }),
   component: lazyRouteComponent(() => import('./pages/campaigns/Campaigns.js'), 'Campaigns'),
 });
 const newCampaign = createRoute({

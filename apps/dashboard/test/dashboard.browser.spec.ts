@@ -537,6 +537,17 @@ describe('campaigns', () => {
       .waitFor();
     await page.getByRole('table', { name: 'Runs' }).waitFor();
   });
+  it('stand in a calendar on the days of their runs', async () => {
+    await open('/campaigns');
+    await page.getByText('Calendar', { exact: true }).click();
+    await page
+      .getByRole('list', { name: 'Days' })
+      .getByRole('link', { name: /Winter sale/ })
+      .first()
+      .click();
+    await page.getByRole('heading', { name: 'Winter sale' }).waitFor();
+    await page.getByRole('link', { name: 'CSV' }).waitFor();
+  });
   it('with a test show how their variants do, and let somebody choose', async () => {
     await open(`/campaigns/${who.campaigns[1]?.id}`);
     const variants = page.getByRole('table', { name: 'Variants' });

@@ -1049,6 +1049,17 @@ export const operations = {
     status: 200,
     response: campaigns.CampaignNumbers,
   }),
+  exportCampaignNumbers: op({
+    method: 'GET',
+    path: '/v1/campaigns/:id/numbers.csv',
+    tag: 'Campaigns',
+    summary: 'The same as CSV: of each run, by channel and variant',
+    auth: { scope: 'campaigns:read' },
+    params: id,
+    status: 200,
+    response: null,
+    produces: 'text/csv',
+  }),
   getCampaignTest: op({
     method: 'GET',
     path: '/v1/campaigns/:id/test',

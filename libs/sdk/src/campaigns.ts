@@ -103,6 +103,16 @@ export class Campaigns {
     });
   }
 
+  /** The numbers of each of its runs as CSV, by channel and variant. */
+  async numbersCsv(id: string, options?: CallOptions): Promise<string> {
+    const response = await this.requests.open('exportCampaignNumbers', {
+      params: { id },
+      options,
+      headers: { accept: 'text/csv' },
+    });
+    return response.text();
+  }
+
   /** How the variants of its test do, and which one won. */
   test(id: string, query: { no?: number } = {}, options?: CallOptions): Promise<CampaignTestResult> {
     return this.requests.call('getCampaignTest', { params: { id }, query, options });

@@ -100,6 +100,7 @@ export const routes = {
   proveCampaign: 'POST /v1/campaigns/:id/proof',
   cloneCampaign: 'POST /v1/campaigns/:id/clone',
   getCampaignNumbers: 'GET /v1/campaigns/:id/numbers',
+  exportCampaignNumbers: 'GET /v1/campaigns/:id/numbers.csv',
   getCampaignTest: 'GET /v1/campaigns/:id/test',
   chooseCampaignWinner: 'POST /v1/campaigns/:id/winner',
   streamCampaign: 'GET /v1/campaigns/:id/stream',

@@ -138,7 +138,7 @@ export function campaign(root: Command, context: Context): void {
   examples(
     group
       .command('test')
-      .summary('how its variants do')
+      .summary('see how its variants do')
       .description('Print how the variants of a campaign’s test do, and which one won.')
       .argument('<id>', 'id of the campaign')
       .action(async (id: string) => {

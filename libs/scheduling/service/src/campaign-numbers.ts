@@ -35,7 +35,7 @@ export async function campaignNumbers(
   return {
     state: campaign.state,
     no,
-    ...(Object.fromEntries(names.map((name) => [name, sum((t) => t[name])])) as CampaignTally),
+    ...(Object.fromEntries(tallyNames.map((name) => [name, sum((t) => t[name])])) as CampaignTally),
     delivered: counted.reduce((n, { counts }) => n + (counts.delivered ?? 0), 0),
     parts: counted.map(({ part, tally }) => ({
       runId: part.runId,
@@ -47,7 +47,8 @@ export async function campaignNumbers(
     reasons: asked.reasons ? await reasonsOf(sql, workspaceId, parts) : [],
   };
 }
-const names = [
+/** The parts of the sum, `targeted` first. */
+export const tallyNames = [
   'targeted',
   'pending',
   'sent',

@@ -4,6 +4,7 @@ import type { Campaign } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
 import { Acceptance, whoIs } from '@carillon/delivery-service';
 import {
+  csvLine,
   notFound,
   Operation,
   type KeyCaller,
@@ -14,7 +15,7 @@ import {
 } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
-import { campaignNumbers } from './campaign-numbers.js';
+import { campaignNumbers, tallyNames } from './campaign-numbers.js';
 import { chooseWinner, showTest } from './campaign-test.js';
 import { campaignsBefore, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
 import { proofsOf, sendProofs } from './prove-campaign.js';
@@ -135,6 +136,25 @@ export class CampaignsController {
   }: Call<'getCampaignNumbers'>): Promise<Result<'getCampaignNumbers'>> {
     const asked = { no: query.no, reasons: query.reasons === 'true' };
     return found(await this.in(caller, (sql) => campaignNumbers(sql, caller.workspaceId, params.id, asked)));
+  }
+
+  @Operation('exportCampaignNumbers')
+  async *export({ params, caller, reply }: Call<'exportCampaignNumbers'>): AsyncGenerator<string> {
+    const { id } = params;
+    const { runs } = found(await this.in(caller, (sql) => showCampaign(sql, caller.workspaceId, id)));
+    void reply.header('Content-Disposition', 'attachment; filename="campaign.csv"');
+    yield csvLine(['run', 'startedAt', 'channel', 'variant', ...tallyNames]);
+    for (const { no, startedAt } of runs) {
+      const numbers = await this.in(caller, (sql) => campaignNumbers(sql, caller.workspaceId, id, { no }));
+      for (const part of numbers?.parts ?? [])
+        yield csvLine([
+          String(no),
+          startedAt,
+          part.channel,
+          part.variant ?? '',
+          ...tallyNames.map((name) => String(part[name])),
+        ]);
+    }
   }
 
   @Operation('getCampaignTest')

@@ -1,5 +1,5 @@
 /** One campaign: what it is, what preparing found, and how far it is. */
-import { Button, Group, Stack, Text } from '@mantine/core';
+import { Anchor, Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import type { Campaign, CampaignNumbers, CampaignReport } from '@carillon/contracts';
@@ -270,7 +270,15 @@ const Numbers = ({ id, live }: { id: string; live: boolean }) => {
     return <Failure small error={numbers.error} retry={() => void numbers.refetch()} />;
   if (!n) return null;
   return (
-    <Section title={n.no > 1 ? `What became of it: run ${n.no}` : 'What became of it'} pad={false}>
+    <Section
+      title={n.no > 1 ? `What became of it: run ${n.no}` : 'What became of it'}
+      pad={false}
+      actions={
+        <Anchor size="sm" href={`/v1/campaigns/${id}/numbers.csv`} download="campaign.csv">
+          CSV
+        </Anchor>
+      }
+    >
       <div className={classes.progress}>
         <Text fw={600} size="lg" className="numbers">
           {whole(n.targeted - n.pending)} of {whole(n.targeted)}

@@ -1,5 +1,5 @@
 /** Campaigns: what was, is and will be said to audiences. */
-import { Group, Progress, Text } from '@mantine/core';
+import { Group, Progress, SegmentedControl, Text } from '@mantine/core';
 import type { Campaign, CampaignState } from '@carillon/contracts';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
@@ -26,7 +26,9 @@ import { PageHeader } from '../../parts/PageHeader.js';
 import { Empty, Failure, RowsPending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
-import { audienceWords, peopleOf, startWords } from './campaign.js';
+import type { ReactNode } from 'react';
+import { audienceWords, peopleOf, startWords, thisMonth } from './campaign.js';
+import { Calendar } from './Calendar.js';
 
 const route = getRouteApi('/app/campaigns');
 
@@ -94,9 +96,51 @@ const columns = [
 ];
 
 export const Campaigns = () => {
-  const { cursor } = route.useSearch();
+  const { month } = route.useSearch();
   const navigate = route.useNavigate();
   const mayWrite = useCan('campaigns:write');
+  const create = mayWrite && <NewCampaign />;
+  return (
+    <>
+      <PageHeader
+        title="Campaigns"
+        lead="One message to an audience: now, at a time, again and again, or at each person’s own time."
+        actions={
+          <Group gap="sm">
+            <SegmentedControl
+              size="xs"
+              aria-label="How campaigns are shown"
+              value={month ? 'calendar' : 'list'}
+              onChange={(value) =>
+                void navigate({ search: value === 'calendar' ? { month: thisMonth() } : {} })
+              }
+              data={[
+                { value: 'list', label: 'List' },
+                { value: 'calendar', label: 'Calendar' },
+              ]}
+            />
+            {create}
+          </Group>
+        }
+      />
+      {month ? (
+        <Calendar month={month} go={(to) => void navigate({ search: { month: to } })} />
+      ) : (
+        <List create={create} />
+      )}
+    </>
+  );
+};
+
+const NewCampaign = () => (
+  <ButtonLink to="/campaigns/new" leftSection={<IconPlus size={15} />}>
+    New campaign
+  </ButtonLink>
+);
+
+const List = ({ create }: { create: ReactNode }) => {
+  const { cursor } = route.useSearch();
+  const navigate = route.useNavigate();
   const page = useQuery({
     queryKey: ['campaigns', 'list', cursor],
     queryFn: () => api.campaigns.list({ limit: 50, cursor }).page(),
@@ -106,19 +150,9 @@ export const Campaigns = () => {
         ? 3000
         : false,
   });
-  const create = mayWrite && (
-    <ButtonLink to="/campaigns/new" leftSection={<IconPlus size={15} />}>
-      New campaign
-    </ButtonLink>
-  );
   const rows = page.data?.items;
   return (
     <>
-      <PageHeader
-        title="Campaigns"
-        lead="One message to an audience: now, at a time, again and again, or at each person’s own time."
-        actions={create}
-      />
       <div className="card" style={{ overflow: 'hidden' }} aria-busy={page.isFetching}>
         {page.isError && !rows ? (
           <Failure error={page.error} retry={() => void page.refetch()} />

@@ -54,3 +54,45 @@ export function sizesOf(text: string): number[] | null {
     .map(Number);
   return sizes.length >= 2 && sizes.every((n) => n > 0) ? sizes : null;
 }
+
+export const thisMonth = (): string => monthOf(new Date());
+export const monthOf = (day: Date): string =>
+  `${day.getFullYear()}-${String(day.getMonth() + 1).padStart(2, '0')}`;
+
+export interface Mark {
+  campaign: Campaign;
+  at: Date;
+  /** A run that was; else the time of the next. */
+  run: number | null;
+}
+/** What a month shows: six weeks from a Monday, each day with what began or begins on it. */
+export function weeksOf(month: string, campaigns: readonly Campaign[]): { day: Date; marks: Mark[] }[] {
+  const [year = 1970, number = 1] = month.split('-').map(Number);
+  const first = new Date(year, number - 1, 1);
+  const monday = 1 - ((first.getDay() + 6) % 7);
+  const marks = campaigns
+    .flatMap((campaign): Mark[] => [
+      ...campaign.runs.map((run) => ({ campaign, at: new Date(run.startedAt), run: run.no })),
+      ...nextTime(campaign),
+    ])
+    .sort((a, b) => a.at.getTime() - b.at.getTime());
+  return Array.from({ length: 42 }, (_, n) => {
+    const day = new Date(year, number - 1, monday + n);
+    return { day, marks: marks.filter(({ at }) => at.toDateString() === day.toDateString()) };
+  });
+}
+/** When it begins next: as scheduled, or as it is written while it is a draft. */
+function nextTime(campaign: Campaign): Mark[] {
+  const { state, startsAt, definition } = campaign;
+  const { start } = definition;
+  const written =
+    state !== 'draft' && state !== 'prepared'
+      ? null
+      : start.kind === 'at'
+        ? start.at
+        : start.kind === 'local'
+          ? `${start.date}T${start.time}`
+          : null;
+  const at = state === 'scheduled' ? startsAt : written;
+  return at ? [{ campaign, at: new Date(at), run: null }] : [];
+}
