@@ -153,8 +153,17 @@ function namesOf({ path }: Operation): Record<string, string> {
   };
 }
 
+const aCampaign = {
+  audience: 'list-of-here',
+  channels: ['in-app'],
+  content,
+  variants: [
+    { name: 'a', weight: 1 },
+    { name: 'b', weight: 1 },
+  ],
+  test: { metric: { kind: 'delivered' }, decideAfter: '1h' },
+};
 const aJourney = { entry: { kind: 'api' }, start: 'rest', steps: { rest: { kind: 'wait', for: '30d' } } };
-const aCampaign = { audience: 'list-of-here', channels: ['in-app'], content };
 /** A body each operation accepts, so that a refusal is about whose thing it is. */
 const bodies: Partial<Record<OperationName, unknown>> = {
   rescheduleMessage: { sendAt: '2099-02-01T00:00:00Z' },
