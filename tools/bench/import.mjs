@@ -38,6 +38,8 @@ export default async function measure({ url, apiKey, ownerUrl, pids, more, setti
     return answer.json();
   };
 
+  const memory = () => Math.max(...Object.values(pids ?? {}).map(peakOf));
+  const atFirst = memory();
   const made = await ask('POST', '/v1/imports', JSON.stringify({ name: 'people.csv' }));
   const began = performance.now();
   let [no, bytes, rest] = [0, 0, ''];
@@ -52,6 +54,7 @@ export default async function measure({ url, apiKey, ownerUrl, pids, more, setti
   }
   if (rest) await put(rest);
   const uploaded = performance.now();
+  const afterUpload = memory();
   await ask('POST', `/v1/imports/${made.id}/start`);
   let shown;
   do {
@@ -64,7 +67,7 @@ export default async function measure({ url, apiKey, ownerUrl, pids, more, setti
   process.stderr.write('\n');
   if (shown.state !== 'done') throw new Error(`${shown.state}: ${shown.problem}`);
   const seconds = (new Date(shown.finishedAt) - new Date(shown.startedAt)) / 1000;
-  const memory = Math.max(...Object.values(pids ?? {}).map(peakOf));
+  const most = memory();
 
   const floor = await copyFloor(ownerUrl, rows);
   const again = await secondTime(ask, rows);
@@ -75,7 +78,7 @@ export default async function measure({ url, apiKey, ownerUrl, pids, more, setti
     ['import of what is known', round(again.rows / again.seconds), '', again.seconds.toFixed(1)],
   ]);
   console.log(
-    `\nupload ${round(bytes / 1e6)} MB in ${((uploaded - began) / 1000).toFixed(1)} s; peak resident memory of the process ${round(memory)} MB; created ${round(shown.created)}, failed ${round(shown.failed)}`,
+    `\nupload ${round(bytes / 1e6)} MB in ${((uploaded - began) / 1000).toFixed(1)} s; most resident memory of the process: before ${round(atFirst)}, uploaded ${round(afterUpload)}, in the end ${round(most)} MB; created ${round(shown.created)}, failed ${round(shown.failed)}`,
   );
 }
 

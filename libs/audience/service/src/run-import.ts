@@ -7,7 +7,7 @@
  * wins, field by field.
  */
 import { config } from '@carillon/config';
-import type { PayloadOf, ProfileUpsert } from '@carillon/contracts';
+import { OWN_NAMESPACE, type PayloadOf, type ProfileUpsert } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
 import { Work, type WorkContext } from '@carillon/queue';
 import { Controller, Inject, Logger } from '@nestjs/common';
@@ -16,8 +16,14 @@ import { faultOf, importRows, layoutOf, type ImportedRow, type SuppressionRow } 
 import { importText, UnreadableFile } from './import-text.js';
 import { claimImport, endImport, moveOn, type ImportInHand, type Tally } from './imports.js';
 import { suppressAddresses } from './suppression.js';
-import { amongWriters, markStale, type Change } from './stale.js';
-import { judgeProfiles, writeProfiles, type Judgement } from './upsert-profiles.js';
+import { amongWriters, markStale } from './stale.js';
+import {
+  judgeProfiles,
+  prepareProfiles,
+  writeProfiles,
+  type Judgement,
+  type Prepared,
+} from './upsert-profiles.js';
 
 /**
  * Rows of one transaction. Few enough that most of them are gone before the second young collection: what survives two of
@@ -73,14 +79,15 @@ export class ImportWorker {
     })();
 
     let writing: Promise<boolean> = Promise.resolve(true);
+    const file = { mostlyNew: true };
     let batch: ImportedRow[] = [];
     const write = async (): Promise<boolean> => {
       const [rows, at] = [batch, read.bytes];
       batch = [];
       // Judged while the batch before is written: the one is this process's work, the other the database's.
-      const judged = await this.judge(held, rows);
+      const prepared = await this.judge(held, rows, file.mostlyNew);
       if (!(await writing) || signal.aborted) return false;
-      writing = this.writeBatch(held, rows, judged, at);
+      writing = this.writeBatch(held, rows, prepared, at, file);
       // Awaited with the next one: until then this process reads on.
       writing.catch(() => undefined);
       return true;
@@ -97,18 +104,26 @@ export class ImportWorker {
   }
 
   /** What becomes of each good row, of profiles. */
-  private judge(held: ImportInHand, rows: readonly ImportedRow[]): Promise<Judgement[]> {
-    if (held.kind !== 'profiles') return Promise.resolve([]);
+  private async judge(
+    held: ImportInHand,
+    rows: readonly ImportedRow[],
+    mostlyNew: boolean,
+  ): Promise<Prepared> {
+    if (held.kind !== 'profiles') return prepareProfiles([]);
     const good = (rows as ImportedRow<ProfileUpsert>[]).flatMap(({ value }) => value ?? []);
-    return this.database.reading(held.workspaceId, (sql) => judgeProfiles(sql, held.workspaceId, good));
+    const judged = await this.database.reading(held.workspaceId, (sql) =>
+      judgeProfiles(sql, held.workspaceId, good),
+    );
+    return prepareProfiles(judged, mostlyNew);
   }
 
   /** One transaction. @returns false when it is not this worker's any more; then nothing was written */
   private async writeBatch(
     held: ImportInHand,
     rows: readonly ImportedRow[],
-    judged: readonly Judgement[],
+    prepared: Prepared,
     read: number,
+    file: { mostlyNew: boolean },
   ): Promise<boolean> {
     const last = rows.at(-1);
     if (!last) return true;
@@ -116,12 +131,13 @@ export class ImportWorker {
       await this.in(held, async (sql) => {
         const { bad, ...tally } =
           held.kind === 'profiles'
-            ? await writeRows(sql, held, rows as ImportedRow<ProfileUpsert>[], judged)
+            ? await writeRows(sql, held, rows as ImportedRow<ProfileUpsert>[], prepared)
             : await writeSuppressions(sql, held.workspaceId, rows as ImportedRow<SuppressionRow>[]);
         await noteBadRows(sql, held, bad);
         const to = { cursor: last.end, line: last.line, read };
         if (!(await moveOn(sql, held, to, { ...tally, rows: rows.length, failed: bad.length })))
           throw new NotOurs();
+        file.mostlyNew = tally.created * 2 > rows.length;
       });
       return true;
     } catch (error) {
@@ -169,25 +185,38 @@ async function writeRows(
   sql: Sql,
   held: ImportInHand,
   rows: readonly ImportedRow<ProfileUpsert>[],
-  judged: readonly Judgement[],
+  prepared: Prepared,
 ): Promise<Written> {
-  const [, , isErased] = await Promise.all([
+  const { workspaceId } = held;
+  const [, , isErased, merged, [before]] = await Promise.all([
     sql.query(BY_INDEX),
-    amongWriters(sql, held.workspaceId),
-    erasedSince(sql, held.workspaceId, held.createdAt),
+    amongWriters(sql, workspaceId),
+    erasedSince(sql, workspaceId, held.createdAt),
+    // Of profiles that became part of others.
+    sql.query('SELECT FROM identities WHERE workspace_id = $1 AND namespace = $2 LIMIT 1', [
+      workspaceId,
+      OWN_NAMESPACE,
+    ]),
+    sql.query<{ changed: number }>(
+      'SELECT created + updated AS changed FROM imports WHERE workspace_id = $1 AND id = $2',
+      [workspaceId, held.id],
+    ),
   ]);
   const bad = refused(rows);
   const good = rows.filter(({ value }) => value !== null);
   const wanted = isErased
-    ? judged.map((verdict) => (verdict.ok && isErased(verdict.profile.externalId) ? erased : verdict))
-    : judged;
+    ? prepareProfiles(
+        prepared.judged.map((verdict) =>
+          verdict.ok && isErased(verdict.profile.externalId) ? erased : verdict,
+        ),
+      )
+    : merged.length > 0
+      ? { judged: prepared.judged, wishes: prepared.wishes }
+      : prepared;
   const mentions = new Set<string>();
-  const results = await writeProfiles(sql, held.workspaceId, wanted, {
-    mostlyNew: true,
-    tell: async (changes) => {
-      for (const change of await tellSome(sql, held, changes))
-        for (const mention of change.mentions) mentions.add(mention);
-    },
+  const results = await writeProfiles(sql, workspaceId, wanted, async (changes) => {
+    if ((before?.changed ?? 0) + changes.length <= MOST_STALE) await markStale(sql, workspaceId, changes);
+    else for (const change of changes) for (const mention of change.mentions) mentions.add(mention);
   });
   let [created, updated, unchanged] = [0, 0, 0];
   for (const [i, result] of results.entries()) {
@@ -215,21 +244,6 @@ const erased: Judgement = {
     },
   ],
 };
-
-/** Tells live audiences of the first people that an import changes. @returns those that wait for its end */
-async function tellSome(
-  sql: Sql,
-  held: ImportInHand,
-  changes: readonly Change[],
-): Promise<readonly Change[]> {
-  const [row] = await sql.query<{ changed: number }>(
-    'SELECT created + updated AS changed FROM imports WHERE workspace_id = $1 AND id = $2',
-    [held.workspaceId, held.id],
-  );
-  if ((row?.changed ?? 0) + changes.length > MOST_STALE) return changes;
-  await markStale(sql, held.workspaceId, changes);
-  return [];
-}
 
 async function writeSuppressions(
   sql: Sql,

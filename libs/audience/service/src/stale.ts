@@ -84,10 +84,13 @@ async function leaveRows(
   await sql.execute(
     `INSERT INTO stale_profiles (workspace_id, profile_id, mentions)
      SELECT $1, profile_id, mentions::text[] FROM unnest($2::uuid[], $3::text[]) AS u(profile_id, mentions)`,
-    [workspaceId, [...stale.keys()], [...stale.values()].map(arrayText)],
+    [workspaceId, [...stale.keys()], [...stale.values()].map((words) => arrayText([...words]))],
   );
 }
 
-/** PostgreSQL's way to write an array of texts: unnest flattens real ones. */
-const arrayText = (words: Iterable<string>): string =>
-  `{${Array.from(words, (word) => `"${word.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`;
+/**
+ * PostgreSQL's way to write an array of texts: unnest flattens real ones, and the driver looks at each value for longer than
+ * all the rest of a row takes.
+ */
+export const arrayText = (values: readonly (string | null)[]): string =>
+  `{${values.map((value) => (value === null ? 'NULL' : `"${/["\\]/.test(value) ? value.replace(/["\\]/g, '\\$&') : value}"`)).join(',')}}`;

@@ -12,7 +12,7 @@ import {
 import { newId, type Sql } from '@carillon/database';
 import { isDeepStrictEqual } from 'node:util';
 import { judgeProfile, type JudgedProfile, type ProfileRules } from './judge-profile.js';
-import { amongWriters, EVERYTHING, markStale, type Change } from './stale.js';
+import { amongWriters, arrayText, EVERYTHING, markStale, type Change } from './stale.js';
 import { knownZones } from './zones.js';
 
 export type UpsertResult =
@@ -38,7 +38,9 @@ export async function upsertProfiles(
   rows: readonly ProfileUpsert[],
 ): Promise<UpsertResult[]> {
   const judged = await judgeProfiles(sql, workspaceId, rows);
-  return writeProfiles(sql, workspaceId, judged, { tell: (changes) => markStale(sql, workspaceId, changes) });
+  return writeProfiles(sql, workspaceId, prepareProfiles(judged), (changes) =>
+    markStale(sql, workspaceId, changes),
+  );
 }
 
 /** The first half: writes nothing, and needs no transaction. */
@@ -52,30 +54,40 @@ export async function judgeProfiles(
 }
 export type Judgement = ReturnType<typeof judgeProfile>;
 
-export interface Writing {
-  /** What changed of whom, for live audiences; called once, last. */
-  tell: (changes: readonly Change[]) => Promise<void>;
-  /** Few of them say what is known already, as in a file: no look is taken at them before the lock. */
-  mostlyNew?: boolean;
+/** Judged rows, several about one person over each other. */
+export interface Prepared {
+  judged: readonly Judgement[];
+  wishes: readonly JudgedProfile[];
+  /** The statement that would make all of them, ready to be sent. */
+  insertion?: Insertion;
 }
 
-/** The second half. */
-export async function writeProfiles(
-  sql: Sql,
-  workspaceId: string,
-  judged: readonly Judgement[],
-  writing: Writing,
-): Promise<UpsertResult[]> {
+/** @param mostlyNew they are to be made first, and looked at only where they are there: as from a file */
+export function prepareProfiles(judged: readonly Judgement[], mostlyNew = false): Prepared {
   const wishes = new Map<string, JudgedProfile>();
   for (const verdict of judged)
     if (verdict.ok) {
       const { externalId } = verdict.profile;
       wishes.set(externalId, over(wishes.get(externalId), verdict.profile));
     }
-  const written = await write(sql, workspaceId, [...wishes.values()], writing);
+  const list = [...wishes.values()];
+  return { judged, wishes: list, ...(mostlyNew && { insertion: insertionOf(list) }) };
+}
 
+/**
+ * The second half. Where there is an insertion, the caller is among the writers, and has seen that no external id leads to
+ * another profile.
+ * @param tell what changed of whom, for live audiences; called once, last
+ */
+export async function writeProfiles(
+  sql: Sql,
+  workspaceId: string,
+  prepared: Prepared,
+  tell: (changes: readonly Change[]) => Promise<void>,
+): Promise<UpsertResult[]> {
+  const written = await write(sql, workspaceId, prepared, tell);
   const told = new Set<string>();
-  return judged.map((verdict): UpsertResult => {
+  return prepared.judged.map((verdict): UpsertResult => {
     if (!verdict.ok) return { outcome: 'failed', errors: verdict.errors };
     const { externalId } = verdict.profile;
     const found = written.get(externalId);
@@ -139,8 +151,8 @@ function changesTo(wish: JudgedProfile, stored: Stored): string[] {
 async function write(
   sql: Sql,
   workspaceId: string,
-  wishes: readonly JudgedProfile[],
-  { tell, mostlyNew = false }: Writing,
+  { wishes, insertion }: Prepared,
+  tell: (changes: readonly Change[]) => Promise<void>,
 ): Promise<Map<string, { id: string; created: boolean; changed: boolean }>> {
   const done = new Map<string, { id: string; created: boolean; changed: boolean }>();
   const changes: Change[] = [];
@@ -154,21 +166,25 @@ async function write(
     }
     open = open.filter((wish) => !done.has(wish.externalId));
   };
-  // Inline profiles mostly say what is known, and need no lock then.
-  if (!mostlyNew) {
+  const made = ({ id, externalId }: Made) => {
+    done.set(externalId, { id, created: true, changed: true });
+    changes.push({ profileId: id, mentions: [EVERYTHING] });
+  };
+  if (insertion) {
+    for (const one of await insert(sql, workspaceId, insertion)) made(one);
+    open = open.filter((wish) => !done.has(wish.externalId));
+  } else {
+    // They mostly say what is known, and need no lock then.
     stored = await storedProfiles(sql, workspaceId, open);
     drop();
+    if (open.length > 0) await amongWriters(sql, workspaceId);
   }
-  if (open.length > 0) await amongWriters(sql, workspaceId);
   for (let round = 0; open.length > 0 && round < ROUNDS; round++) {
     const before = open.length;
     stored = await storedProfiles(sql, workspaceId, open);
     drop();
     const missing = open.filter((wish) => !stored.has(wish.externalId));
-    for (const { id, externalId } of await insert(sql, workspaceId, missing)) {
-      done.set(externalId, { id, created: true, changed: true });
-      changes.push({ profileId: id, mentions: [EVERYTHING] });
-    }
+    for (const one of await insert(sql, workspaceId, insertionOf(missing))) made(one);
     // Two external ids may lead to one profile: one wish of a profile at a time.
     const different = new Map<string, { wish: JudgedProfile; found: Stored }>();
     for (const wish of open) {
@@ -218,36 +234,54 @@ async function storedProfiles(
   return found;
 }
 
-/** @returns those that nobody else has made meanwhile */
-async function insert(
-  sql: Sql,
-  workspaceId: string,
-  wishes: readonly JudgedProfile[],
-): Promise<{ id: string; externalId: string }[]> {
-  if (wishes.length === 0) return [];
-  const given = ['external_id', ...names, 'attributes'];
-  // In one order, so that two lists with the same people cannot wait for each other.
-  const made = wishes
-    .map((wish) => ({ id: newId(), externalId: wish.externalId, wish }))
-    .sort((a, b) => (a.externalId < b.externalId ? -1 : 1));
-  const ids = made.map(({ id }) => id);
-  const count = await sql.execute(
-    `INSERT INTO profiles (id, workspace_id, ${given.join(', ')})
-     SELECT id, $1, external_id, ${names.join(', ')}, attributes::jsonb
-     FROM unnest($2::uuid[], ${given.map((_, i) => `$${i + 3}::text[]`).join(', ')}) AS u(id, ${given.join(', ')})
-     ON CONFLICT (workspace_id, external_id) DO NOTHING`,
-    [
-      workspaceId,
-      ids,
-      made.map(({ externalId }) => externalId),
-      ...fields.map((field) => made.map(({ wish }) => wish[field] ?? null)),
-      made.map(({ wish }) => JSON.stringify(wish.attributes)),
+interface Made {
+  id: string;
+  externalId: string;
+}
+interface Insertion {
+  made: readonly Made[];
+  params: readonly unknown[];
+}
+/** Whose original is their normal form need not be said twice. */
+const normalOf = { emailOriginal: 'email', phoneOriginal: 'phone' } as const;
+const normalName = { email_original: 'email', phone_original: 'phone' } as const;
+
+const INSERT = `INSERT INTO profiles (id, workspace_id, external_id, ${names.join(', ')}, attributes)
+  SELECT id, $1, external_id, ${names.map((name) => (name in normalName ? `coalesce(${name}, ${normalName[name as keyof typeof normalName]})` : name)).join(', ')}, attributes
+  FROM ROWS FROM (unnest($2::uuid[], $3::text[], ${names.map((_, i) => `$${i + 5}::text[]`).join(', ')}), jsonb_array_elements($4::jsonb))
+    AS u(id, external_id, ${names.join(', ')}, attributes)
+  ON CONFLICT (workspace_id, external_id) DO NOTHING`;
+
+/** In one order, so that two lists with the same people cannot wait for each other. */
+function insertionOf(wishes: readonly JudgedProfile[]): Insertion {
+  const list = wishes.map((wish) => ({ id: newId(), externalId: wish.externalId, wish }));
+  list.sort((a, b) => (a.externalId < b.externalId ? -1 : 1));
+  const column = (field: Field) =>
+    arrayText(
+      list.map(({ wish }) => {
+        const value = wish[field] ?? null;
+        return field in normalOf && value === wish[normalOf[field as keyof typeof normalOf]] ? null : value;
+      }),
+    );
+  return {
+    made: list.map(({ id, externalId }) => ({ id, externalId })),
+    params: [
+      arrayText(list.map(({ id }) => id)),
+      arrayText(list.map(({ externalId }) => externalId)),
+      JSON.stringify(list.map(({ wish }) => wish.attributes)),
+      ...fields.map(column),
     ],
-  );
+  };
+}
+
+/** @returns those that nobody else has made */
+async function insert(sql: Sql, workspaceId: string, { made, params }: Insertion): Promise<readonly Made[]> {
+  if (made.length === 0) return made;
+  const count = await sql.execute(INSERT, [workspaceId, ...params]);
   if (count === made.length) return made;
   const rows = await sql.query<{ id: string }>(
     'SELECT id FROM profiles WHERE workspace_id = $1 AND id = ANY($2::uuid[])',
-    [workspaceId, ids],
+    [workspaceId, made.map(({ id }) => id)],
   );
   const ours = new Set(rows.map(({ id }) => id));
   return made.filter(({ id }) => ours.has(id));
