@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Problem, root, sha256 } from './data-folder.mjs';
+import { ensureInstalled } from './install.mjs';
 import { BUNDLES, projects, sourceFiles } from './projects.mjs';
 
 const CACHE = path.join(root, 'node_modules/.cache/carillon');
@@ -138,6 +139,7 @@ async function run({ name, command, folder }) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(fs.realpathSync(process.argv[1])).href) {
   try {
+    await ensureInstalled();
     if (!(await build({ say: console.log }))) console.log('Nothing to build.');
   } catch (error) {
     console.error(error instanceof Problem ? error.message : error);

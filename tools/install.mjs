@@ -23,7 +23,12 @@ export async function ensureInstalled(say = console.log) {
     );
   }
   if (isInstalled()) return false;
-  say('Installing packages: a minute or two the first time.');
+  // After a change of a few packages only those are installed. The mark of a whole installation goes first, so that one
+  // that is cut short is seen as such.
+  const mark = path.join(root, 'node_modules/.package-lock.json');
+  const before = fs.existsSync(mark);
+  if (before) fs.rmSync(mark);
+  say(before ? 'Installing packages that are new.' : 'Installing packages: a minute or two the first time.');
   const started = Date.now();
   const hint = setInterval(
     () => say(`  still installing, ${Math.round((Date.now() - started) / 1000)} s`),
@@ -31,14 +36,14 @@ export async function ensureInstalled(say = console.log) {
   );
   // Install scripts of packages never run: nothing here needs them, and they are how bad packages get hold of a machine.
   const { code, output } = await run('npm', [
-    'ci',
+    ...(before ? ['install', '--no-save'] : ['ci']),
     '--ignore-scripts',
     '--loglevel=error',
     '--no-fund',
     '--no-audit',
   ]);
   clearInterval(hint);
-  if (code !== 0) throw new Problem(`npm ci failed:\n${gist(output)}`);
+  if (code !== 0) throw new Problem(`npm ${before ? 'install' : 'ci'} failed:\n${gist(output)}`);
   say(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
   return true;
 }

@@ -182,6 +182,31 @@ const campaign = createRoute({
   path: '/campaigns/$id',
   component: lazyRouteComponent(() => import('./pages/campaigns/CampaignPage.js'), 'CampaignPage'),
 });
+const journeys = createRoute({
+  getParentRoute: () => app,
+  path: '/journeys',
+  validateSearch: (search: Words): { search?: string; cursor?: string } => ({
+    search: word(search.search),
+    cursor: word(search.cursor),
+  }),
+  component: lazyRouteComponent(() => import('./pages/journeys/Journeys.js'), 'Journeys'),
+});
+const draftOrVersion = (value: unknown): 'draft' | number | undefined => {
+  const version = Number(value);
+  return value === 'draft' ? 'draft' : Number.isInteger(version) && version > 0 ? version : undefined;
+};
+const journey = createRoute({
+  getParentRoute: () => app,
+  path: '/journeys/$key',
+  validateSearch: (
+    search: Words,
+  ): { as?: 'json' | 'people'; version?: 'draft' | number; with?: 'draft' | number } => ({
+    as: search.as === 'json' || search.as === 'people' ? search.as : undefined,
+    version: draftOrVersion(search.version),
+    with: draftOrVersion(search.with),
+  }),
+  component: lazyRouteComponent(() => import('./pages/journeys/JourneyPage.js'), 'JourneyPage'),
+});
 const imports = createRoute({
   getParentRoute: () => app,
   path: '/imports',
@@ -251,6 +276,8 @@ const routeTree = root.addChildren([
     campaigns,
     newCampaign,
     campaign,
+    journeys,
+    journey,
     imports,
     topics,
     suppression,

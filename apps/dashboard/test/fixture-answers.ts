@@ -11,6 +11,9 @@ import {
   type Delivery,
   type Gate,
   type GateChange,
+  type Journey,
+  type JourneyDefinition,
+  type JourneySave,
   type Me,
   type OperationName,
   type Policies,
@@ -28,6 +31,7 @@ import {
 import type { z } from 'zod';
 import * as who from './fixture-audiences.js';
 import * as log from './fixture-deliveries.js';
+import * as ways from './fixture-journeys.js';
 import * as fixtures from './fixtures.js';
 
 export class Refusal extends Error {
@@ -66,6 +70,7 @@ export const makeAnswers = (
   const redrives: Redrive[] = [];
   const retries = fixtures.retries.map((retry) => ({ ...retry }));
   const campaigns = empty ? [] : who.campaigns.map((one) => ({ ...one }));
+  const journeys = empty ? [] : ways.journeys();
   let gate: Gate = empty ? who.noGate : who.gate;
   let policies: Policies = { unknown: { transactional: 'retry', marketing: 'hold' } };
   let accounts = fixtures.accounts.map((account) => ({ ...account }));
@@ -73,6 +78,9 @@ export const makeAnswers = (
   const find = <T>(items: readonly T[], test: (item: T) => boolean): T =>
     items.find(test) ?? refuse('not_found', 'Nothing here goes by that name.');
   const campaignBy = (id: string | undefined) => find(campaigns, (each) => each.id === id);
+  const journeyBy = (key: string | undefined) => find(journeys, (each) => each.key === key);
+  const setJourney = (key: string | undefined, change: Partial<Journey>) =>
+    Object.assign(journeyBy(key), change);
   const me = (role: Role): Me => ({
     user: {
       id: fixtures.newId(),
@@ -326,6 +334,67 @@ export const makeAnswers = (
         variants: who.campaignTest.variants,
       },
     }),
+    listJourneys: ({ query }) =>
+      paged(
+        journeys.filter((each) =>
+          `${each.key} ${each.name}`.toLowerCase().includes(String(query.search ?? '').toLowerCase()),
+        ),
+        query,
+      ),
+    lintJourney: ({ body }) => ({ findings: ways.findingsOf(body.definition as JourneyDefinition) }),
+    getJourney: ({ params }) => journeyBy(params.key),
+    saveJourney: ({ params, body }) => {
+      const { name, description, definition, ifRevision } = body as unknown as JourneySave;
+      const before = journeys.find((each) => each.key === params.key);
+      if (ifRevision !== undefined && ifRevision !== (before?.revision ?? 0))
+        refuse('conflict', 'It has been changed meanwhile. Read it again.');
+      const made: Journey = {
+        ...(before ?? { ...(ways.journeys()[2] as Journey), id: fixtures.newId(), key: String(params.key) }),
+        name,
+        description,
+        definition,
+        revision: (before?.revision ?? 0) + 1,
+        changed: true,
+      };
+      if (before) Object.assign(before, made);
+      else journeys.push(made);
+      return made;
+    },
+    deleteJourney: ({ params }) => void journeys.splice(journeys.indexOf(journeyBy(params.key)), 1),
+    listJourneyVersions: ({ params }) => ({ items: ways.versionsOf(journeyBy(params.key)) }),
+    goLiveJourney: ({ params, body }) => {
+      const newest = journeyBy(params.key).newest + (body.version === undefined ? 1 : 0);
+      return setJourney(params.key, {
+        state: 'live',
+        newest,
+        version: body.version === undefined ? newest : Number(body.version),
+        changed: false,
+      });
+    },
+    pauseJourney: ({ params, body }) =>
+      setJourney(params.key, {
+        state: 'paused',
+        whilePaused: body.insiders as 'hold',
+        reason: (body.reason as string | undefined) ?? null,
+      }),
+    resumeJourney: ({ params }) => setJourney(params.key, { state: 'live', whilePaused: null, reason: null }),
+    closeJourney: ({ params }) => setJourney(params.key, { state: 'closed' }),
+    stopJourney: ({ params }) => setJourney(params.key, { state: 'stopped', inside: 0 }),
+    getJourneyNumbers: ({ params, query }) =>
+      ways.numbersOf(journeyBy(params.key), (query.version as number | undefined) ?? null),
+    listEnrollments: ({ query }) =>
+      paged(
+        ways.enrollments.filter(
+          (each) =>
+            (!query.step || each.step === query.step) &&
+            (!query.state || each.state === query.state) &&
+            (!query.profile || each.profile.externalId === query.profile),
+        ),
+        query,
+      ),
+    getEnrollment: ({ params }) => ways.historyOf(find(ways.enrollments, (each) => each.id === params.id)),
+    retryEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
+    endEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
     getGate: () => gate,
     listGateVersions: () => ({ items: [gate] }),
     setGate: ({ body }) => {

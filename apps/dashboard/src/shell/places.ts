@@ -11,6 +11,7 @@ import {
   IconKey,
   IconPlugConnected,
   IconRoad,
+  IconRoute,
   IconSend2,
   IconSpeakerphone,
   IconTags,
@@ -35,6 +36,7 @@ export interface Place {
     | '/suppression'
     | '/templates'
     | '/campaigns'
+    | '/journeys'
     | '/accounts'
     | '/webhooks'
     | '/gate'
@@ -69,6 +71,7 @@ export const places: { group: string; places: Place[] }[] = [
       { to: '/profiles', label: 'Profiles', icon: IconUsers, key: 'p', scope: 'profiles:read' },
       { to: '/audiences', label: 'Audiences', icon: IconUsersGroup, key: 'u', scope: 'profiles:read' },
       { to: '/campaigns', label: 'Campaigns', icon: IconSpeakerphone, key: 'm', scope: 'campaigns:read' },
+      { to: '/journeys', label: 'Journeys', icon: IconRoute, key: 'j', scope: 'journeys:read' },
       { to: '/imports', label: 'Imports', icon: IconFileUpload, key: 'i', scope: 'profiles:read' },
       { to: '/topics', label: 'Topics', icon: IconTags, key: 's', scope: 'profiles:read' },
       { to: '/suppression', label: 'Suppression', icon: IconBan, key: 'x', scope: 'profiles:read' },

@@ -43,9 +43,17 @@ import {
   type Group,
 } from './rule.js';
 
+/** Kinds of clauses that only some rules know, such as a journey's: offered and drawn beside those of audiences. */
+export interface MoreClauses {
+  kinds: { kind: string; label: string }[];
+  make: (kind: string) => Clause;
+  kindOf: (clause: Clause) => string | undefined;
+  row: (clause: Clause, onChange: (clause: Clause) => void, readOnly: boolean) => ReactNode;
+}
 interface Editing {
   words: AudienceVocabulary;
   readOnly: boolean;
+  more?: MoreClauses | undefined;
 }
 const pathText = (path: string | string[]): string => (typeof path === 'string' ? path : path.join(' › '));
 const pathFrom = (text: string): string | string[] =>
@@ -104,6 +112,15 @@ export const GroupRows = ({
             <Menu.Dropdown>
               {kinds.map(({ kind, label }) => (
                 <Menu.Item key={kind} onClick={() => set([...children, newClause(kind)])}>
+                  {label}
+                </Menu.Item>
+              ))}
+              {editing.more && <Menu.Divider />}
+              {editing.more?.kinds.map(({ kind, label }) => (
+                <Menu.Item
+                  key={kind}
+                  onClick={() => editing.more && set([...children, editing.more.make(kind)])}
+                >
                   {label}
                 </Menu.Item>
               ))}
@@ -168,14 +185,20 @@ const ClauseRow = ({
         <GroupRows group={group} depth={depth + 1} {...editing} onChange={wrap} onRemove={onRemove} />
       </div>
     );
-  const kind = kindOf(inner);
+  const { more } = editing;
+  const kind = more?.kindOf(inner) ?? kindOf(inner);
+  const own = more?.kinds.find((one) => one.kind === kind);
   return (
     <div className={classes.row}>
       <Text size="xs" c="dimmed" w={78}>
-        {kinds.find((one) => one.kind === kind)?.label}
+        {(own ?? kinds.find((one) => one.kind === kind))?.label}
       </Text>
       {not}
-      <LeafRow clause={inner} {...editing} onChange={wrap} />
+      {own && more ? (
+        more.row(inner, wrap, editing.readOnly)
+      ) : (
+        <LeafRow clause={inner} {...editing} onChange={wrap} />
+      )}
       {!editing.readOnly && <Remove label="Remove this condition" onClick={onRemove} />}
     </div>
   );
@@ -441,7 +464,7 @@ const EventFields = ({ clause, onChange, words, readOnly }: RowProps<EventClause
 };
 
 /** What holds of the properties of one event. */
-const Properties = ({
+export const Properties = ({
   tests,
   known,
   readOnly,
@@ -585,7 +608,7 @@ const SpanField = ({
 );
 
 /** The comparison and what is compared with. */
-const TestFields = ({
+export const TestFields = ({
   of,
   name,
   test,

@@ -2,8 +2,18 @@
 import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { useBlocker } from '@tanstack/react-router';
 
-export const LeaveGuard = ({ dirty }: { dirty: () => boolean }) => {
-  const blocker = useBlocker({ shouldBlockFn: dirty, enableBeforeUnload: dirty, withResolver: true });
+interface GuardProps {
+  dirty: () => boolean;
+  what?: string;
+  /** Another view of the same page loses nothing. */
+  within?: boolean;
+}
+export const LeaveGuard = ({ dirty, what = 'template', within = false }: GuardProps) => {
+  const blocker = useBlocker({
+    shouldBlockFn: ({ current, next }) => dirty() && !(within && current.pathname === next.pathname),
+    enableBeforeUnload: dirty,
+    withResolver: true,
+  });
   return (
     <Modal
       opened={blocker.status === 'blocked'}
@@ -11,7 +21,7 @@ export const LeaveGuard = ({ dirty }: { dirty: () => boolean }) => {
       title={<Text fw={600}>Leave without saving?</Text>}
     >
       <Stack>
-        <Text c="dimmed">What you changed in this template is lost.</Text>
+        <Text c="dimmed">What you changed in this {what} is lost.</Text>
         <Group justify="flex-end">
           <Button variant="default" onClick={() => blocker.reset?.()} data-autofocus>
             Stay here

@@ -1,0 +1,862 @@
+/**
+ * One journey: its draft to be changed, its versions to be watched; drawn, as JSON, and by the people in it. The canvas is
+ * loaded when it is shown.
+ */
+import {
+  ActionIcon,
+  Button,
+  Group,
+  Kbd,
+  Popover,
+  SegmentedControl,
+  Select,
+  Skeleton,
+  Stack,
+  Text,
+  Tooltip,
+  VisuallyHidden,
+} from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
+import type {
+  Journey,
+  JourneyDefinition,
+  JourneyFinding,
+  JourneyNumbers,
+  JourneyStepKind,
+  JourneyVersion,
+} from '@carillon/contracts';
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import {
+  IconAlertTriangle,
+  IconArrowBackUp,
+  IconArrowForwardUp,
+  IconCircleX,
+  IconKeyboard,
+  IconX,
+} from '@tabler/icons-react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
+import { api } from '../../api.js';
+import { messageOf } from '../../parts/Confirm.js';
+import { Notice } from '../../parts/Notice.js';
+import { PageHeader } from '../../parts/PageHeader.js';
+import { Failure, PagePending } from '../../parts/PageStates.js';
+import { useCan } from '../../session.js';
+import { LeaveGuard } from '../templates/LeaveGuard.js';
+import {
+  begin,
+  change,
+  differences,
+  insert,
+  leadsTo,
+  put,
+  redo,
+  remove,
+  rename,
+  replace,
+  textOf,
+  undo,
+  type Lead,
+  type Past,
+} from './document.js';
+import { EditingContext, type Choices } from './editing.js';
+import classes from './Journeys.module.css';
+import { JsonDifferences, JsonView } from './JsonView.js';
+import { KindPicker } from './KindPicker.js';
+import { ENTRY } from './layout-names.js';
+import { LifeActions } from './LifeActions.js';
+import { entryWords, JourneyMark, kindLooks } from './looks.js';
+import { PeoplePage, PeopleRows, useWay, WayOfOne } from './People.js';
+import { SettingsForm } from './SettingsForm.js';
+import { StepForm } from './StepForm.js';
+
+const Canvas = lazy(() => import('./Canvas.js'));
+const route = getRouteApi('/app/journeys/$key');
+const whole = (n: number) => n.toLocaleString('en');
+
+export const JourneyPage = () => {
+  const { key } = route.useParams();
+  const journey = useQuery({
+    queryKey: ['journeys', 'one', key],
+    queryFn: () => api.journeys.get(key),
+    refetchInterval: (query) => (query.state.data?.state === 'live' ? 5000 : false),
+  });
+  if (journey.isError && !journey.data)
+    return <Failure error={journey.error} retry={() => void journey.refetch()} />;
+  if (!journey.data) return <PagePending />;
+  return <Shown key={key} journey={journey.data} />;
+};
+
+const useChoices = (): Choices => {
+  const words = useQuery({ queryKey: ['audiences', 'words'], queryFn: () => api.audiences.vocabulary() });
+  const templates = useQuery({
+    queryKey: ['templates', 'all'],
+    queryFn: () => api.templates.list({ limit: 200 }).page(),
+  });
+  const audiences = useQuery({
+    queryKey: ['audiences', 'list', {}],
+    queryFn: () => api.audiences.list({ limit: 200 }).page(),
+  });
+  const journeys = useQuery({
+    queryKey: ['journeys', 'all'],
+    queryFn: () => api.journeys.list({ limit: 200 }).page(),
+  });
+  return useMemo(
+    () => ({
+      words: words.data ?? { attributes: [], events: [], topics: [], templates: [], audiences: [] },
+      templates: (templates.data?.items ?? []).map((one) => ({ value: one.key, label: one.name })),
+      audiences: (audiences.data?.items ?? []).map((one) => ({
+        value: one.key,
+        label: one.name,
+        list: one.kind === 'list',
+        live: one.live,
+      })),
+      journeys: (journeys.data?.items ?? []).map((one) => ({ value: one.key, label: one.name })),
+    }),
+    [words.data, templates.data, audiences.data, journeys.data],
+  );
+};
+
+const nothing: readonly JourneyFinding[] = [];
+type Picking = { what: 'insert'; where: Lead } | { what: 'replace'; key: string };
+
+const Shown = ({ journey }: { journey: Journey }) => {
+  const { key, state, version } = journey;
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const go = (to: Partial<typeof search>) =>
+    void navigate({ search: { ...search, ...to }, replace: true, resetScroll: false });
+  const mayWrite = useCan('journeys:write');
+  const queryClient = useQueryClient();
+  const choices = useChoices();
+
+  const versions = useQuery({
+    queryKey: ['journeys', 'versions', key, journey.newest],
+    queryFn: () => api.journeys.versions(key),
+    enabled: journey.newest > 0,
+    placeholderData: keepPreviousData,
+  });
+  const asked = search.version ?? (version !== null && !journey.changed ? version : 'draft');
+  const looking = asked === 'draft' ? undefined : versions.data?.find((one) => one.version === asked);
+  const isDraft = asked === 'draft';
+
+  // ── the draft ──
+  const [past, setPast] = useState<Past<JourneyDefinition>>(() => begin(journey.definition));
+  const [base, setBase] = useState({ revision: journey.revision, text: textOf(journey.definition) });
+  const draft = past.now;
+  const dirty = useMemo(() => textOf(draft) !== base.text, [draft, base]);
+  const elsewhere = journey.revision > base.revision;
+  // What another person saved is taken over as long as nothing was changed here.
+  useEffect(() => {
+    if (!elsewhere || dirty) return;
+    setPast(begin(journey.definition));
+    setBase({ revision: journey.revision, text: textOf(journey.definition) });
+  }, [elsewhere, dirty, journey]);
+  const document = isDraft ? draft : (looking?.definition ?? journey.definition);
+  const readOnly = !isDraft || !mayWrite;
+  const [said, say] = useState('');
+  const edit = (next: JourneyDefinition, tag?: string) => setPast((now) => put(now, next, tag ?? null));
+  const back = () => {
+    setPast(undo);
+    say('Undone.');
+  };
+  const forth = () => {
+    setPast(redo);
+    say('Done again.');
+  };
+
+  const adopt = async (changed: Journey) => {
+    queryClient.setQueryData(['journeys', 'one', key], changed);
+    await queryClient.invalidateQueries({ queryKey: ['journeys'] });
+  };
+  const save = useMutation({
+    mutationFn: () =>
+      api.journeys.save(key, {
+        name: journey.name,
+        description: journey.description,
+        definition: draft,
+        ifRevision: base.revision,
+      }),
+    onSuccess: async (saved) => {
+      setBase({ revision: saved.revision, text: textOf(saved.definition) });
+      setPast((now) => ({ ...now, now: saved.definition, tag: null }));
+      say('Saved.');
+      await adopt(saved);
+    },
+  });
+
+  const [checked] = useDebouncedValue(draft, 350);
+  const lint = useQuery({
+    queryKey: ['journeys', 'lint', checked],
+    queryFn: () => api.journeys.lint(checked),
+    enabled: isDraft,
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+    gcTime: 10_000,
+    retry: false,
+  });
+  const findings = isDraft ? (lint.data ?? nothing) : nothing;
+  const errors = findings.filter(({ level }) => level === 'error').length;
+
+  const numbers = useQuery({
+    queryKey: ['journeys', 'numbers', key, looking?.version],
+    queryFn: () => api.journeys.numbers(key, looking ? { version: looking.version } : {}),
+    enabled: looking !== undefined,
+    refetchInterval: state === 'live' || state === 'closed' ? 2000 : false,
+    placeholderData: keepPreviousData,
+  });
+
+  // ── comparing ──
+  const withWhat = search.with;
+  const compared: { name: string; definition: JourneyDefinition } | undefined =
+    withWhat === undefined || withWhat === asked
+      ? undefined
+      : withWhat === 'draft'
+        ? { name: 'the draft', definition: draft }
+        : (() => {
+            const one = versions.data?.find((each) => each.version === withWhat);
+            return one && { name: `version ${one.version}`, definition: one.definition };
+          })();
+  const marks = useMemo(
+    () => compared && differences(compared.definition, document),
+    [compared?.definition, document], // eslint-disable-line react-hooks/exhaustive-deps -- the document counts, not its name
+  );
+
+  // ── the canvas ──
+  const [opened, setOpened] = useState<string | null>(null);
+  const [picking, setPicking] = useState<Picking | null>(null);
+  const [focus, setFocus] = useState<{ key: string; at: number } | null>(null);
+  const [followed, setFollowed] = useState<string | null>(null);
+  const way = useWay(journey, followed);
+  const path = useMemo(() => {
+    if (!followed || !way.data) return undefined;
+    const { enrollment, lines } = way.data;
+    return new Set([ENTRY, ...lines.map(({ step }) => step), ...(enrollment.step ? [enrollment.step] : [])]);
+  }, [followed, way.data]);
+  const focusOn = (at: string) => setFocus({ key: at, at: Date.now() });
+  const panel = useRef<HTMLDivElement>(null);
+  const show = (at: string) => {
+    setOpened(at);
+    setFollowed(null);
+    requestAnimationFrame(() => {
+      panel.current?.focus({ preventScroll: true });
+      panel.current?.scrollIntoView({ block: 'nearest' });
+    });
+  };
+  const close = () => {
+    const at = opened;
+    setOpened(null);
+    if (at) focusOn(at);
+  };
+  const nameOf = (at: string | null): string => {
+    const step = at === null ? undefined : document.steps[at];
+    return step ? (step.name ?? kindLooks[step.kind].label) : 'the entry';
+  };
+  const pick = (kind: JourneyStepKind) => {
+    if (picking?.what === 'insert') {
+      const { document: next, key: made } = insert(draft, picking.where, kind);
+      edit(next);
+      say(`${kindLooks[kind].label} added after ${nameOf(picking.where.from)}.`);
+      setOpened(made);
+      setFollowed(null);
+      focusOn(made);
+    } else if (picking) {
+      edit(replace(draft, picking.key, kind));
+      say(`${nameOf(picking.key)} is now: ${kindLooks[kind].label}.`);
+      focusOn(picking.key);
+    }
+    setPicking(null);
+  };
+  const takeOut = (at: string) => {
+    const taken = remove(draft, at);
+    if (!taken) {
+      notifications.show({ message: 'A journey needs one step at least: exchange this one instead.' });
+      return;
+    }
+    edit(taken.document);
+    const others = taken.gone.length - 1;
+    const sentence =
+      others === 0
+        ? `${nameOf(at)} is taken out.`
+        : `${nameOf(at)} is taken out, with ${others === 1 ? 'the step' : `the ${others} steps`} that only it led to: ${taken.gone.slice(1).join(', ')}.`;
+    say(sentence);
+    if (others > 0) notifications.show({ message: `${sentence} Undo brings them back.` });
+    setOpened(null);
+    const before = Object.keys(draft.steps).find(
+      (one) =>
+        leadsTo(taken.document, { from: one, at: ['next'] }) === leadsTo(draft, { from: at, at: ['next'] }),
+    );
+    focusOn(before && taken.document.steps[before] ? before : ENTRY);
+  };
+  const as = search.as ?? 'canvas';
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (!(event.ctrlKey || event.metaKey)) return;
+      const typing = (event.target as HTMLElement).closest(
+        'input, textarea, [contenteditable=true], .cm-editor',
+      );
+      if (event.key === 's' && !readOnly) {
+        event.preventDefault();
+        if (dirty && !save.isPending) save.mutate();
+      } else if (!typing && !readOnly && event.key.toLowerCase() === 'z') {
+        event.preventDefault();
+        (event.shiftKey ? forth : back)();
+      } else if (!typing && !readOnly && event.key === 'y') {
+        event.preventDefault();
+        forth();
+      }
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  });
+
+  const hindrance = dirty
+    ? 'Save the draft first.'
+    : errors > 0
+      ? `${errors === 1 ? 'One thing has' : `${errors} things have`} to be mended first.`
+      : undefined;
+  const openedStep = opened !== null && opened !== ENTRY ? document.steps[opened] : undefined;
+  const views = [
+    ...(mayWrite || version === null || journey.changed
+      ? [
+          {
+            value: 'draft',
+            label: dirty ? 'Draft, not saved' : journey.changed ? 'Draft' : 'Draft, same as live',
+          },
+        ]
+      : []),
+    ...(versions.data ?? []).map((one) => ({
+      value: String(one.version),
+      label: `Version ${one.version}${one.version === version ? (state === 'live' || state === 'paused' ? ', live' : ', newest') : ''}${one.inside > 0 ? ` · ${whole(one.inside)} inside` : ''}`,
+    })),
+  ];
+  return (
+    <>
+      <PageHeader
+        title={journey.name}
+        parent={{ label: 'Journeys', to: '/journeys' }}
+        beside={<JourneyMark state={state} large />}
+        lead={
+          <>
+            {entryWords(document.entry)}. <span className="mono">{key}</span>
+            {version !== null && ` · version ${version} · ${whole(journey.inside)} inside`}
+          </>
+        }
+        actions={
+          mayWrite && (
+            <LifeActions
+              journey={journey}
+              looking={looking}
+              hindrance={hindrance}
+              onDone={(changed) => void adopt(changed)}
+            />
+          )
+        }
+      />
+      <Stack gap="sm">
+        {state === 'paused' && (
+          <Notice tone="warning" title="It is paused">
+            {journey.whilePaused === 'discard'
+              ? 'Who comes to a step leaves, and what happens meanwhile is forgotten.'
+              : 'Nobody moves; what happens meanwhile is kept.'}{' '}
+            {journey.reason}
+          </Notice>
+        )}
+        {state === 'stopped' && journey.reason && (
+          <Notice tone="warning" title="It was stopped">
+            {journey.reason}
+          </Notice>
+        )}
+        {isDraft && elsewhere && dirty && (
+          <Notice tone="warning" title="Somebody else has saved it meanwhile">
+            Your changes cannot be saved over theirs.{' '}
+            <Button
+              size="compact-xs"
+              variant="default"
+              onClick={() => {
+                setPast((now) => put(now, journey.definition));
+                setBase({ revision: journey.revision, text: textOf(journey.definition) });
+              }}
+            >
+              Take theirs
+            </Button>{' '}
+            <Button
+              size="compact-xs"
+              variant="default"
+              onClick={() => setBase({ revision: journey.revision, text: textOf(journey.definition) })}
+            >
+              Keep mine
+            </Button>
+          </Notice>
+        )}
+        {save.error && (
+          <Notice tone="bad" alert title="It is not saved">
+            {messageOf(save.error)}
+          </Notice>
+        )}
+        <div className="card" style={{ overflow: 'hidden' }}>
+          <div className={classes.bar} role="toolbar" aria-label="Journey">
+            <SegmentedControl
+              size="xs"
+              aria-label="How it is shown"
+              value={as}
+              onChange={(value) => go({ as: value === 'canvas' ? undefined : (value as 'json' | 'people') })}
+              data={[
+                { value: 'canvas', label: 'Canvas' },
+                { value: 'json', label: 'JSON' },
+                ...(journey.newest > 0 ? [{ value: 'people', label: 'People' }] : []),
+              ]}
+            />
+            {as !== 'people' && (
+              <>
+                <Select
+                  size="xs"
+                  w={190}
+                  aria-label="Which version"
+                  data={views}
+                  value={String(asked)}
+                  onChange={(value) => {
+                    setOpened(null);
+                    go({ version: value === 'draft' ? 'draft' : Number(value), with: undefined });
+                  }}
+                />
+                {views.length > 1 && (
+                  <Select
+                    size="xs"
+                    w={170}
+                    aria-label="Compared with"
+                    placeholder="Compare with …"
+                    clearable
+                    data={views
+                      .filter(({ value }) => value !== String(asked))
+                      .map(({ value, label }) => ({
+                        value,
+                        label: `with ${label.split(/[,·]/)[0]?.trim()}`,
+                      }))}
+                    value={withWhat === undefined ? null : String(withWhat)}
+                    onChange={(value) =>
+                      go({ with: value === null ? undefined : value === 'draft' ? 'draft' : Number(value) })
+                    }
+                  />
+                )}
+              </>
+            )}
+            <Group gap={6} ml="auto" wrap="nowrap">
+              {!readOnly && as !== 'people' && (
+                <>
+                  <Tooltip label="Undo (Ctrl Z)">
+                    <ActionIcon
+                      variant="default"
+                      aria-label="Undo"
+                      disabled={past.past.length === 0}
+                      onClick={back}
+                    >
+                      <IconArrowBackUp size={16} />
+                    </ActionIcon>
+                  </Tooltip>
+                  <Tooltip label="Redo (Ctrl Shift Z)">
+                    <ActionIcon
+                      variant="default"
+                      aria-label="Redo"
+                      disabled={past.future.length === 0}
+                      onClick={forth}
+                    >
+                      <IconArrowForwardUp size={16} />
+                    </ActionIcon>
+                  </Tooltip>
+                </>
+              )}
+              {as === 'canvas' && <Keys write={!readOnly} />}
+              {!readOnly && as !== 'people' && (
+                <Button size="xs" disabled={!dirty} loading={save.isPending} onClick={() => save.mutate()}>
+                  Save
+                </Button>
+              )}
+            </Group>
+          </div>
+          <EditingContext.Provider value={{ ...choices, document, findings, readOnly }}>
+            {as === 'people' ? (
+              <PeoplePage journey={journey} followed={followed} onFollow={setFollowed} />
+            ) : versions.isError && !isDraft && !looking ? (
+              <Failure error={versions.error} retry={() => void versions.refetch()} />
+            ) : !isDraft && !looking ? (
+              <Skeleton h={520} m="md" />
+            ) : as === 'json' ? (
+              compared ? (
+                <JsonDifferences
+                  before={compared.definition}
+                  after={document}
+                  beforeName={compared.name}
+                  afterName={isDraft ? 'the draft' : `version ${asked}`}
+                />
+              ) : (
+                <>
+                  <JsonView document={document} readOnly={readOnly} onChange={(next) => edit(next, 'json')} />
+                  {findings.length > 0 && (
+                    <div className={classes.side}>
+                      <Findings findings={findings} />
+                    </div>
+                  )}
+                </>
+              )
+            ) : (
+              <div className={classes.work}>
+                <div className={classes.canvas}>
+                  <Suspense fallback={<Skeleton h="100%" radius={0} />}>
+                    <Canvas
+                      key={String(asked)}
+                      document={document}
+                      before={compared?.definition}
+                      marks={marks?.steps}
+                      findings={findings}
+                      numbers={looking && numbers.data}
+                      path={path}
+                      readOnly={readOnly}
+                      opened={opened}
+                      onOpen={show}
+                      focus={focus}
+                      onInsert={(where) => setPicking({ what: 'insert', where })}
+                      onReplace={(at) => setPicking({ what: 'replace', key: at })}
+                      onRemove={takeOut}
+                    />
+                  </Suspense>
+                </div>
+                <div
+                  ref={panel}
+                  className={classes.side}
+                  role="region"
+                  aria-label={opened === ENTRY ? 'Entry' : openedStep ? nameOf(opened) : 'About this journey'}
+                  tabIndex={-1}
+                  onKeyDown={(event) => {
+                    if (event.key === 'Escape' && opened && !event.defaultPrevented) close();
+                  }}
+                >
+                  {followed ? (
+                    <>
+                      <PanelHead title="Their way" onClose={() => setFollowed(null)} />
+                      <WayOfOne journey={journey} id={followed} />
+                    </>
+                  ) : opened === ENTRY ? (
+                    <>
+                      <PanelHead title="Entry and exits" onClose={close} />
+                      {looking && numbers.data && <EntryNumbers numbers={numbers.data} />}
+                      <SettingsForm onChange={edit} />
+                    </>
+                  ) : openedStep && opened ? (
+                    <>
+                      <PanelHead title={nameOf(opened)} onClose={close} />
+                      <Findings findings={findings.filter(({ step }) => step === opened)} />
+                      {looking && (
+                        <AtStep
+                          journey={journey}
+                          version={looking}
+                          step={opened}
+                          numbers={numbers.data}
+                          onFollow={setFollowed}
+                        />
+                      )}
+                      {!readOnly && (
+                        <Group gap={6} mb="sm">
+                          <Button
+                            size="compact-sm"
+                            variant="default"
+                            onClick={() => setPicking({ what: 'replace', key: opened })}
+                          >
+                            Exchange
+                          </Button>
+                          <Button size="compact-sm" variant="default" onClick={() => takeOut(opened)}>
+                            Take out
+                          </Button>
+                        </Group>
+                      )}
+                      <StepForm
+                        key={opened}
+                        name={opened}
+                        step={openedStep}
+                        onChange={(step, tag) => edit(change(draft, opened, step), tag)}
+                        onRename={(to) => {
+                          if (to === opened) return;
+                          edit(rename(draft, opened, to));
+                          setOpened(to);
+                        }}
+                      />
+                    </>
+                  ) : (
+                    <Overview
+                      journey={journey}
+                      findings={findings}
+                      linted={!isDraft || lint.data !== undefined}
+                      lintError={isDraft ? lint.error : null}
+                      isDraft={isDraft}
+                      version={looking}
+                      numbers={looking && numbers.data}
+                      compared={compared && marks && { name: compared.name, marks }}
+                      onOpen={show}
+                    />
+                  )}
+                </div>
+              </div>
+            )}
+          </EditingContext.Provider>
+        </div>
+      </Stack>
+      <VisuallyHidden role="status">{said}</VisuallyHidden>
+      <KindPicker
+        opened={picking !== null}
+        title={picking?.what === 'replace' ? `Exchange ${nameOf(picking.key)} for` : 'Which step comes here?'}
+        onwards={picking?.what === 'insert' && leadsTo(draft, picking.where) !== null}
+        onPick={pick}
+        onClose={() => {
+          if (picking) focusOn(picking.what === 'replace' ? picking.key : (picking.where.from ?? ENTRY));
+          setPicking(null);
+        }}
+      />
+      <LeaveGuard what="journey" dirty={() => dirty} within />
+    </>
+  );
+};
+
+const PanelHead = ({ title, onClose }: { title: string; onClose: () => void }) => (
+  <Group justify="space-between" wrap="nowrap" mb="xs">
+    <Text fw={600} component="h2" className="clip">
+      {title}
+    </Text>
+    <ActionIcon variant="subtle" color="gray" aria-label="Close the panel" onClick={onClose}>
+      <IconX size={16} />
+    </ActionIcon>
+  </Group>
+);
+
+const Findings = ({
+  findings,
+  onOpen,
+}: {
+  findings: readonly JourneyFinding[];
+  onOpen?: (key: string) => void;
+}) =>
+  findings.length === 0 ? null : (
+    <div className={classes.findings} role="list" aria-label="Findings">
+      {findings.map((one) => (
+        <div key={one.at + one.code + one.message} role="listitem" className={classes.finding}>
+          {one.level === 'error' ? (
+            <IconCircleX size={15} color="var(--status-failed)" aria-label="Error" />
+          ) : (
+            <IconAlertTriangle size={15} color="var(--status-suppressed)" aria-label="Warning" />
+          )}
+          <Text size="sm" className="break">
+            {one.message}{' '}
+            {onOpen && (
+              <button
+                type="button"
+                className={classes.link}
+                onClick={() => onOpen(one.step ?? ENTRY)}
+                aria-label={`Open ${one.step ?? 'the entry'}`}
+              >
+                {one.step ?? 'entry'}
+              </button>
+            )}
+          </Text>
+        </div>
+      ))}
+    </div>
+  );
+
+const Overview = ({
+  journey,
+  findings,
+  linted,
+  lintError,
+  isDraft,
+  version,
+  numbers,
+  compared,
+  onOpen,
+}: {
+  journey: Journey;
+  findings: readonly JourneyFinding[];
+  linted: boolean;
+  lintError: unknown;
+  isDraft: boolean;
+  version: JourneyVersion | undefined;
+  numbers: JourneyNumbers | undefined;
+  compared: { name: string; marks: ReturnType<typeof differences> } | undefined;
+  onOpen: (key: string) => void;
+}) => (
+  <Stack gap="md">
+    {compared && (
+      <div>
+        <Text fw={600} component="h2" mb={4}>
+          Since {compared.name}
+        </Text>
+        {compared.marks.steps.size === 0 && compared.marks.settings.length === 0 && (
+          <Text size="sm" c="dimmed">
+            Nothing differs.
+          </Text>
+        )}
+        <ul className={classes.changes}>
+          {[...compared.marks.steps].map(([key, mark]) => (
+            <li key={key} data-mark={mark}>
+              <span>{{ added: 'New', removed: 'Taken out', changed: 'Changed' }[mark]}</span>{' '}
+              <span className="mono">{key}</span>
+            </li>
+          ))}
+          {compared.marks.settings.length > 0 && (
+            <li data-mark="changed">
+              <span>Changed</span> <span className="mono">{compared.marks.settings.join(', ')}</span>
+            </li>
+          )}
+        </ul>
+      </div>
+    )}
+    {isDraft ? (
+      <div>
+        <Text fw={600} component="h2" mb={4}>
+          {lintError
+            ? 'It could not be looked through'
+            : findings.length === 0
+              ? linted
+                ? 'Nothing would go wrong, as far as can be seen'
+                : 'Looking through it …'
+              : 'What would go wrong'}
+        </Text>
+        {lintError ? (
+          <Text size="sm" c="var(--status-failed)">
+            {messageOf(lintError)}
+          </Text>
+        ) : null}
+        <Findings findings={findings} onOpen={onOpen} />
+      </div>
+    ) : (
+      numbers && <EntryNumbers numbers={numbers} />
+    )}
+    {version && (
+      <Text size="sm" c="dimmed">
+        {version.note || `Version ${version.version}.`} By {version.createdBy}. Choose a step to see who is
+        there.
+      </Text>
+    )}
+    {isDraft && journey.description && (
+      <Text size="sm" c="dimmed">
+        {journey.description}
+      </Text>
+    )}
+  </Stack>
+);
+
+const EntryNumbers = ({ numbers }: { numbers: JourneyNumbers }) => (
+  <Stack gap="sm" mb="sm">
+    <dl className={classes.tallies}>
+      <div>
+        <dt>Entered</dt>
+        <dd className="numbers">{whole(numbers.entered)}</dd>
+      </div>
+      <div>
+        <dt>Inside</dt>
+        <dd className="numbers">{whole(numbers.inside)}</dd>
+      </div>
+      {numbers.outcomes.map(({ outcome, count }) => (
+        <div key={outcome}>
+          <dt>Left: {outcome}</dt>
+          <dd className="numbers">{whole(count)}</dd>
+        </div>
+      ))}
+    </dl>
+    {numbers.refused.length > 0 && (
+      <div>
+        <Text size="xs" c="dimmed">
+          Did not enter
+        </Text>
+        {numbers.refused.map(({ reason, count }) => (
+          <Text key={reason} size="sm">
+            <span className="numbers">{whole(count)}</span> {reason.replaceAll('_', ' ')}
+          </Text>
+        ))}
+      </div>
+    )}
+  </Stack>
+);
+
+const AtStep = ({
+  journey,
+  version,
+  step,
+  numbers,
+  onFollow,
+}: {
+  journey: Journey;
+  version: JourneyVersion;
+  step: string;
+  numbers: JourneyNumbers | undefined;
+  onFollow: (id: string) => void;
+}) => {
+  const own = numbers?.steps.find((one) => one.step === step);
+  return (
+    <Stack gap="sm" mb="md">
+      {own && (
+        <dl className={classes.tallies}>
+          {(
+            [
+              ['Entered', own.entered],
+              ['Waiting', own.waiting],
+              ['Exited', own.entered - own.waiting],
+              ['Errors', own.errors],
+            ] as const
+          ).map(([label, count]) => (
+            <div key={label}>
+              <dt>{label}</dt>
+              <dd className="numbers">{whole(count)}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      <div>
+        <Text fw={550} size="sm" component="h3" mb={4}>
+          Who is here
+        </Text>
+        <PeopleRows
+          journey={journey}
+          query={{ step, version: version.version }}
+          followed={null}
+          onFollow={onFollow}
+          nobody="Nobody, just now."
+        />
+      </div>
+    </Stack>
+  );
+};
+
+const keyLines = [
+  ['↑ ↓ ← →', 'Move between steps', false],
+  ['Enter', 'Open the step', false],
+  ['Esc', 'Close the panel', false],
+  ['I', 'Put a step in after this one', true],
+  ['Shift I', 'Put a step in before it', true],
+  ['R', 'Exchange it for another kind', true],
+  ['Delete', 'Take it out', true],
+  ['Home', 'Go to the entry', false],
+  ['Ctrl Z', 'Undo', true],
+  ['Ctrl Shift Z', 'Redo', true],
+  ['Ctrl S', 'Save', true],
+] as const;
+const Keys = ({ write }: { write: boolean }) => (
+  <Popover position="bottom-end" shadow="md" trapFocus>
+    <Popover.Target>
+      <ActionIcon variant="default" aria-label="Keys of the canvas" title="Keys">
+        <IconKeyboard size={16} />
+      </ActionIcon>
+    </Popover.Target>
+    <Popover.Dropdown>
+      <ul className={classes.keys} tabIndex={0} aria-label="Keys of the canvas">
+        {keyLines
+          .filter(([, , writes]) => write || !writes)
+          .map(([key, means]) => (
+            <li key={key}>
+              <span>{means}</span>
+              <Kbd size="xs">{key}</Kbd>
+            </li>
+          ))}
+      </ul>
+    </Popover.Dropdown>
+  </Popover>
+);
