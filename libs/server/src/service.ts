@@ -14,14 +14,12 @@ import 'reflect-metadata';
 import { ApiKeys } from './api-keys.js';
 import { bootChecks } from './boot-checks.js';
 import { checkOperations } from './check-operations.js';
-import { DashboardModule } from './dashboard.js';
 import { DocsController } from './docs.controller.js';
 import { Doorkeeper } from './doorkeeper.js';
 import { Grace } from './grace.js';
 import { HealthController } from './health.controller.js';
 import { healthDoor } from './health-door.js';
 import { Health } from './health.js';
-import { httpAdapter, openDoor, prepareDoor } from './http-door.js';
 import { KeysController } from './keys.controller.js';
 import { MailFrameController } from './mail-frame.controller.js';
 import { ServiceLogger } from './log.js';
@@ -140,6 +138,11 @@ export async function startApi(options: ApiOptions): Promise<Running> {
   const backend = backendOf();
   const grace = graceOf();
   const { dashboard } = options;
+  // Loaded where there is a door: a worker begins without it, also after it was killed.
+  const [{ httpAdapter, openDoor, prepareDoor }, { DashboardModule }] = await Promise.all([
+    import('./http-door.js'),
+    import('./dashboard.js'),
+  ]);
   // Last, because its wildcard takes every address that nobody else answers.
   const root = assemble(
     { ...options, modules: [...options.modules, ...(dashboard ? [DashboardModule.at(dashboard)] : [])] },
