@@ -22,10 +22,16 @@ export default async function render({ profile }) {
     profile: recipient.attributes,
     unsubscribe_url: unsubscribeUrl,
   }));
+  const marks = { url: 'https://mail.example.com', opens: true, clicks: true };
+  const counted = all.map((one, n) => ({
+    ...one,
+    tracking: { ...marks, token: `token-of-forty-three-characters-like-all-${100 + n}` },
+  }));
   const slab = Buffer.allocUnsafe(1_000_000);
   const [first] = data;
   const whole = template.render(first);
   if (String(template.segments(first)) !== whole) throw new Error('the engines differ');
+  const onWire = ({ text, html: body }) => writtenMail('', text, body).write(slab, 0);
   const engines = {
     'compiled, pieces': (n) => template.segments(data[n]),
     'compiled, to UTF-8 bytes': (n) => template.segments(data[n]).writeTo(slab, 0),
@@ -33,6 +39,9 @@ export default async function render({ profile }) {
     'compiled, to a mail on the wire (quoted-printable)': (n) =>
       writtenMail('', 'x', template.segments(data[n])).write(slab, 0),
     'whole message (subject, HTML, text, checks), in pieces': (n) => emailChannel.render(all[n], true),
+    '… with its opens and clicks counted': (n) => emailChannel.render(counted[n], true),
+    'whole message, to the wire': (n) => onWire(emailChannel.render(all[n], true).rendered),
+    '… to the wire, counted': (n) => onWire(emailChannel.render(counted[n], true).rendered),
     'liquidjs, to text': (n) => template.render(data[n]),
     'liquidjs, to bytes': (n) => slab.write(template.render(data[n]), 0),
   };

@@ -25,6 +25,9 @@ const beside = [
   'POST /u/:token',
   'GET /p/:token', // who holds such a link; shows what can be chosen
   'POST /p/:token',
+  'GET /o/:token', // who holds a mail: the picture in it
+  'GET /l/:token/:link', // who holds a mail: its links; leads to where the mail's author wrote
+  'GET /v/:token', // who holds a mail: the mail as a page
   'GET /c/:token', // who holds the link of a confirmation; shows a button
   'POST /c/:token',
   'POST /v1/webhooks/:channel/:provider/:accountId', // providers that sign

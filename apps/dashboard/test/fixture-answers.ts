@@ -395,6 +395,7 @@ export const makeAnswers = (
     getEnrollment: ({ params }) => ways.historyOf(find(ways.enrollments, (each) => each.id === params.id)),
     retryEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
     endEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
+    getCampaignFunnel: ({ query }) => who.campaignFunnel(query),
     getGate: () => gate,
     listGateVersions: () => ({ items: [gate] }),
     setGate: ({ body }) => {

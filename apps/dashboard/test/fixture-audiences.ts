@@ -6,6 +6,7 @@ import type {
   AudienceSave,
   AudienceVocabulary,
   Campaign,
+  CampaignFunnel,
   CampaignNumbers,
   CampaignTestResult,
   CampaignReport,
@@ -387,5 +388,52 @@ export function campaignNumbers(campaign: Campaign): CampaignNumbers {
             { status: 'unknown', reason: 'no_answer', count: 80 },
           ]
         : [],
+  };
+}
+
+/** Of a campaign by email: two variants, three links, some machines. */
+export function campaignFunnel(query: { by?: string; event?: string }): CampaignFunnel {
+  const row = (n: number): CampaignFunnel['total'] => ({
+    targeted: 12_480 * n,
+    sent: 11_900 * n,
+    delivered: 11_420 * n,
+    opened: 4_870 * n,
+    openedByProxy: 1_930 * n,
+    opens: 7_310 * n,
+    openedByMachine: 2_240 * n,
+    clicked: 812 * n,
+    clicks: 1_104 * n,
+    clickedByMachine: 96 * n,
+    converted: query.event ? 141 * n : 0,
+    unsubscribed: 31 * n,
+    complained: 2 * n,
+  });
+  const names: Record<string, string[]> = {
+    variant: ['a', 'b'],
+    channel: ['email', 'push'],
+    domain: ['gmail.com', 'outlook.com'],
+    zone: ['Europe/Berlin', ''],
+  };
+  const by = (query.by ?? 'variant') as NonNullable<CampaignFunnel['by']>;
+  const link = (id: string, href: string, label: string, clicked: number) => ({
+    id,
+    href,
+    label,
+    clicked,
+    clicks: Math.round(clicked * 1.3),
+    clickedByMachine: 40,
+  });
+  return {
+    no: 1,
+    event: query.event ?? null,
+    within: '7d',
+    total: row(2),
+    by,
+    groups: (names[by] ?? []).map((name) => ({ name, ...row(1) })),
+    links: [
+      link('q1w2e3r4', 'https://shop.example/autumn?ref=mail', 'See the autumn coats', 1_204),
+      link('a1s2d3f4', 'https://shop.example/orders/{{ order.id }}/track', 'Where is my parcel?', 380),
+      link('y1x2c3v4', 'https://shop.example/a-very/long/path/that/goes/on/and/on/for/ever', '', 40),
+    ],
   };
 }

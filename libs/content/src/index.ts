@@ -11,6 +11,8 @@ export type { Segment, Text } from './segments.js';
 export { assertHeaderSafe, HeaderUnsafe, isHeaderSafe, rejectDangerousKeys } from './safety.js';
 export { smsSegments, unsafeTextCharacters } from './sms.js';
 export type { SmsSegments, UnsafeCharacter } from './sms.js';
+export { linksIn, TOKEN_VARIABLE, trackedSource, withUtm } from './tracking.js';
+export type { SourceLink, TrackedSource, TrackingMarks } from './tracking.js';
 export { isHttpUrl, isSafeUrl, unsafeUrls, withoutUnsafeUrls } from './urls.js';
 export type { UnsafeUrl } from './urls.js';
 export { missingVariables } from './variables.js';

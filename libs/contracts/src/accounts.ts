@@ -119,3 +119,17 @@ export const AccountTest = z
 export const AccountTestResult = z
   .object({ ok: z.boolean(), sentence: z.string() })
   .meta({ id: 'AccountTestResult' });
+
+export const UnreadBounce = z
+  .object({
+    id: Id,
+    accountId: Id,
+    receivedAt: Time,
+    why: z.string().describe('A sentence.'),
+    head: z.string().describe('Its first characters, without addresses.'),
+  })
+  .meta({
+    id: 'UnreadBounce',
+    description: 'A mail that came to a return address and told of no delivery: kept, and not guessed at.',
+  });
+export type UnreadBounce = z.infer<typeof UnreadBounce>;

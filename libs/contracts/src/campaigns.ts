@@ -4,6 +4,7 @@ import { ContentByChannel } from './content.js';
 import { Data, Duration } from './messages.js';
 import { Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
+import { Tracking } from './tracking.js';
 import { Channel, MessageClass, Status } from './words.js';
 
 export const campaignStates = [
@@ -165,6 +166,7 @@ export const CampaignDefinition = z
     class: MessageClass.default('marketing'),
     topic: z.string().min(1).max(100).optional(),
     replyTo: z.string().max(320).optional(),
+    tracking: Tracking.optional(),
     start: CampaignStart.default({ kind: 'now' }),
     waves: CampaignWaves.optional(),
     rate: z.int().min(1).max(1_000_000).optional().describe('Messages a second on each channel, at most.'),
@@ -334,6 +336,63 @@ export const CampaignNumbersQuery = z.object({
   no: z.coerce.number().int().min(1).optional().describe('A run; the latest unless said.'),
   reasons: z.enum(['true', 'false']).optional().describe('Counts by reason too: reads the log.'),
 });
+
+export const FunnelQuery = z.object({
+  no: z.coerce.number().int().min(1).optional().describe('A run; the latest unless said.'),
+  by: z.enum(['variant', 'channel', 'domain', 'zone']).optional().describe('Told apart by this as well.'),
+  event: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('The event that counts as conversion, such as order.placed.'),
+  within: Duration.default('7d').describe('How long after it was sent.'),
+});
+const Funnel = {
+  targeted: z.number().describe('In the log so far.'),
+  sent: z.number(),
+  delivered: z.number().describe('As far as providers say so.'),
+  opened: z.number().describe('Messages, however often each was opened. Who clicked has opened.'),
+  openedByProxy: z
+    .number()
+    .describe('Of those, the ones of which only a mailbox that hides its people tells.'),
+  opens: z.number(),
+  openedByMachine: z.number().describe('Not among the opened: loaded by machines alone.'),
+  clicked: z.number(),
+  clicks: z.number(),
+  clickedByMachine: z.number().describe('Not among the clicked: followed by machines alone.'),
+  converted: z.number(),
+  unsubscribed: z.number(),
+  complained: z.number(),
+};
+export const FunnelRow = z.object(Funnel).meta({ id: 'FunnelRow' });
+export const CampaignFunnel = z
+  .object({
+    no: z.number(),
+    event: z.string().nullable(),
+    within: z.string(),
+    total: FunnelRow,
+    by: z.enum(['variant', 'channel', 'domain', 'zone']).nullable(),
+    groups: z
+      .array(z.object({ name: z.string(), ...Funnel }))
+      .describe('The largest first, at most fifty; the others stand together as the last.'),
+    links: z
+      .array(
+        z.object({
+          id: z.string(),
+          href: z.string().describe('As it stands in the template.'),
+          label: z.string(),
+          clicked: z.number(),
+          clicks: z.number(),
+          clickedByMachine: z.number(),
+        }),
+      )
+      .describe('Of its emails, the most clicked first.'),
+  })
+  .meta({ id: 'CampaignFunnel', description: 'How far a run got with its people.' });
+export type FunnelQuery = z.infer<typeof FunnelQuery>;
+export type FunnelRow = z.infer<typeof FunnelRow>;
+export type CampaignFunnel = z.infer<typeof CampaignFunnel>;
 
 export const CampaignRun = z
   .object({

@@ -1,6 +1,7 @@
 /** What a person does about trouble: deciding unknown deliveries, failures by cause, sending again. */
 import { z } from 'zod';
 import { Id, Time } from './page.js';
+import { Tracking } from './tracking.js';
 import { Channel, Reason, Status } from './words.js';
 
 const list = <T extends z.ZodType>(item: T) =>
@@ -181,6 +182,12 @@ export const Policies = z
       .enum(['none', 'another_person'])
       .optional()
       .describe('Who has to approve of a campaign before it starts; nobody unless said.'),
+    tracking: z
+      .strictObject({ transactional: Tracking.optional(), marketing: Tracking.optional() })
+      .optional()
+      .describe(
+        'Unless a message or a campaign says otherwise. Opens and clicks of marketing are counted, those of transactional mail are not, unless said.',
+      ),
   })
   .meta({ id: 'Policies' });
 export type Policies = z.infer<typeof Policies>;

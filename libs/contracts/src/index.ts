@@ -13,6 +13,7 @@ export * from './deliveries.js';
 export * from './desk.js';
 export * from './gate.js';
 export * from './templates.js';
+export * from './tracking.js';
 export * from './accounts.js';
 export * from './retry.js';
 export * from './inbox.js';

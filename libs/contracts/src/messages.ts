@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AnyJson } from './json.js';
 import { ContentByChannel } from './content.js';
 import { Id, Time } from './page.js';
+import { Tracking } from './tracking.js';
 import { ExternalId, ProfileUpsert } from './profiles.js';
 import { Channel, MessageClass, Status, Reason } from './words.js';
 
@@ -53,6 +54,10 @@ export const RouteStep = z
 
 export type RouteStep = z.infer<typeof RouteStep>;
 
+/** What Gmail and Outlook refuse by name, whatever the media type says. */
+const REFUSED_FILES =
+  /\.(?:ade|adp|apk|appx|bat|cab|chm|cmd|com|cpl|diagcab|dll|dmg|exe|hta|img|ins|iso|isp|jar|jnlp|js|jse|lib|lnk|mde|msc|msi|msix|msp|mst|nsh|pif|ps1|scr|sct|shb|sys|vb|vbe|vbs|vhd|vxd|wsc|wsf|wsh|xll)$/i;
+
 export const Attachment = z
   .strictObject({
     filename: z
@@ -65,6 +70,17 @@ export const Attachment = z
       .max(127)
       .regex(/^[\w.+-]+\/[\w.+-]+$/, 'a media type such as application/pdf'),
     content: z.base64().max(1_000_000).describe('Base64.'),
+    contentId: z
+      .string()
+      .regex(/^[\w.@-]{1,100}$/, 'letters, digits and . _ @ - only')
+      .optional()
+      .describe(
+        'Of a picture in the text: <img src="cid:logo"> shows the attachment whose contentId is logo.',
+      ),
+  })
+  .refine((a) => !REFUSED_FILES.test(a.filename), {
+    path: ['filename'],
+    message: 'mailboxes refuse files that run programs: send a link instead',
   })
   .meta({ id: 'Attachment' });
 
@@ -89,6 +105,7 @@ export const SendMessage = z
     topic: z.string().max(100).optional().describe('What it is about, for opt-outs by topic.'),
     replyTo: z.string().max(320).optional(),
     attachments: z.array(Attachment).max(10).optional().describe('Email only.'),
+    tracking: Tracking.optional(),
     sendAt: Time.optional().describe('Not before this time. The past means now.'),
     expiresAt: Time.optional().describe('Not after this time.'),
     idempotencyKey: z

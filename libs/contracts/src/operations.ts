@@ -1083,6 +1083,17 @@ export const operations = {
     status: 200,
     response: campaigns.CampaignTestResult,
   }),
+  getCampaignFunnel: op({
+    method: 'GET',
+    path: '/v1/campaigns/:id/funnel',
+    tag: 'Campaigns',
+    summary: 'Sent, delivered, opened, clicked, converted, and clicks by link',
+    auth: { scope: 'campaigns:read' },
+    params: id,
+    query: campaigns.FunnelQuery,
+    status: 200,
+    response: campaigns.CampaignFunnel,
+  }),
   streamCampaign: op({
     method: 'GET',
     path: '/v1/campaigns/:id/stream',
@@ -1362,6 +1373,15 @@ export const operations = {
     auth: { scope: 'accounts:read' },
     status: 200,
     response: z.object({ items: z.array(accounts.ProviderAccount) }),
+  }),
+  listUnreadBounces: op({
+    method: 'GET',
+    path: '/v1/unread-bounces',
+    tag: 'Provider accounts',
+    summary: 'The newest mails to return addresses that could not be read, at most a hundred',
+    auth: { scope: 'accounts:read' },
+    status: 200,
+    response: z.object({ items: z.array(accounts.UnreadBounce) }),
   }),
   createAccount: op({
     method: 'POST',

@@ -2,6 +2,7 @@
 import type {
   BodyInputOf,
   Campaign,
+  CampaignFunnel,
   CampaignNumbers,
   CampaignProofs,
   CampaignState,
@@ -130,6 +131,23 @@ export class Campaigns {
       body: { variant, ...step },
       options,
     });
+  }
+
+  /**
+   * Sent, delivered, opened, clicked, converted; and clicks by link.
+   * @param query `event` is what counts as conversion within `within` (`7d`) after it was sent
+   */
+  funnel(
+    id: string,
+    query: {
+      no?: number;
+      by?: 'variant' | 'channel' | 'domain' | 'zone';
+      event?: string;
+      within?: string;
+    } = {},
+    options?: CallOptions,
+  ): Promise<CampaignFunnel> {
+    return this.requests.call('getCampaignFunnel', { params: { id }, query, options });
   }
 
   /** Its numbers while they change, until it is over. */

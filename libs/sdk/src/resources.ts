@@ -27,6 +27,7 @@ import type {
   ProfileBulkResult,
   ProfileState,
   ProviderAccount,
+  UnreadBounce,
   ProviderInfo,
   QueueRebuilt,
   Redrive,
@@ -471,6 +472,11 @@ export class Accounts {
   /** Every provider account with its health. */
   async list(options?: CallOptions): Promise<ProviderAccount[]> {
     return (await this.requests.call('listAccounts', { options })).items;
+  }
+
+  /** The newest mails to return addresses that could not be read. */
+  async unreadBounces(options?: CallOptions): Promise<UnreadBounce[]> {
+    return (await this.requests.call('listUnreadBounces', { options })).items;
   }
 
   create(account: BodyInputOf<'createAccount'>, options?: CallOptions): Promise<ProviderAccount> {

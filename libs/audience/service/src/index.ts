@@ -16,6 +16,8 @@ export { confirmUrl, dueConfirmations, settleConfirmation } from './confirm-cons
 export { forgetImports, offerImports } from './imports.js';
 export { suppressAddresses, suppressionsOf } from './suppression.js';
 export type { NewSuppression } from './suppression.js';
+export { textsFor } from './page-texts.js';
+export { forgottenPage, gonePage } from './unsubscribe-page.js';
 export { readUnsubscribeToken, unsubscribeUrl } from './unsubscribe-token.js';
 export type { UnsubscribeLinks, UnsubscribeSubject } from './unsubscribe-token.js';
 export { amongWriters, EVERYTHING, markStale, withoutWriters } from './stale.js';

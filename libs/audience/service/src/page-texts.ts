@@ -18,6 +18,9 @@ export interface PageTexts {
   choose: string;
   goneTitle: string;
   gone: string;
+  /** Of what the link led to. */
+  forgottenTitle: string;
+  forgotten: string;
   preferencesTitle: (sender: string) => string;
   preferencesAsk: (kind: string, where: string) => string;
   topics: string;
@@ -56,6 +59,8 @@ const en: PageTexts = {
     `${sender} has stopped sending ${what}${where}. There is nothing more to do.`,
   choose: 'Choose what you get',
   goneTitle: 'This link does not work',
+  forgottenTitle: 'This is no longer kept',
+  forgotten: 'What this link led to has been erased, or is older than it is kept.',
   gone: 'It was cut short or changed on its way. Open it again from the message itself.',
   preferencesTitle: (sender) => `What ${sender} sends you`,
   preferencesAsk: (kind, where) => `Choose which ${kind} you want to get${where}.`,
@@ -89,6 +94,8 @@ const de: PageTexts = {
   done: (sender, what, where) => `${sender} sendet keine ${what}${where} mehr. Mehr ist nicht zu tun.`,
   choose: 'Auswählen, was Sie bekommen',
   goneTitle: 'Dieser Link funktioniert nicht',
+  forgottenTitle: 'Das gibt es nicht mehr',
+  forgotten: 'Wohin dieser Link führte, wurde gelöscht oder ist älter, als es aufbewahrt wird.',
   gone: 'Er wurde unterwegs gekürzt oder verändert. Öffnen Sie ihn noch einmal aus der Nachricht.',
   preferencesTitle: (sender) => `Was ${sender} Ihnen sendet`,
   preferencesAsk: (kind, where) => `Wählen Sie, welche ${kind}${where} Sie bekommen möchten.`,
@@ -125,6 +132,8 @@ const fr: PageTexts = {
     `${sender} n’envoie plus de ${what}${where}. Vous n’avez rien d’autre à faire.`,
   choose: 'Choisir ce que vous recevez',
   goneTitle: 'Ce lien ne fonctionne pas',
+  forgottenTitle: 'Ce n’est plus conservé',
+  forgotten: 'Ce à quoi ce lien menait a été effacé, ou est plus ancien que la durée de conservation.',
   gone: 'Il a été coupé ou modifié en route. Ouvrez-le de nouveau depuis le message.',
   preferencesTitle: (sender) => `Ce que ${sender} vous envoie`,
   preferencesAsk: (kind, where) => `Choisissez les ${kind} que vous souhaitez recevoir${where}.`,
@@ -160,6 +169,8 @@ const es: PageTexts = {
     `${sender} ha dejado de enviar ${what}${where}. No tiene que hacer nada más.`,
   choose: 'Elegir lo que recibe',
   goneTitle: 'Este enlace no funciona',
+  forgottenTitle: 'Ya no se conserva',
+  forgotten: 'Aquello a lo que llevaba este enlace se ha borrado o es más antiguo de lo que se guarda.',
   gone: 'Se cortó o cambió por el camino. Ábralo de nuevo desde el mensaje.',
   preferencesTitle: (sender) => `Lo que ${sender} le envía`,
   preferencesAsk: (kind, where) => `Elija qué ${kind} quiere recibir${where}.`,

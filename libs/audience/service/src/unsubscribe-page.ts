@@ -74,6 +74,10 @@ export const donePage = (
 export const gonePage = (t: PageTexts, nonce: string): string =>
   page(t, nonce, t.goneTitle, `<h1>${t.goneTitle}</h1>\n  <p>${t.gone}</p>`);
 
+/** For links to what was erased, or is too old. */
+export const forgottenPage = (t: PageTexts, nonce: string): string =>
+  page(t, nonce, t.forgottenTitle, `<h1>${t.forgottenTitle}</h1>\n  <p>${t.forgotten}</p>`);
+
 /** Shows what somebody gets, to be ticked. Saved as a whole. */
 export function preferencePage(
   t: PageTexts,

@@ -4,6 +4,7 @@ import { log } from './providers/log.js';
 import { smtp } from './providers/smtp.js';
 import { render, type RenderedEmail } from './render.js';
 
+export { returnPathOf } from './providers/bounces.js';
 export { needsConversion, type RenderedEmail } from './render.js';
 
 export const emailChannel = defineChannel<RenderedEmail>({

@@ -7,6 +7,7 @@ import {
   Literal,
   Segments,
   textBytes,
+  trackedSource,
   unsafeUrls,
   type Segment,
   type Text,
@@ -18,6 +19,7 @@ import {
   type Fields,
   type RenderInput,
   type RenderResult,
+  type TrackingInput,
 } from '@carillon/delivery-rules';
 import { parseMailbox } from './mailbox.js';
 
@@ -31,7 +33,12 @@ export interface RenderedEmail {
   /** For headers: the link that `{{ unsubscribe_url }}` prints. */
   unsubscribeUrl: string;
   /** `content` is base64. */
-  attachments: readonly { filename: string; contentType: string; content: string }[];
+  attachments: readonly {
+    filename: string;
+    contentType: string;
+    content: string;
+    contentId?: string | undefined;
+  }[];
 }
 
 /** HTML and text together, attachments apart. Beyond 100 kB some mailboxes cut a mail off. */
@@ -54,7 +61,10 @@ export function render(input: RenderInput, here = false): RenderResult<RenderedE
       }
 
       const preheader = content.preheader && fields.html(content.preheader, `${at}/preheader`);
-      const html = content.html === undefined ? null : htmlOf(fields, content.html, `${at}/html`, preheader);
+      const html =
+        content.html === undefined
+          ? null
+          : htmlOf(fields, content.html, `${at}/html`, preheader, input.tracking);
       const text =
         content.text === undefined
           ? textFrom(fields, content.html ?? '', html ?? '', `${at}/html`)
@@ -102,7 +112,13 @@ function requireMailbox(text: string, pointer: string): void {
   );
 }
 
-function htmlOf(fields: Fields, source: string, pointer: string, preheader: string | undefined): Text {
+function htmlOf(
+  fields: Fields,
+  source: string,
+  pointer: string,
+  preheader: string | undefined,
+  tracking: TrackingInput | undefined,
+): Text {
   if (isMjml(source)) {
     throw cannotRender(
       'template_error',
@@ -118,7 +134,7 @@ function htmlOf(fields: Fields, source: string, pointer: string, preheader: stri
       pointer,
     );
   }
-  const html = fields.body(source, pointer, 'html');
+  const html = fields.body(tracking ? marked(factsOf(source), source, tracking) : source, pointer, 'html');
   return preheader ? withPreheader(html, preheader) : html;
 }
 
@@ -153,6 +169,18 @@ function mailBytes(html: Text, text: Text): number {
   return bound <= CUT_OFF_BYTES ? bound : textBytes(html) + textBytes(text);
 }
 
+/** The source with marks: made once, and found again for the next mail. */
+function marked(facts: SourceFacts, source: string, tracking: TrackingInput): string {
+  const { url, opens, clicks, utm } = tracking;
+  const { marks } = facts;
+  const utmKey = utm ? JSON.stringify(utm) : '';
+  if (marks?.url === url && marks.opens === opens && marks.clicks === clicks && marks.utmKey === utmKey)
+    return marks.html;
+  const { html } = trackedSource(source, tracking);
+  facts.marks = { url, opens, clicks, utmKey, html };
+  return html;
+}
+
 /** Whether the text part of mails with this HTML is made from each of them, and not from the template once. */
 export const needsConversion = (html: string): boolean => factsOf(html).textTemplate === null;
 
@@ -160,6 +188,8 @@ interface SourceFacts {
   unsafe: boolean;
   /** The text part as a template; null when Liquid does not survive the conversion, so that every mail is converted. */
   textTemplate: string | null;
+  /** As it was marked last. */
+  marks?: { url: string; opens: boolean; clicks: boolean; utmKey: string; html: string };
 }
 const facts = new Map<string, SourceFacts>();
 /** Parsing HTML takes longer than rendering it: done once per source. The oldest goes first. */
@@ -182,7 +212,7 @@ function foundIn(source: string): SourceFacts {
   const survived =
     (text.match(tags) ?? []).join() === (source.match(tags) ?? []).join() &&
     (text.match(outputs) ?? []).every((output) => source.includes(output));
-  const found = { unsafe: unsafeUrls(source).length > 0, textTemplate: survived ? text : null };
+  const found: SourceFacts = { unsafe: unsafeUrls(source).length > 0, textTemplate: survived ? text : null };
   const [oldest] = facts.size >= 100 ? facts.keys() : [];
   if (oldest !== undefined) facts.delete(oldest);
   facts.set(source, found);

@@ -15,6 +15,7 @@ import {
   type GateSettings,
   type OwnFacts,
   type Recipient,
+  type TrackingPolicy,
   type Verdict,
 } from '@carillon/delivery-rules';
 import type { Channel as ChannelShape, RetryPolicy } from '@carillon/delivery-rules';
@@ -50,6 +51,8 @@ export interface Ready {
   countingTopics: string[];
   /** The workspace's own rules that judged it; null where it has none. */
   own: OwnFacts | null;
+  /** How the workspace wants opens and clicks counted. */
+  tracking: TrackingPolicy | undefined;
 }
 /** A delivery that will not be sent now, and why. */
 export interface Stopped {
@@ -175,6 +178,7 @@ export async function judge(
         countingTopics: countingTopics(delivery.messageClass, delivery.topic, consent.topicFacts),
         onUnknown: settings.unknown?.[delivery.messageClass] ?? null,
         own,
+        tracking: settings.tracking,
       });
     else if (verdict.kind !== 'send')
       stopped.push({
@@ -243,6 +247,7 @@ export interface WorkspaceSettings extends GateSettings {
   transactionalIgnoresComplaints?: boolean;
   unknown?: Partial<Record<MessageClass, 'retry' | 'hold'>>;
   retry?: Partial<Record<Channel, Partial<RetryPolicy>>>;
+  tracking?: TrackingPolicy;
 }
 
 async function messagesOf(

@@ -19,6 +19,7 @@ import {
   contentFor,
   releasePages,
   templateContent,
+  marksOf,
   unsubscribeLink,
   usableAccounts,
   type DeliveryHints,
@@ -295,7 +296,7 @@ export class PageDeliverer implements OnModuleDestroy {
   ): Promise<Done> {
     const done = nothing();
     if (!account || going.length === 0) return done;
-    const inputs = going.map((g) => this.inputOf(page, g, content));
+    const inputs = going.map((g) => this.inputOf(page, g, content, settings));
     const results = await this.renderer.render(
       this.channel.channel,
       inputs.flatMap((input) => input ?? []),
@@ -373,7 +374,12 @@ export class PageDeliverer implements OnModuleDestroy {
     );
   }
 
-  private inputOf(page: PageInHand, { member, targets }: Going, content: Content): RenderInput | null {
+  private inputOf(
+    page: PageInHand,
+    { member, targets }: Going,
+    content: Content,
+    settings: WorkspaceSettings,
+  ): RenderInput | null {
     const chosen = content(member.recipient.locale);
     return (
       chosen && {
@@ -392,6 +398,12 @@ export class PageDeliverer implements OnModuleDestroy {
           address: targets[0]?.address ?? null,
           topic: page.topic,
         }),
+        ...marksOf(
+          this.contexts.links,
+          { id: member.id, channel: page.channel, messageClass: page.messageClass },
+          settings.tracking,
+          page.options.tracking,
+        ),
       }
     );
   }

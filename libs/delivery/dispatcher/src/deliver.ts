@@ -12,6 +12,7 @@ import {
   DeliveryHints,
   contentFor,
   groupBy,
+  marksOf,
   type HandedOver,
   type MessageFacts,
   type RenderPool,
@@ -205,6 +206,7 @@ export class Deliverer {
           ...r.delivery,
           address: r.targets[0]?.address ?? null,
         }),
+        ...marksOf(this.contexts.links, r.delivery, r.tracking, r.message.options.tracking),
       }
     );
   }

@@ -8,6 +8,7 @@ import type {
   MessageClass,
   RenderedContent,
 } from '@carillon/contracts';
+import type { TrackingMarks } from '@carillon/content';
 import type { z } from 'zod';
 import type { Finding, Outcome, Receipt } from './outcome.js';
 import type { RetryPolicy } from './after-attempt.js';
@@ -128,6 +129,21 @@ export class WebhookRefused extends Error {
   override name = 'WebhookRefused';
 }
 
+/**
+ * Thrown by `parseWebhook` when an authentic request tells of nothing that can be read. It is kept and shown, not guessed at.
+ */
+export class WebhookUnreadable extends Error {
+  override name = 'WebhookUnreadable';
+  constructor(
+    /** A sentence. */
+    readonly why: string,
+    /** Its first characters, without addresses. */
+    readonly head: string,
+  ) {
+    super(why);
+  }
+}
+
 export interface Provider<Rendered = unknown, Settings = unknown> {
   name: string;
   title: string;
@@ -166,10 +182,23 @@ export interface RenderInput {
   messageClass: MessageClass;
   replyTo: string | null;
   /** Passed through as they are; while rendering, `content` may be left out. */
-  attachments: readonly { filename: string; contentType: string; content: string }[];
+  attachments: readonly {
+    filename: string;
+    contentType: string;
+    content: string;
+    contentId?: string | undefined;
+  }[];
   /** Stable per template version (or message): compiled templates are kept under it. */
   cacheKey: string;
   unsubscribeUrl: string;
+  /** Where the mail can be read on a page; left out where there is none to show. */
+  viewUrl?: string | undefined;
+  /** How an email's opens and clicks are counted; left out: not at all. */
+  tracking?: TrackingInput | undefined;
+}
+export interface TrackingInput extends TrackingMarks {
+  /** Of this delivery alone. */
+  token: string;
 }
 /** Rendering fails with data, not with an exception. */
 export type RenderResult<Rendered> =

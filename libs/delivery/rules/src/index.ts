@@ -16,3 +16,5 @@ export * from './gate.js';
 export * from './explain.js';
 export * from './rendering.js';
 export * from './fair-share.js';
+export * from './engagement.js';
+export * from './tracking.js';

@@ -34,7 +34,7 @@ export interface Receipt {
   deliveryId: string;
   /** Unique per provider event: the same receipt twice is stored once. */
   eventId: string;
-  status: 'sent' | 'delivered' | 'failed' | 'other';
+  status: 'sent' | 'delivered' | 'failed' | 'complained' | 'other';
   /** For `failed`. */
   reason?: ReasonName;
   /** The provider's own time, when it tells one. */

@@ -6,6 +6,7 @@ import {
   compileTemplate,
   isHttpUrl,
   TemplateError,
+  TOKEN_VARIABLE,
   unsafeTextCharacters,
   type Compiled,
   type RenderContext,
@@ -112,10 +113,16 @@ export function rendering<Rendered>(
 }
 
 /**
- * `data` at the top, and beside it `profile`, `unsubscribe_url` and `preferences_url`, which data cannot replace. A profile's empty fields
+ * `data` at the top, and beside it `profile`, `unsubscribe_url`, `preferences_url` and `view_url`, which data cannot replace. A profile's empty fields
  * are left out, so that printing one without a default is a missing variable and not a hole in a sentence.
  */
-function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> {
+function variablesFor({
+  data,
+  recipient,
+  unsubscribeUrl,
+  viewUrl,
+  tracking,
+}: RenderInput): Record<string, unknown> {
   const { attributes, externalId, email, phone, locale, timezone } = recipient;
   const own = { externalId, email, phone, locale, timezone, attributes };
   const rest = Object.entries(attributes).filter(([name]) => !Object.hasOwn(own, name));
@@ -125,19 +132,30 @@ function variablesFor({ data, recipient, unsubscribeUrl }: RenderInput): Record<
     profile,
     unsubscribe_url: unsubscribeUrl,
     preferences_url: preferencesUrl(unsubscribeUrl),
+    view_url: viewUrl ?? NO_VIEW,
+    [TOKEN_VARIABLE]: tracking?.token,
   };
 }
+/** Stands where the page's address would be, in what is only looked at. */
+const NO_VIEW = 'https://view.invalid/';
 
 /**
  * The same for a compiled template, a tenth as long in the making: objects in one go, with what is copied at their end.
  * An empty field is there and undefined, which a compiled template takes for missing, and lists or counts to nobody.
  * @returns null when a name stands twice, or an attribute is empty
  */
-function variablesHere({ data, recipient, unsubscribeUrl }: RenderInput): Record<string, unknown> | null {
+function variablesHere({
+  data,
+  recipient,
+  unsubscribeUrl,
+  viewUrl,
+  tracking,
+}: RenderInput): Record<string, unknown> | null {
   const { attributes: a } = recipient;
   if ('externalId' in a || 'email' in a || 'phone' in a || 'locale' in a || 'timezone' in a) return null;
   if ('attributes' in a || 'profile' in data) return null;
-  if ('unsubscribe_url' in data || 'preferences_url' in data) return null;
+  if ('unsubscribe_url' in data || 'preferences_url' in data || 'view_url' in data) return null;
+  if (TOKEN_VARIABLE in data) return null;
   for (const name in a) if (a[name] === null) return null;
   const profile = {
     externalId: recipient.externalId,
@@ -152,6 +170,8 @@ function variablesHere({ data, recipient, unsubscribeUrl }: RenderInput): Record
     profile,
     unsubscribe_url: unsubscribeUrl,
     preferences_url: preferencesUrl(unsubscribeUrl),
+    view_url: viewUrl ?? NO_VIEW,
+    [TOKEN_VARIABLE]: tracking?.token,
     ...data,
   };
 }
@@ -164,7 +184,7 @@ function explained(error: TemplateError, pointer: string): Omit<Failure, 'ok'> {
     const at = error.line ? ` (line ${error.line})` : '';
     return { reason: 'template_error', detail: error.sentence + at, pointer };
   }
-  const ours = /^\/(profile|unsubscribe_url|preferences_url)(\/|$)/.test(error.pointer);
+  const ours = /^\/(profile|unsubscribe_url|preferences_url|view_url)(\/|$)/.test(error.pointer);
   return {
     reason: 'missing_variable',
     detail: error.sentence,

@@ -372,4 +372,5 @@ const optionsOf = (m: SendMessage) => ({
   ...(m.replyTo ? { replyTo: m.replyTo } : {}),
   ...(m.attachments?.length ? { attachments: m.attachments } : {}),
   ...(m.metadata ? { metadata: m.metadata } : {}),
+  ...(m.tracking ? { tracking: m.tracking } : {}),
 });

@@ -19,6 +19,7 @@ import { links } from './links.js';
 import { retryPolicies, updateRetryPolicy } from './retry-policies.js';
 import { SendContexts } from './send-contexts.js';
 import { testAccount } from './test-account.js';
+import { unreadBounces } from './unread-bounces.js';
 
 @Controller()
 export class AccountsController implements OnApplicationShutdown {
@@ -34,6 +35,11 @@ export class AccountsController implements OnApplicationShutdown {
   @Operation('listAccounts')
   async list({ caller }: Call<'listAccounts'>): Promise<Result<'listAccounts'>> {
     return { items: await this.in(caller, (sql) => listAccounts(sql, caller.workspaceId)) };
+  }
+
+  @Operation('listUnreadBounces')
+  async unread({ caller }: Call<'listUnreadBounces'>): Promise<Result<'listUnreadBounces'>> {
+    return { items: await this.in(caller, (sql) => unreadBounces(sql, caller.workspaceId)) };
   }
 
   @Operation('createAccount')

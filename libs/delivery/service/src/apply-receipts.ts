@@ -272,7 +272,7 @@ async function writeLines(
   moved: ReadonlySet<Receipt>,
 ): Promise<string[]> {
   const typeOf = (r: Receipt): DeliveryEventType =>
-    moved.has(r) && r.status !== 'other' ? r.status : 'receipt';
+    r.status === 'complained' || (moved.has(r) && r.status !== 'other') ? r.status : 'receipt';
   const rows = await sql.query<{ deliveryId: string; id: number; type: DeliveryEventType }>(
     `INSERT INTO delivery_events (day, delivery_id, workspace_id, at, type, reason, provider_account_id, detail)
      SELECT u.day, u.delivery_id, $1, clock_timestamp(), u.type, u.reason, $2, u.detail::jsonb
@@ -295,5 +295,7 @@ async function writeLines(
       ),
     ],
   );
-  return rows.filter(({ type }) => type === 'failed').map(({ deliveryId, id }) => `${deliveryId}:${id}`);
+  return rows
+    .filter(({ type }) => type === 'failed' || type === 'complained')
+    .map(({ deliveryId, id }) => `${deliveryId}:${id}`);
 }

@@ -10,7 +10,12 @@ import {
 } from '@carillon/content';
 
 /** What every template may use besides `data`. */
-export const GIVEN_VARIABLES: readonly string[] = ['profile', 'unsubscribe_url', 'preferences_url'];
+export const GIVEN_VARIABLES: readonly string[] = [
+  'profile',
+  'unsubscribe_url',
+  'preferences_url',
+  'view_url',
+];
 
 /** What can be said of a content whatever the data. */
 interface Judged {

@@ -1,5 +1,14 @@
 /** What a worker holds: a delivery that only it may act on, and what its message says. */
-import type { Channel, ContentByChannel, Lane, MessageClass, RouteStep, Source } from '@carillon/contracts';
+import type {
+  Channel,
+  ContentByChannel,
+  Lane,
+  MessageClass,
+  RouteStep,
+  Source,
+  Tracking,
+} from '@carillon/contracts';
+import type { RenderInput } from '@carillon/delivery-rules';
 
 /** How long a worker owns what it claimed without saying so again. */
 export const LEASE_SECONDS = 10;
@@ -27,11 +36,16 @@ export interface Claimed {
   redrivenAt: Date | null;
   source: Source;
 }
+export interface MessageOptions {
+  replyTo?: string;
+  attachments?: RenderInput['attachments'][number][];
+  tracking?: Tracking;
+}
 /** What it says, from its message. */
 export interface MessageFacts {
   content: ContentByChannel | null;
   data: Record<string, unknown>;
-  options: { replyTo?: string; attachments?: { filename: string; contentType: string; content: string }[] };
+  options: MessageOptions;
   route: RouteStep[] | null;
   deliveryIds: string[];
   sendAt: Date | null;

@@ -5,6 +5,7 @@ import { Admission } from './admission.js';
 import { AccountsController } from './accounts.controller.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DeskController } from './desk.controller.js';
+import { Engagement } from './engagement.js';
 import { ErasureController } from './erasure.controller.js';
 import { GateController } from './gate.controller.js';
 import { HintListener } from './hint-listener.js';
@@ -16,6 +17,7 @@ import { MessagesController } from './messages.controller.js';
 import { RenderPool } from './render-pool.js';
 import { WebhooksController } from './receive-webhook.js';
 import { TemplatesController } from './templates.controller.js';
+import { TrackingController } from './tracking.controller.js';
 import { WebhookCalls } from './webhook-call.js';
 import { WebhookEndpointsController } from './webhook-endpoints.controller.js';
 
@@ -41,9 +43,11 @@ export class DeliveryCoreModule {}
     AccountsController,
     WebhooksController,
     WebhookEndpointsController,
+    TrackingController,
   ],
   providers: [
     Acceptance,
+    Engagement,
     { provide: Admission, useFactory: (database: Database) => new Admission(database), inject: [Database] },
     HintListener,
     WebhookCalls,

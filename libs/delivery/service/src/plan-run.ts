@@ -3,7 +3,7 @@
  * message that all its deliveries name. Nothing is sent before `changeRun(…, 'start')`. Called by whoever mails many
  * people: campaigns. One transaction, the caller's, so that a run exists with all its members or not at all.
  */
-import type { Channel, ContentByChannel, MessageClass } from '@carillon/contracts';
+import type { Channel, ContentByChannel, MessageClass, Tracking } from '@carillon/contracts';
 import { dayOf, newId, newSeries, PARTITIONS_AHEAD_DAYS, type Sql } from '@carillon/database';
 
 /** Members of a page. Larger gains nothing; smaller pays for more commits. */
@@ -27,7 +27,7 @@ export interface NewRun {
   template?: { id: string; version: number };
   content?: ContentByChannel;
   data?: Record<string, unknown>;
-  options?: { replyTo?: string };
+  options?: { replyTo?: string; tracking?: Tracking };
   /** Decides the day that the log keeps it under; at most a week ahead. Default now. */
   plannedAt?: Date;
   expiresAt?: Date;

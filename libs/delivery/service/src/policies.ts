@@ -7,13 +7,15 @@ export async function readPolicies(sql: Sql, workspaceId: string): Promise<Polic
   const [row] = await sql.query<{
     unknown: Partial<Policies['unknown']> | null;
     approvals: Policies['approvals'] | null;
+    tracking: Policies['tracking'] | null;
   }>(
-    `SELECT settings -> 'unknown' AS unknown, settings ->> 'approvals' AS approvals FROM workspaces WHERE id = $1`,
+    `SELECT settings -> 'unknown' AS unknown, settings ->> 'approvals' AS approvals, settings -> 'tracking' AS tracking FROM workspaces WHERE id = $1`,
     [workspaceId],
   );
   return {
     unknown: { ...defaultOnUnknown, ...row?.unknown },
     ...(row?.approvals ? { approvals: row.approvals } : {}),
+    ...(row?.tracking ? { tracking: row.tracking } : {}),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Webhooks over the real API, as Twilio signs them: https://www.twilio.com/docs/usage/security#validating-requests */
-import type { Delivery, DeliveryDetail, ProviderAccount } from '@carillon/contracts';
+import { returnPathOf } from '@carillon/channel-email';
+import type { Delivery, DeliveryDetail, ProviderAccount, UnreadBounce } from '@carillon/contracts';
 import { newId } from '@carillon/database';
 import type { Receipt } from '@carillon/delivery-rules';
 import { twilioSignature } from '@carillon/sandbox';
@@ -482,5 +483,64 @@ describe('what is not authentic', () => {
     const answer = await callback(id, { ...told('delivered'), Junk: 'x'.repeat(1_100_000) });
     expect(answer.status).toBe(413);
     expect((await detail(id)).status).toBe('sent');
+  });
+});
+
+describe('mails that come to a return address', () => {
+  const bounces = { bounceMailbox: 'bounces@mail.example.com', bounceSecret: 'known to the forwarder' };
+  let mailAccount: ProviderAccount;
+  beforeAll(async () => {
+    const settings = { host: 'smtp.example.com', from: 'Shop <shop@example.com>', ...bounces };
+    const body = { channel: 'email', provider: 'smtp', name: 'Mails', settings };
+    mailAccount = (await (await api.call('/v1/provider-accounts', { body })).json()) as ProviderAccount;
+  });
+
+  async function mail(): Promise<string> {
+    const content = { email: { subject: 's', text: 't' } };
+    const to = { email: 'ada@example.com' };
+    const answer = await api.call('/v1/messages', { body: { to, channels: ['email'], content } });
+    const id = ((await answer.json()) as { deliveries: { id: string }[] }).deliveries[0]?.id ?? '';
+    await api.owner.query(
+      `UPDATE deliveries SET status = 'sent', reason = NULL, due_at = NULL, sent_at = now() WHERE id = $1`,
+      [id],
+    );
+    return id;
+  }
+  const post = (text: string, secret = bounces.bounceSecret) =>
+    fetch(`${api.url}/v1/webhooks/email/smtp/${mailAccount.id}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${secret}`, 'content-type': 'message/rfc822' },
+      body: text.replaceAll('\n', '\r\n'),
+    });
+  const report = (to: string, status: string) =>
+    `To: ${to}\nMIME-Version: 1.0\nContent-Type: multipart/report; boundary=b\n\n--b\nContent-Type: text/plain\n\nNo.\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\nFinal-Recipient: rfc822; ada@example.com\nAction: failed\nStatus: ${status}\n--b--\n`;
+  const complaint = (to: string) =>
+    `To: ${to}\nMIME-Version: 1.0\nContent-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\n--b--\n`;
+
+  it('are a failure of the mail that they came back to, once', async () => {
+    const id = await mail();
+    const text = report(returnPathOf(bounces, id) ?? '', '5.1.1');
+    for (let n = 0; n < 2; n++) expect((await post(text)).status).toBe(204);
+    expect(await detail(id)).toMatchObject({ status: 'failed', reason: 'recipient_unknown' });
+    expect((await lineTypes(id)).filter((type) => type === 'failed')).toHaveLength(1);
+  });
+
+  it('are a complaint, which changes no status', async () => {
+    const id = await mail();
+    expect((await post(complaint(returnPathOf(bounces, id) ?? ''))).status).toBe(204);
+    const { status, timeline } = await detail(id);
+    expect(status).toBe('sent');
+    expect(timeline.at(-1)?.type).toBe('complained');
+  });
+
+  it('are taken from nobody else, and kept where they tell of nothing', async () => {
+    const id = await mail();
+    const to = returnPathOf({ ...bounces, bounceSecret: 'of somebody else' }, id) ?? '';
+    expect((await post(report(returnPathOf(bounces, id) ?? '', '5.1.1'), 'guessed')).status).toBe(401);
+    expect((await post(report(to, '5.1.1'))).status).toBe(204);
+    expect((await detail(id)).status).toBe('sent');
+    const { items } = (await (await api.call('/v1/unread-bounces')).json()) as { items: UnreadBounce[] };
+    expect(items).toMatchObject([{ accountId: mailAccount.id, why: expect.stringMatching(/\.$/) }]);
+    expect(items[0]?.head).not.toContain('ada@example.com');
   });
 });

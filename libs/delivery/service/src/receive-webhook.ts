@@ -5,7 +5,13 @@
 import { failpoint } from '@carillon/config';
 import type { Channel } from '@carillon/contracts';
 import { Database } from '@carillon/database';
-import { WebhookRefused, type Inbound, type Provider, type Receipt } from '@carillon/delivery-rules';
+import {
+  WebhookRefused,
+  WebhookUnreadable,
+  type Inbound,
+  type Provider,
+  type Receipt,
+} from '@carillon/delivery-rules';
 import { ProblemException, Public } from '@carillon/server';
 import { Queues } from '@carillon/queue';
 import { Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
@@ -19,6 +25,7 @@ import { takeInbound } from './inbound.js';
 import { links, verifyCallback } from './links.js';
 import { openSettings } from './sending-accounts.js';
 import type { Envelope } from './secrets.js';
+import { keepUnreadable } from './unread-bounces.js';
 
 const MOST_BYTES = 1_048_576;
 /** Longer than any verification takes, so that the time of a refusal does not tell which accounts exist. Milliseconds. */
@@ -67,6 +74,9 @@ export class WebhooksController {
     }
     const { account, receipts, inbound } = authentic;
     if (inbound) return this.takeInbound(account, inbound, authentic.answer, reply);
+    const { unreadable } = authentic;
+    if (unreadable)
+      await this.database.inWorkspace(account.workspaceId, (sql) => keepUnreadable(sql, account, unreadable));
     if (receipts.length === 0) return;
     const { deliveryIds, eventIds } = await this.database.inWorkspace(account.workspaceId, (sql) =>
       applyReceipts(sql, account, receipts),
@@ -103,6 +113,7 @@ export class WebhooksController {
     account: Account;
     receipts: Receipt[];
     inbound: Inbound | null;
+    unreadable: WebhookUnreadable | null;
     answer: Provider['inboundAnswer'];
   } | null> {
     const provider = isChannel(address.channel) ? providerOf(address.channel, address.provider) : undefined;
@@ -133,7 +144,11 @@ async function parse(
   account: Account,
   request: FastifyRequest,
   rawBody: Uint8Array,
-): Promise<{ receipts: Receipt[]; inbound: Inbound | null } | null> {
+): Promise<{
+  receipts: Receipt[];
+  inbound: Inbound | null;
+  unreadable: WebhookUnreadable | null;
+} | null> {
   const ours = links();
   // What the provider called, as it signed it: proxies in between may have changed host and scheme.
   const url = `${ours.webhookUrl}${request.url}`;
@@ -153,8 +168,9 @@ async function parse(
     const called = { method: request.method, url, headers, rawBody };
     const inbound = (await provider.parseInbound?.(called, settings)) ?? null;
     const receipts = inbound ? [] : await provider.parseWebhook?.(called, settings, deliveryId);
-    return receipts ? { receipts, inbound } : null;
+    return receipts ? { receipts, inbound, unreadable: null } : null;
   } catch (error) {
+    if (error instanceof WebhookUnreadable) return { receipts: [], inbound: null, unreadable: error };
     if (error instanceof WebhookRefused) return null;
     throw error;
   }

@@ -30,6 +30,13 @@ export async function dropOld(database: Database, keepDays: number, now = new Da
     if (!(error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE)) throw error;
     dropped.busy = true;
   }
+  const oldest = new Date(now.getTime() - keepDays * 86_400_000).toISOString().slice(0, 10);
+  await database.acrossWorkspaces((sql) =>
+    sql.execute('DELETE FROM engagements WHERE day < $1::date', [oldest]),
+  );
+  await database.acrossWorkspaces((sql) =>
+    sql.execute('DELETE FROM unread_bounces WHERE received_at < $1::date', [oldest]),
+  );
   // Ids rise with time, so the oldest lie together and are found by the primary key.
   const border = firstIdOf(new Date(now.getTime() - keepDays * 86_400_000));
   for (let gone = SLICE; gone === SLICE; dropped.inboxItems += gone)

@@ -1,14 +1,15 @@
 /** What a delivery said or will say, rendered again from its template version and data. Nothing rendered is stored. */
 import { recipientsByIds } from '@carillon/audience-service';
-import type { Channel, RenderedContent } from '@carillon/contracts';
+import type { Channel, ContentByChannel, RenderedContent } from '@carillon/contracts';
 import { dayOf, type Database, type Sql } from '@carillon/database';
 import type { Recipient, RenderInput } from '@carillon/delivery-rules';
 import { channelShapes } from './channels.js';
+import type { MessageOptions } from './claimed.js';
 import { contentFor, templateContent } from './content-for.js';
 import { memberDataOf } from './member-data.js';
 import type { RenderPool } from './render-pool.js';
 
-interface Row {
+export interface DeliveryRow {
   id: string;
   day: string;
   erased: boolean;
@@ -16,12 +17,14 @@ interface Row {
   channel: Channel;
   messageClass: 'transactional' | 'marketing';
   profileId: string | null;
+  topic: string | null;
+  sentAt: Date | null;
   address: string | null;
   templateId: string | null;
   templateVersion: number | null;
   content: Parameters<typeof contentFor>[1];
   data: Record<string, unknown>;
-  options: { replyTo?: string; attachments?: { filename: string; contentType: string; content: string }[] };
+  options: MessageOptions;
 }
 /** Stands where the real link was: a person who looks at a message must not be able to unsubscribe its recipient. */
 const NO_LINK = 'https://unsubscribe.invalid/';
@@ -42,10 +45,26 @@ export async function showContent(
   renderer: Pick<RenderPool, 'render'>,
   workspaceId: string,
   id: string,
-): Promise<{ ok: true; content: RenderedContent } | { ok: false; detail: string } | null> {
+): Promise<Shown | null> {
+  return shownWith(database, renderer, workspaceId, id, () => ({}));
+}
+export type Shown = { ok: true; content: RenderedContent } | { ok: false; detail: string };
+
+/**
+ * The same as its recipient sees it.
+ * @param marks what its links are made with
+ */
+export async function shownWith(
+  database: Database,
+  renderer: Pick<RenderPool, 'render'>,
+  workspaceId: string,
+  id: string,
+  marks: (row: DeliveryRow) => Partial<RenderInput>,
+): Promise<Shown | null> {
   const found = await database.inWorkspace(workspaceId, (sql) => inputOf(sql, workspaceId, id));
   if (!found) return null;
-  const { row, input } = found;
+  const { row } = found;
+  const input = found.input && { ...found.input, ...marks(row) };
   if (row.erased) return { ok: false, detail: 'its content was erased' };
   if (!input) return { ok: false, detail: 'its template version is missing' };
   const [result] = await renderer.render(row.channel, [input]);
@@ -55,13 +74,17 @@ export async function showContent(
     : { ok: false, detail: result.detail };
 }
 
-async function inputOf(
+/**
+ * What it is rendered from; `input` is null when its template version is gone. `contents` are all that it may have said,
+ * whatever its recipient's language was then.
+ */
+export async function inputOf(
   sql: Sql,
   workspaceId: string,
   id: string,
-): Promise<{ row: Row; input: RenderInput | null } | null> {
-  const [row] = await sql.query<Row>(
-    `SELECT d.id, d.day::text AS day, d.message_id AS "messageId", d.channel, d.class AS "messageClass", d.profile_id AS "profileId", d.address, d.template_id AS "templateId",
+): Promise<{ row: DeliveryRow; input: RenderInput | null; contents: readonly ContentByChannel[] } | null> {
+  const [row] = await sql.query<DeliveryRow>(
+    `SELECT d.id, d.day::text AS day, d.message_id AS "messageId", d.channel, d.class AS "messageClass", d.profile_id AS "profileId", d.topic, d.sent_at AS "sentAt", d.address, d.template_id AS "templateId",
             d.template_version AS "templateVersion", m.content, m.data, m.options, m.erased_at IS NOT NULL AS erased
        FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id WHERE d.day = $2::date AND d.id = $3 AND d.workspace_id = $1`,
     [workspaceId, dayOf(id), id],
@@ -84,5 +107,11 @@ async function inputOf(
     attachments: row.options.attachments ?? [],
     unsubscribeUrl: NO_LINK,
   };
-  return { row, input };
+  const template = templates(row);
+  const contents = template
+    ? [template.content, ...Object.values(template.locales)]
+    : row.content
+      ? [row.content]
+      : [];
+  return { row, input, contents };
 }

@@ -15,6 +15,7 @@ import {
 } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
+import { campaignFunnel } from './campaign-funnel.js';
 import { campaignNumbers, tallyNames } from './campaign-numbers.js';
 import { chooseWinner, showTest } from './campaign-test.js';
 import { campaignsBefore, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
@@ -170,6 +171,11 @@ export class CampaignsController {
       await audit(sql, caller, 'campaign.chosen', params.id, { variant: body.variant });
       return chosen;
     });
+  }
+
+  @Operation('getCampaignFunnel')
+  async funnel({ params, query, caller }: Call<'getCampaignFunnel'>): Promise<Result<'getCampaignFunnel'>> {
+    return found(await this.in(caller, (sql) => campaignFunnel(sql, caller.workspaceId, params.id, query)));
   }
 
   @Operation('streamCampaign')

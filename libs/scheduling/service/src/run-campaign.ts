@@ -98,9 +98,11 @@ const saidIn = ({ template, content, data }: Said) => ({
 export const expiring = ({ sendWithin }: CampaignDefinition, from: Date): { expiresAt?: Date } =>
   sendWithin ? { expiresAt: new Date(from.getTime() + durationMs(sendWithin)) } : {};
 
-const optional = ({ topic, replyTo, rate }: CampaignDefinition) => ({
+const optional = ({ topic, replyTo, rate, tracking }: CampaignDefinition) => ({
   ...(topic ? { topic } : {}),
-  ...(replyTo ? { options: { replyTo } } : {}),
+  ...(replyTo || tracking
+    ? { options: { ...(replyTo ? { replyTo } : {}), ...(tracking ? { tracking } : {}) } }
+    : {}),
   ...(rate ? { rate } : {}),
 });
 

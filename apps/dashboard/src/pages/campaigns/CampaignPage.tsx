@@ -19,6 +19,7 @@ import { absoluteWithZone } from '../../time.js';
 import { reasonSentence, statusLooks } from '../../words.js';
 import { audienceWords, startWords } from './campaign.js';
 import { CampaignForm } from './CampaignForm.js';
+import { Funnel } from './CampaignFunnel.js';
 import classes from './Campaigns.module.css';
 import { Bar, CampaignMark } from './Campaigns.js';
 import { TestSection } from './TestSection.js';
@@ -148,6 +149,7 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
         {begun && campaign.definition.test && (
           <TestSection id={id} live={state === 'running'} mayChoose={mayWrite} />
         )}
+        {begun && <Funnel id={id} live={state === 'running'} />}
         {report && !begun && <Report report={report} />}
         <CampaignForm
           key={`${id} ${campaign.version}`}

@@ -1,5 +1,5 @@
 /** Policies: how often and how long each channel tries, what follows silence, and how long things are kept. */
-import { Button, SegmentedControl, Skeleton, Stack, Text } from '@mantine/core';
+import { Button, Group, SegmentedControl, Skeleton, Stack, Switch, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import type { ChannelRetry, OnUnknown, Policies as WorkspacePolicies } from '@carillon/contracts';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -27,6 +27,7 @@ export const Policies = () => (
       <Retries />
       <Unknown />
       <Approvals />
+      <Tracked />
       <Kept />
     </Stack>
   </>
@@ -221,6 +222,76 @@ const Approvals = () => {
             { value: 'another_person', label: 'Approved' },
           ]}
         />
+      </div>
+      {save.isError && (
+        <Text role="alert" size="sm" c="var(--status-failed)" className={classes.lead}>
+          {messageOf(save.error)}
+        </Text>
+      )}
+    </Section>
+  );
+};
+
+/** Shares what it reads with the sections above. */
+const Tracked = () => {
+  const mayWrite = useCan('accounts:write');
+  const queryClient = useQueryClient();
+  const key = ['policies', 'workspace'];
+  const policies = useQuery({ queryKey: key, queryFn: () => api.policies.get() });
+  const save = useMutation({
+    mutationFn: (changed: WorkspacePolicies) => api.policies.set(changed),
+    onSuccess: (saved) => {
+      queryClient.setQueryData(key, saved);
+      notifications.show({ message: 'Saved. It counts for the next email.' });
+    },
+  });
+  const shown = policies.data;
+  if (!shown) return null;
+  return (
+    <Section title="Opens and clicks of emails" pad={false}>
+      <Text size="sm" c="dimmed" className={classes.lead}>
+        A picture says when an email is opened, and links lead over this installation. A message or a campaign
+        may say otherwise.
+      </Text>
+      <div className={`rows ${classes.list}`}>
+        {(['transactional', 'marketing'] as const).map((name) => {
+          const of = shown.tracking?.[name];
+          const isOn = (what: 'opens' | 'clicks') => of?.[what] ?? name === 'marketing';
+          const change = (what: 'opens' | 'clicks', on: boolean) =>
+            save.mutate({ ...shown, tracking: { ...shown.tracking, [name]: { ...of, [what]: on } } });
+          return (
+            <div key={name} className={classes.unknown}>
+              <div>
+                <Text fw={550}>{classWords[name].label}</Text>
+                <Text size="xs" c="dimmed">
+                  {classWords[name].means}
+                </Text>
+              </div>
+              <Text size="sm">
+                {isOn('opens') && isOn('clicks')
+                  ? 'Opens and clicks are counted.'
+                  : isOn('opens')
+                    ? 'Opens are counted; links stay as they are written.'
+                    : isOn('clicks')
+                      ? 'Clicks are counted; there is no picture.'
+                      : 'Nothing is counted; the email goes out as it is written.'}
+              </Text>
+              <Group gap="lg">
+                {(['opens', 'clicks'] as const).map((what) => (
+                  <Switch
+                    key={what}
+                    size="sm"
+                    label={what === 'opens' ? 'Opens' : 'Clicks'}
+                    aria-label={`${classWords[name].label}: count ${what}`}
+                    disabled={!mayWrite || save.isPending}
+                    checked={isOn(what)}
+                    onChange={(e) => change(what, e.currentTarget.checked)}
+                  />
+                ))}
+              </Group>
+            </div>
+          );
+        })}
       </div>
       {save.isError && (
         <Text role="alert" size="sm" c="var(--status-failed)" className={classes.lead}>

@@ -53,7 +53,7 @@ describeProvider(smtp, {
     resetAfter: 'reset-after@example.test',
     silent: 'silent@example.test',
   },
-  webhook: null,
+  webhook: 'own spec',
 });
 
 let counter = 0;

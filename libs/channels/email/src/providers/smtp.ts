@@ -15,6 +15,8 @@ import {
 import type { Socket } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
+import { readBounce, returnPathOf } from './bounces.js';
+import { permanentKind, type Kind } from './reply-codes.js';
 import { isAddress, parseMailbox, type Mailbox } from '../mailbox.js';
 import type { RenderedEmail } from '../render.js';
 import { DkimSigner, readDkimKey } from './dkim.js';
@@ -75,6 +77,22 @@ const Settings = z
       description: 'A second way to unsubscribe, offered beside the one-click link.',
       placeholder: 'unsubscribe@example.com',
     }),
+    bounceMailbox: z
+      .string()
+      .max(320)
+      .refine((text) => isAddress(text) && text.indexOf('@') <= 24, 'write a plain address with a short name')
+      .optional()
+      .meta({
+        title: 'Mailbox for bounces',
+        description:
+          'Mails are sent as name+…@domain, so that each report that comes back names its mail. Forward what it gets: docs/bounces.md.',
+        placeholder: 'bounces@mail.example.com',
+      }),
+    bounceSecret: z.string().min(16).max(200).optional().meta({
+      title: 'Secret for bounces',
+      description: 'Signs return addresses, and is shown by whoever forwards reports here.',
+      secret: true,
+    }),
     dkimSelector: z
       .string()
       .max(63)
@@ -129,6 +147,10 @@ const Settings = z
     path: ['password'],
     message: 'user name and password go together',
   })
+  .refine((s) => !s.bounceMailbox === !s.bounceSecret, {
+    path: ['bounceSecret'],
+    message: 'mailbox and secret for bounces go together',
+  })
   .refine((s) => !s.dkimSelector === !s.dkimKey, {
     path: ['dkimKey'],
     message: 'DKIM selector and private key go together',
@@ -136,30 +158,6 @@ const Settings = z
 type Settings = z.infer<typeof Settings>;
 type Context = SendContext<Settings>;
 
-type Kind = 'deferred' | 'rateLimited' | 'misconfigured' | Extract<Outcome, { kind: 'rejected' }>['reason'];
-
-/**
- * Enhanced status codes, RFC 3463 and its registry
- * (https://www.iana.org/assignments/smtp-enhanced-status-codes/). The longest match wins.
- */
-const permanent: Record<string, Kind> = {
-  '5.1': 'recipient_unknown',
-  '5.1.4': 'rejected', // ambiguous address
-  '5.1.7': 'misconfigured', // the sender's address is not valid
-  '5.1.8': 'misconfigured', // the sender's domain is not valid
-  '5.2': 'recipient_unreachable',
-  '5.2.3': 'too_large',
-  '5.3': 'rejected',
-  '5.3.4': 'too_large',
-  '5.4': 'recipient_unreachable',
-  '5.5': 'rejected',
-  '5.6': 'content_refused',
-  '5.7': 'carrier_blocked',
-  '5.7.8': 'misconfigured', // RFC 4954: credentials
-  '5.7.9': 'misconfigured', // RFC 4954: mechanism too weak
-  '5.7.11': 'misconfigured', // RFC 4954: encryption required
-  '5.7.14': 'misconfigured', // RFC 5248: trust relationship required
-};
 /** Basic codes of servers that give no enhanced one, RFC 5321 section 4.2.3. */
 const basic: Record<number, Kind> = {
   530: 'misconfigured',
@@ -178,8 +176,7 @@ function kindOf(code: number, status: string | undefined, command: string, ownSe
   if (code === 503) return 'deferred'; // "bad sequence": the session was in the wrong state, not the message
   // Refused before any message was named: it is about us.
   if (!['MAIL FROM', 'RCPT TO', 'DATA'].includes(command)) return 'misconfigured';
-  const [class_, subject, detail] = (status ?? '').split('.');
-  const known = permanent[`${class_}.${subject}.${detail}`] ?? permanent[`${class_}.${subject}`];
+  const known = permanentKind(status);
   const kind = known ?? basic[code] ?? 'rejected';
   if (command === 'MAIL FROM' && kind !== 'too_large') {
     // Who sends was refused: the account's own sender is a matter of settings, a message's own one is not.
@@ -354,7 +351,8 @@ async function mailOf(
           rendered.html,
           dkim,
         );
-  return { ...mail, from: from.address, to, international: !ASCII.test(from.address + to) };
+  const returnPath = returnPathOf(context.settings, message.deliveryId) ?? from.address;
+  return { ...mail, from: returnPath, to, international: !ASCII.test(returnPath + to) };
 }
 
 /** Attachments: nodemailer knows all about them. */
@@ -382,7 +380,11 @@ async function composed(
     subject: rendered.subject,
     text: String(rendered.text),
     ...(rendered.html !== null && { html: String(rendered.html) }),
-    attachments: rendered.attachments.map((a) => ({ ...a, encoding: 'base64' })),
+    attachments: rendered.attachments.map(({ contentId, ...a }) => ({
+      ...a,
+      encoding: 'base64' as const,
+      ...(contentId && { cid: contentId, contentDisposition: 'inline' as const }),
+    })),
     messageId: `<${messageId}>`,
     headers: Object.fromEntries(unsubscribe),
     disableFileAccess: true,
@@ -455,4 +457,5 @@ export const smtp = defineProvider<RenderedEmail, Settings>({
   settings: Settings,
   send,
   test,
+  parseWebhook: readBounce,
 });
