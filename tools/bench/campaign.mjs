@@ -30,7 +30,6 @@ export default async function campaign({ more: [given = '100000'], profile }) {
   await withPeople(async (people) => {
     delete process.env.QUEUE_URL;
     const { owner, workspaceId } = people;
-    await prepareGate(people);
     const sink = await startPart('sink');
     const worker = await startPart('bulk', {}, SERVICE_FLAGS);
     try {
@@ -41,6 +40,8 @@ export default async function campaign({ more: [given = '100000'], profile }) {
       await pointAccount(owner, 'sms', sink.ready.url);
       console.log(`\nwarming up, then three runs to ${round(count)} people`);
       await bulkRun(people, Math.min(20_000, count));
+      // Only now: what warms up is checked to be sent to everybody.
+      await prepareGate(people);
       const texts = async () => {
         const { rows } = await owner.query('SELECT now() AS now');
         await worker.ask({ texts: TEXTS, workspaceId });

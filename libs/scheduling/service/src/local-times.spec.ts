@@ -64,9 +64,7 @@ function changesOf(zone: string): Change[] {
 /** Times of the wall that are worth asking for around a change, on its days: before, inside and behind it. */
 const wallsAt = ({ at, before, after }: Change): number[] => {
   const edges = [at + before, at + after];
-  return [
-    ...new Set([-90, -15, 0, 15, 45, 90].flatMap((minutes) => edges.map((edge) => edge + minutes * MINUTE))),
-  ];
+  return [...new Set([-15, 0, 30].flatMap((minutes) => edges.map((edge) => edge + minutes * MINUTE)))];
 };
 /** Every instant at which the clock shows it; none where it is skipped. Zones that change alike are asked once. */
 function meant({ zone, at, before, after }: Change, wall: number): number[] {
