@@ -129,6 +129,14 @@ it('shows what is live with its counts, who is at a step, and how one of them we
   await page.getByRole('list', { name: 'Step by step' }).getByText('settle').waitFor();
   await page.locator('button[data-step="settle"][data-walked]').waitFor();
 
+  await page.goto(`${server.url}/journeys/abandoned-cart?as=people`);
+  await page.getByLabel('External id').fill('ada');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page
+    .getByRole('list', { name: 'What is so' })
+    .getByText('They are inside already, at a-day', { exact: false })
+    .waitFor();
+
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByRole('dialog').getByLabel('Discarded').check();
   await page.getByRole('button', { name: 'Pause it' }).click();
@@ -166,6 +174,9 @@ it('compares a draft with what is live, drawn and as JSON, and takes JSON', asyn
       steps: { only: { kind: 'wait', for: '3d' } },
     }),
   );
+  // Another view of the same draft: nothing is asked, nothing is lost.
+  await page.getByText('Canvas', { exact: true }).click();
+  await step('only').waitFor();
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('status').getByText('Saved.').waitFor();
   expect(saved().definition).toMatchObject({ start: 'only', steps: { only: { kind: 'wait', for: '3d' } } });

@@ -3,9 +3,9 @@ import { ActionIcon, Button, Group, Menu, Select, Skeleton, Stack, Text, TextInp
 import { notifications } from '@mantine/notifications';
 import type { Enrollment, EnrollmentState, Journey } from '@carillon/contracts';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconAlertTriangle, IconDots, IconRoute } from '@tabler/icons-react';
+import { IconAlertTriangle, IconCheck, IconDots, IconRoute, IconX } from '@tabler/icons-react';
 import { useState } from 'react';
-import { api } from '../../api.js';
+import { api, ApiProblem } from '../../api.js';
 import { messageOf } from '../../parts/Confirm.js';
 import { JsonFacts } from '../../parts/Facts.js';
 import { TextLink } from '../../parts/links.js';
@@ -15,6 +15,7 @@ import { useCan } from '../../session.js';
 import { sentenceCase } from '../../words.js';
 import classes from './Journeys.module.css';
 import { wayLabel } from './looks.js';
+import { why } from './why.js';
 
 const stateWords: Record<EnrollmentState, string> = {
   inside: 'Inside',
@@ -242,6 +243,52 @@ export const WayOfOne = ({ journey, id }: { journey: Journey; id: string }) => {
   );
 };
 
+/** What hinders somebody from entering, as far as it is on record. */
+const Why = ({ journey, profile }: { journey: Journey; profile: string }) => {
+  const told = useQuery({
+    queryKey: ['journeys', 'why', journey.key, journey.state, journey.version, profile],
+    queryFn: async () => {
+      const [versions, enrollments, events] = await Promise.all([
+        api.journeys.versions(journey.key),
+        api.journeys.enrollments(journey.key, { profile, limit: 1 }).page(),
+        api.profiles
+          .timeline(profile, { kind: 'event', limit: 200 })
+          .page()
+          .then(({ items }) => items.flatMap((one) => (one.kind === 'event' ? [one] : [])))
+          .catch((error: unknown) => {
+            if (error instanceof ApiProblem && error.code === 'not_found') return null;
+            throw error;
+          }),
+      ]);
+      const definition = versions.find(({ version }) => version === journey.version)?.definition ?? null;
+      return why({ journey, definition, events, enrollments: enrollments.items, now: new Date() });
+    },
+  });
+  if (told.isError) return <Failure small error={told.error} retry={() => void told.refetch()} />;
+  if (!told.data) return <Skeleton h={120} />;
+  return (
+    <Stack gap="sm">
+      <Text fw={600} component="h2">
+        Why did nothing happen to {profile}?
+      </Text>
+      <ul className={classes.changes} aria-label="What is so">
+        {told.data.map(({ good, sentence, at }) => (
+          <li key={sentence} className={classes.finding}>
+            {good ? (
+              <IconCheck size={15} color="var(--status-delivered)" aria-label="No hindrance" />
+            ) : (
+              <IconX size={15} color="var(--status-failed)" aria-label="Hinders" />
+            )}
+            <Text size="sm" className="break">
+              {sentence} {at && <When at={at} show="both" />}
+            </Text>
+          </li>
+        ))}
+      </ul>
+    </Stack>
+  );
+};
+
 /** All of them, found by state and person. */
 export const PeoplePage = ({
   journey,
@@ -307,9 +354,12 @@ export const PeoplePage = ({
       <div className={classes.side}>
         {followed ? (
           <WayOfOne journey={journey} id={followed} />
+        ) : profile ? (
+          <Why journey={journey} profile={profile} />
         ) : (
           <Text size="sm" c="dimmed">
-            Choose somebody to see how they went, step by step.
+            Choose somebody to see how they went, step by step. Or find an external id to see why nothing
+            happened to them.
           </Text>
         )}
       </div>

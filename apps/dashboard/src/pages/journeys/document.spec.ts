@@ -57,6 +57,15 @@ describe('putting a step in and taking it out', () => {
     const without = remove(winBack, 'which');
     expect(without?.gone).toEqual(['which', 'news']);
     expect(without?.document.start).toBe('discount');
+    expect(Object.keys(without?.document.steps ?? {})).toEqual(['discount', 'clicked', 'asleep']);
+  });
+  it('goes on after a listening where nothing happened, and after a condition where it holds', () => {
+    const where = { from: 'remind', at: ['next'] };
+    expect(insert(cart, where, 'listen').document.steps.listen).toMatchObject({ otherwise: 'a-day' });
+    expect(insert(cart, where, 'condition').document.steps.condition).toMatchObject({
+      branches: [{ next: 'a-day' }],
+      otherwise: null,
+    });
   });
   it('leaves the last step where it is', () => {
     expect(remove(blank, 'end')).toBeNull();

@@ -48,7 +48,7 @@ export function arrange(
   return {
     edges,
     nodes: new Map(
-      graph.nodes().map((id) => {
+      graph.nodes().map((id: string) => {
         const { x, y, width, height: tall } = graph.node(id);
         return [id, { x: x - width / 2, y: y - tall / 2, width, height: tall }];
       }),
