@@ -13,6 +13,8 @@ export const failpoints = [
   'clock-after-take',
   'receipts-before-commit',
   'receipts-after-commit',
+  'journey-before-commit',
+  'journey-after-commit',
 ] as const;
 export type Failpoint = (typeof failpoints)[number];
 

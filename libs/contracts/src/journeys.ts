@@ -341,7 +341,7 @@ export const StartStep = z.strictObject({
 export const ThrottleStep = z.strictObject({
   kind: z.literal('throttle'),
   ...step,
-  most: z.int().min(1).max(1_000_000).describe('So many may pass …'),
+  most: z.int().min(1).max(1000).describe('So many may pass …'),
   per: Duration.describe('… within this time.'),
   key: Path.optional().describe(
     'A path into its data: each value is counted apart. Each person unless said.',

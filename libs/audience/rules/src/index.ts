@@ -2,7 +2,8 @@
 export type { AddressProblem, Checked } from './checked.js';
 export { normalizeEmail } from './email.js';
 export { normalizePhone } from './phone.js';
-export { startOfDay, wallClock } from './local-time.js';
+export { momentIn, startOfDay, wallClock } from './local-time.js';
+export { testHolds } from './evaluate-test.js';
 export { localeChain, validLocale, validTimeZone, zoneOf, zonesOfCountry } from './place.js';
 export type { AssumedZone } from './place.js';
 export { CsvRecords, MOST_RECORD_BYTES, RecordTooLong } from './csv-records.js';

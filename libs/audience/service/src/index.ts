@@ -23,11 +23,13 @@ export type { UnsubscribeLinks, UnsubscribeSubject } from './unsubscribe-token.j
 export { amongWriters, EVERYTHING, markStale, withoutWriters } from './stale.js';
 export type { Change } from './stale.js';
 export { ensureEventMonths, keepEvents } from './event-months.js';
-export { Intake } from './intake.js';
+export { Intake, recordEvents } from './intake.js';
+export { Outcomes } from './outcomes.js';
 export type { EventResult } from './intake.js';
 export { idsByExternalId, idsByIdentity, idsOfPerson } from './find-profiles.js';
 export { AudienceRefresher } from './refresh-audiences.js';
 export { asAWhole, membersQuery, previewAudience } from './evaluate.js';
 export { knownZones } from './zones.js';
-export { audienceByKey } from './audience-rows.js';
+export { audienceByKey, audiencesOf, scopeOf } from './audience-rows.js';
+export { changeList } from './members.js';
 export type { AudienceRow } from './audience-rows.js';

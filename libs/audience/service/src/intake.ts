@@ -73,6 +73,24 @@ export class Intake {
   }
 }
 
+/**
+ * What a journey records of its people, in the journey's own transaction, among writers: the same judgement, the same rows.
+ * @returns one result per event, in the order given
+ */
+export async function recordEvents(
+  sql: Sql,
+  workspaceId: string,
+  events: readonly TrackEvent[],
+  now: Date,
+): Promise<EventResult[]> {
+  const verdicts = events.map((event) => judge(event, now, config().limits.eventRetentionDays));
+  const good = verdicts.filter((verdict) => 'event' in verdict);
+  if (good.length === 0) return verdicts as EventResult[];
+  const stored = await storeEvents(sql, workspaceId, good, now);
+  let next = 0;
+  return verdicts.map((verdict) => ('event' in verdict ? stored[next++]! : verdict));
+}
+
 function judge(event: TrackEvent, now: Date, keepDays: number): Judged | EventResult {
   const errors: ProblemError[] = [];
   const time = judgeEventTime(event.at === undefined ? undefined : new Date(event.at), now, keepDays);

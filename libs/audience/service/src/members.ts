@@ -137,6 +137,28 @@ export async function membersAmong(
   return new Set(rows.map(({ id }) => id));
 }
 
+/** Puts people into a list and takes others out; who is there already, or is not, stays as they are. Call among writers. */
+export async function changeList(
+  sql: Sql,
+  workspaceId: string,
+  audienceId: string,
+  { join, leave }: { join: readonly string[]; leave: readonly string[] },
+): Promise<void> {
+  await aloneWith(sql, audienceId);
+  const members = await membersAmong(sql, workspaceId, audienceId, [...join, ...leave]);
+  const entering = [...new Set(join)].filter((id) => !members.has(id));
+  const leaving = [...new Set(leave)].filter((id) => members.has(id));
+  await writeChanges(
+    sql,
+    workspaceId,
+    [
+      ...entering.map((profileId) => ({ audienceId, profileId, change: 'enter' as const })),
+      ...leaving.map((profileId) => ({ audienceId, profileId, change: 'leave' as const })),
+    ],
+    'list',
+  );
+}
+
 /** Members in the order of entering, after a seq. */
 export function membersAfter(
   sql: Sql,

@@ -42,6 +42,8 @@ interface Outcome {
   address: string | null;
   profileId: string | null;
   topic: string | null;
+  messageId: string;
+  source: string;
   /** Recorded by our own page, which has written the word of consent itself. */
   ours: boolean;
 }
@@ -121,6 +123,7 @@ async function takeLines(sql: Sql, workspaceId: string): Promise<number> {
   await noteBounces(sql, workspaceId, outcomes.flatMap(bounceFrom));
   await recordConsents(sql, workspaceId, outcomes.flatMap(consentFrom));
   await foldOutcomes(sql, workspaceId, outcomes);
+  await tellJourneys(sql, workspaceId, outcomes);
   return rows.length;
 }
 
@@ -135,7 +138,9 @@ const LINES = keptByDay(
 );
 const ABOUT = keptByDay(
   'outcome-deliveries',
-  (day) => `SELECT id, channel, address, profile_id AS "profileId", topic FROM deliveries
+  (
+    day,
+  ) => `SELECT id, channel, address, profile_id AS "profileId", topic, message_id AS "messageId", source FROM deliveries
      WHERE day = ${day} AND id = ANY($2::uuid[]) AND workspace_id = $1`,
 );
 
@@ -152,10 +157,9 @@ async function outcomesOf(
       workspaceId,
       ids,
     ]),
-    sql.query<Pick<Outcome, 'channel' | 'address' | 'profileId' | 'topic'> & { id: string }>(ABOUT(day), [
-      workspaceId,
-      ids,
-    ]),
+    sql.query<
+      Pick<Outcome, 'channel' | 'address' | 'profileId' | 'topic' | 'messageId' | 'source'> & { id: string }
+    >(ABOUT(day), [workspaceId, ids]),
   ]);
   const wanted = new Set(taken.map((row) => row.eventId));
   const deliveries = new Map(about.map(({ id, ...delivery }) => [id, delivery]));
@@ -163,6 +167,30 @@ async function outcomesOf(
     const delivery = wanted.has(id) ? deliveries.get(line.deliveryId) : undefined;
     return delivery ? [{ ...line, ...delivery }] : [];
   });
+}
+
+/** What became of a journey's messages, to the enrollment that sent them: where its journey listens for it. */
+async function tellJourneys(sql: Sql, workspaceId: string, outcomes: readonly Outcome[]): Promise<void> {
+  const theirs = outcomes.filter(({ source }) => source === 'journey');
+  if (theirs.length === 0) return;
+  await sql.execute(
+    `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref, payload, at)
+     SELECT $1, e.profile_id, e.journey_id, 'message', u.type, m.enrollment_id,
+       jsonb_build_object('step', m.step, 'channel', u.channel, 'messageId', m.message_id, 'deliveryId', u.delivery_id), u.at
+     FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::timestamptz[]) AS u(message_id, type, channel, delivery_id, at)
+     JOIN enrollment_messages m ON m.workspace_id = $1 AND m.message_id = u.message_id
+     JOIN enrollments e ON e.workspace_id = $1 AND e.id = m.enrollment_id AND e.state <> 'ended'
+     JOIN journeys j ON j.workspace_id = $1 AND j.id = e.journey_id AND j.listens @> ARRAY['message']
+     ORDER BY u.at`,
+    [
+      workspaceId,
+      theirs.map((o) => o.messageId),
+      theirs.map((o) => o.type),
+      theirs.map((o) => o.channel),
+      theirs.map((o) => o.deliveryId),
+      theirs.map((o) => o.at),
+    ],
+  );
 }
 
 /** Into the activity of people that are still there, be it as part of another profile. */

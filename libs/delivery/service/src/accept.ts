@@ -72,6 +72,32 @@ export class Acceptance {
     return results;
   }
 
+  /**
+   * Accepts many within the transaction of whoever asks: what they write and the messages are kept together, or neither.
+   * `committed` is called after the commit and hands over, `givenUp` when there was none.
+   */
+  async acceptWithin(
+    sql: Sql,
+    workspaceId: string,
+    requests: readonly SendRequest[],
+  ): Promise<{ results: AcceptResult[]; committed(): void; givenUp(): void }> {
+    const direct = new Direct(this.dispatchers);
+    try {
+      const { results, offers } = await acceptIn(sql, workspaceId, requests, direct, sql);
+      return {
+        results,
+        committed: () => {
+          direct.handOver();
+          for (const [queue, ids] of offers) void this.queues.offer(queue, ids);
+        },
+        givenUp: () => direct.cancel(),
+      };
+    } catch (error) {
+      direct.cancel();
+      throw error;
+    }
+  }
+
   /** One of the keys is held by another transaction for too long: the others must not wait with it. */
   private async apart(workspaceId: string, requests: readonly SendRequest[]): Promise<AcceptResult[]> {
     const results = new Array<AcceptResult | undefined>(requests.length);
@@ -148,6 +174,7 @@ async function acceptIn(
   workspaceId: string,
   requests: readonly SendRequest[],
   direct: Direct,
+  last: Sql = sql.last,
 ): Promise<Accepted> {
   const now = new Date();
   const results = new Array<AcceptResult | undefined>(requests.length);
@@ -203,7 +230,7 @@ async function acceptIn(
     }
   }
   failpoint('accept-before-commit');
-  await insert(sql.last, workspaceId, day, [...plans.values()], now, handed);
+  await insert(last, workspaceId, day, [...plans.values()], now, handed);
   return { results: results as AcceptResult[], offers, direct };
 }
 

@@ -6,3 +6,22 @@ export { alarm, refusal, type CampaignStepName } from './campaign-life.js';
 export { durationMs } from './duration.js';
 export { journeyRefusal, type JourneyAsked } from './journey-life.js';
 export { journeyListens, journeyNames, lintJourney, type JourneyNames } from './lint-journey.js';
+export {
+  afterEffect,
+  entryOf,
+  entryRefusals,
+  factsWanted,
+  journeySignal,
+  journeyStep,
+  mayEnter,
+  valueAt,
+  type Before,
+  type Done,
+  type Effect,
+  type EntryRefusal,
+  type Facts,
+  type JourneyData,
+  type Move,
+  type Place,
+  type Signal,
+} from './journey-step.js';

@@ -264,9 +264,19 @@ export function journeyListens(definition: JourneyDefinition): string[] {
   const { entry } = definition;
   if (entry.kind === 'event') heard.add(`event:${entry.event}`);
   if (entry.kind === 'audience') heard.add(`audience:${entry.audience}`);
+  // What became of messages is remembered where a condition asks for it later.
+  const clause = (asked: JourneyClause): void => {
+    if ('and' in asked) asked.and.forEach(clause);
+    else if ('or' in asked) asked.or.forEach(clause);
+    else if ('not' in asked) clause(asked.not);
+    else if ('step' in asked) heard.add('message');
+  };
   for (const step of Object.values(definition.steps))
     if (step.kind === 'listen') step.for.forEach(({ on }) => trigger(on));
-  for (const exit of definition.exits) if ('on' in exit) trigger(exit.on);
+    else if (step.kind === 'condition') step.branches.forEach((branch) => clause(branch.if));
+  for (const exit of definition.exits)
+    if ('on' in exit) trigger(exit.on);
+    else clause(exit.if);
   if (definition.goal) trigger(definition.goal.on);
   return [...heard].sort();
 }

@@ -1,22 +1,35 @@
-/** The scheduling service: the clock and campaigns; journeys join them here. */
+/** The scheduling service: the clock, campaigns and journeys. */
 import { Acceptance, DeliveryCoreModule, DeliveryHttpModule } from '@carillon/delivery-service';
 import { Module } from '@nestjs/common';
 import { CampaignClock } from './campaign-clock.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { Clock } from './clock.js';
+import { JourneyCalls } from './journey-calls.js';
+import { JourneyClock } from './journey-clock.js';
 import { JourneysController } from './journeys.controller.js';
 
 @Module({
   imports: [DeliveryCoreModule],
-  providers: [Acceptance, Clock, CampaignClock],
-  exports: [Clock, CampaignClock],
+  providers: [Acceptance, Clock, CampaignClock, JourneyCalls, JourneyClock],
+  exports: [Clock, CampaignClock, JourneyClock],
 })
 export class SchedulingModule {}
 
 /** The scheduling service's HTTP side: mounted by the API. */
 @Module({ imports: [DeliveryHttpModule], controllers: [CampaignsController, JourneysController] })
 export class SchedulingHttpModule {}
-export { CampaignClock, Clock };
+export { CampaignClock, Clock, JourneyClock };
+export {
+  closeJourney,
+  deleteJourney,
+  goLive,
+  pauseJourney,
+  resumeJourney,
+  saveJourney,
+  stopJourney,
+} from './change-journey.js';
+export { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollment-rows.js';
+export { showJourney } from './journey-rows.js';
 export { campaignNumbers } from './campaign-numbers.js';
 export { chooseWinner, showTest } from './campaign-test.js';
 export { showCampaign } from './campaign-rows.js';

@@ -1,0 +1,358 @@
+/**
+ * Moves people in journeys as far as they go now: step by step until each of them waits, ends, or is held. All of them
+ * together: what a round needs to know is read in one statement, what it has to do is done as a list. Everything within the
+ * transaction that holds their rows, so that a crash repeats all of it or nothing.
+ */
+import { compileRules } from '@carillon/audience-rules';
+import {
+  audienceByKey,
+  audiencesOf,
+  changeList,
+  recordEvents,
+  scopeOf,
+  upsertProfiles,
+} from '@carillon/audience-service';
+import { SendMessage, type Leaf, type ProfileUpsert } from '@carillon/contracts';
+import { newId, type Sql } from '@carillon/database';
+import type { Acceptance } from '@carillon/delivery-service';
+import {
+  afterEffect,
+  durationMs,
+  factsWanted,
+  journeyStep,
+  type Done,
+  type Effect,
+  type Facts,
+} from '@carillon/scheduling-rules';
+import { createHash } from 'node:crypto';
+import type { Enrolled, Work } from './journey-work.js';
+
+/** Of one person in one go. Rings have a wait in them, so this is a matter of long chains. */
+const MOST_ROUNDS = 60;
+/** Beyond its time limit, before a call counts as lost. */
+const CALL_SLACK_MS = 20_000;
+
+/** What is read of a person. */
+interface Known {
+  externalId: string;
+  zone: string | null;
+  attributes: Record<string, unknown>;
+}
+
+export interface Means {
+  acceptance: Pick<Acceptance, 'acceptWithin'>;
+  /** The workspace's zone, and the names that are zones. */
+  zones(sql: Sql, workspaceId: string): Promise<{ zone: string; known: ReadonlySet<string> }>;
+}
+
+export async function advance(sql: Sql, work: Work, means: Means): Promise<void> {
+  const { workspaceId, now } = work;
+  const people = new Map<string, Known>();
+  const { zone: ownZone, known: zoneNames } = await means.zones(sql, workspaceId);
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const due = [...work.rows.values()].filter(
+      (row) => row.state === 'inside' && row.dueAt !== null && row.dueAt <= now,
+    );
+    const open = due.filter((row) => !stands(row, work));
+    if (open.length === 0) return;
+    await learn(sql, workspaceId, open, people);
+    const holds = await whatHolds(sql, work, open);
+    const effects: { row: Enrolled; effect: Effect }[] = [];
+    for (const row of open) {
+      const person = people.get(row.profileId);
+      if (!person) {
+        // The profile was deleted between our reading of rows and this one: its rows go with it.
+        row.dueAt = null;
+        continue;
+      }
+      const own = person.zone !== null && zoneNames.has(person.zone) ? person.zone : ownZone;
+      const facts: Facts = {
+        zone: row.definition.zone === 'person' ? own : row.definition.zone,
+        attributes: person.attributes,
+        holds: (leaf) => holds(row.profileId, leaf),
+      };
+      const move = journeyStep(row.definition, row, facts, now);
+      if (move.kind === 'do') effects.push({ row, effect: move.effect });
+      else work.move(row, move);
+    }
+    await perform(sql, work, means, effects, people);
+  }
+}
+
+/** Whether its journey keeps it from moving: paused, or stopped, which is the end. */
+function stands(row: Enrolled, work: Work): boolean {
+  const { state, whilePaused, key } = row.journey;
+  if (row.removed) return false;
+  if (state === 'stopped' || (state === 'paused' && whilePaused === 'discard')) {
+    const outcome = state === 'stopped' ? 'stopped' : 'discarded';
+    work.move(row, { kind: 'end', way: outcome, outcome, reason: `journey ${key} was ${state}` });
+    return true;
+  }
+  if (state !== 'paused') return false;
+  work.held(row);
+  return true;
+}
+
+async function learn(
+  sql: Sql,
+  workspaceId: string,
+  rows: readonly Enrolled[],
+  people: Map<string, Known>,
+): Promise<void> {
+  const missing = [...new Set(rows.map((row) => row.profileId))].filter((id) => !people.has(id));
+  if (missing.length === 0) return;
+  const found = await sql.query<Known & { id: string }>(
+    `SELECT id, external_id AS "externalId", coalesce(timezone, phone_zone) AS zone, attributes FROM profiles
+      WHERE workspace_id = $1 AND id = ANY($2::uuid[])`,
+    [workspaceId, missing],
+  );
+  for (const { id, ...known } of found) people.set(id, known);
+}
+
+/** Every clause about people that somebody stands before, over all of them, in one statement. */
+async function whatHolds(
+  sql: Sql,
+  { workspaceId }: Work,
+  rows: readonly Enrolled[],
+): Promise<(profileId: string, leaf: Leaf) => boolean> {
+  const asked = new Map<string, Leaf>();
+  const about = new Set<string>();
+  for (const row of rows)
+    for (const leaf of factsWanted(row.definition, row)) {
+      asked.set(JSON.stringify(leaf), leaf);
+      about.add(row.profileId);
+    }
+  if (asked.size === 0) return () => false;
+  const scope = await scopeOf(sql, workspaceId, await audiencesOf(sql, workspaceId));
+  const { text, params } = compileRules([...asked.values()], { ...scope, profileIds: [...about] });
+  const found = await sql.query<{ profile_id: string; holds: number[] }>(text, params);
+  const names = [...asked.keys()];
+  const holding = new Map(
+    found.map((row) => [row.profile_id, new Set(row.holds.map((place) => names[place]))]),
+  );
+  return (profileId, leaf) => holding.get(profileId)?.has(JSON.stringify(leaf)) ?? false;
+}
+
+/** Does what steps ask for, kind by kind, and moves their people on by what came of it. */
+async function perform(
+  sql: Sql,
+  work: Work,
+  means: Means,
+  effects: readonly { row: Enrolled; effect: Effect }[],
+  people: Map<string, Known>,
+): Promise<void> {
+  if (effects.length === 0) return;
+  const { workspaceId, now } = work;
+  const of = <K extends Effect['kind']>(kind: K) =>
+    effects.filter(
+      (e): e is { row: Enrolled; effect: Extract<Effect, { kind: K }> } => e.effect.kind === kind,
+    );
+  const done = (row: Enrolled, what: Done): void => {
+    const move = afterEffect(row.definition, row, what);
+    if (move.kind !== 'do') work.move(row, move);
+  };
+  /** The same word for the same step of the same enrollment, whoever does it again. */
+  const once = (row: Enrolled): string => `journey ${row.id} ${row.no}`;
+  const nameOf = (row: Enrolled): string => people.get(row.profileId)!.externalId;
+
+  const sends = of('send');
+  if (sends.length > 0) {
+    const { results, committed, givenUp } = await means.acceptance.acceptWithin(
+      sql,
+      workspaceId,
+      sends.map(({ row, effect }) => ({
+        message: SendMessage.parse(messageOf(row, effect.step, nameOf(row))),
+        idempotencyKey: once(row),
+        source: { kind: 'journey' as const, id: row.journey.key },
+      })),
+    );
+    work.committed.push(committed);
+    work.givenUp.push(givenUp);
+    results.forEach((result, n) => {
+      const { row } = sends[n]!;
+      if (!result.ok) {
+        const [first] = result.errors;
+        const reason = first ? `${first.pointer}: ${first.message}` : result.detail;
+        return done(row, { ok: false, reason: reason.slice(0, 500) });
+      }
+      work.sent(row, result.message.id);
+      done(row, { ok: true, detail: { messageId: result.message.id } });
+    });
+  }
+
+  const updates = of('update');
+  if (updates.length > 0) {
+    const results = await upsertProfiles(
+      sql,
+      workspaceId,
+      updates.map(({ row, effect }) => ({
+        externalId: nameOf(row),
+        attributes: effect.attributes as ProfileUpsert['attributes'],
+      })),
+    );
+    const names = updates.map(({ row }) => row.profileId);
+    results.forEach((result, n) => {
+      const { row } = updates[n]!;
+      if (result.outcome === 'failed')
+        done(row, { ok: false, reason: result.errors[0]?.message ?? 'the profile could not be changed' });
+      else done(row, { ok: true });
+    });
+    // Read anew by the next step that asks.
+    for (const id of names) people.delete(id);
+  }
+
+  const emits = of('emit');
+  if (emits.length > 0) {
+    const results = await recordEvents(
+      sql,
+      workspaceId,
+      emits.map(({ row, effect }) => ({
+        profile: nameOf(row),
+        name: effect.event,
+        properties: effect.properties,
+        key: once(row),
+      })),
+      now,
+    );
+    results.forEach((result, n) => {
+      const { row } = emits[n]!;
+      if (result.outcome === 'failed')
+        done(row, { ok: false, reason: result.errors[0]?.message ?? 'the event was refused' });
+      else done(row, { ok: true, detail: { eventId: result.id } });
+    });
+  }
+
+  const lists = of('list');
+  for (const key of new Set(lists.map(({ effect }) => effect.audience)).values()) {
+    const mine = lists.filter(({ effect }) => effect.audience === key);
+    const audience = await audienceByKey(sql, workspaceId, key);
+    const there = audience?.kind === 'list' && audience.archivedAt === null;
+    const ids = (change: 'join' | 'leave') =>
+      mine.filter(({ effect }) => effect.change === change).map(({ row }) => row.profileId);
+    if (there) await changeList(sql, workspaceId, audience.id, { join: ids('join'), leave: ids('leave') });
+    for (const { row } of mine)
+      done(row, there ? { ok: true } : { ok: false, reason: `There is no list “${key}”.` });
+  }
+
+  const starts = of('start');
+  if (starts.length > 0) {
+    const keys = [...new Set(starts.map(({ effect }) => effect.journey))];
+    const found = await sql.query<{ id: string; key: string }>(
+      `SELECT id, key FROM journeys WHERE workspace_id = $1 AND key = ANY($2) AND state IN ('live', 'paused')`,
+      [workspaceId, keys],
+    );
+    const idOf = new Map(found.map(({ id, key }) => [key, id]));
+    const going = starts.filter(({ effect }) => idOf.has(effect.journey));
+    if (going.length > 0)
+      await sql.execute(
+        `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref, payload)
+         SELECT $1, profile_id, journey_id, 'enter', '', ref, payload::jsonb FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS u(profile_id, journey_id, ref, payload)`,
+        [
+          workspaceId,
+          going.map(({ row }) => row.profileId),
+          going.map(({ effect }) => idOf.get(effect.journey)!),
+          going.map(({ row }) => `${row.id}:${row.no}`),
+          going.map(({ effect }) => JSON.stringify(effect.data)),
+        ],
+      );
+    for (const { row, effect } of starts)
+      done(
+        row,
+        idOf.has(effect.journey)
+          ? { ok: true }
+          : { ok: false, reason: `Journey “${effect.journey}” is not there, or nobody can enter it.` },
+      );
+  }
+
+  const throttles = of('throttle').map((t) => ({
+    ...t,
+    // What is counted by may say who somebody is: only its hash is kept.
+    key: createHash('sha256').update(`${workspaceId}:${t.effect.key}`).digest('base64url').slice(0, 32),
+  }));
+  // In one order, like everybody who counts.
+  throttles.sort((a, b) => (`${a.row.step}${a.key}` < `${b.row.step}${b.key}` ? -1 : 1));
+  for (const { row, effect, key } of throttles) {
+    const passed = await sql.execute(
+      `INSERT INTO journey_passes AS p (workspace_id, journey_id, step, key, passed, kept_until)
+       VALUES ($1, $2, $3, $4, ARRAY[$5::timestamptz], $5::timestamptz + $6::float8 * interval '1 millisecond')
+       ON CONFLICT (workspace_id, journey_id, step, key) DO UPDATE SET
+         passed = ARRAY(SELECT t FROM unnest(p.passed) t WHERE t > $5::timestamptz - $6::float8 * interval '1 millisecond') || $5::timestamptz,
+         kept_until = EXCLUDED.kept_until
+       WHERE (SELECT count(*) FROM unnest(p.passed) t WHERE t > $5::timestamptz - $6::float8 * interval '1 millisecond') < $7`,
+      [workspaceId, row.journeyId, row.step, key, now, effect.perMs, effect.most],
+    );
+    done(row, { ok: true, passed: passed > 0 });
+  }
+
+  for (const { row, effect } of of('call'))
+    work.calling(row, durationMs(effect.step.timeout) + CALL_SLACK_MS);
+}
+
+/** What a step says to its person. Templates get the entry event, answers of calls and what a digest gathered. */
+function messageOf(row: Enrolled, step: Extract<Effect, { kind: 'send' }>['step'], profile: string): unknown {
+  const { channels, template, content, topic, replyTo } = step;
+  const { event, vars, digest } = row.data;
+  const [first, ...others] = channels;
+  return {
+    to: { profile },
+    ...(others.length === 0
+      ? { channels: [first] }
+      : {
+          route: [
+            { channel: first },
+            ...others.map((channel) => ({
+              channel,
+              after: step.patience ?? '5m',
+              unless: step.until ?? 'delivered',
+            })),
+          ],
+        }),
+    ...(template === undefined ? { content: pick(content, channels) } : { template }),
+    data: {
+      ...step.data,
+      event,
+      vars,
+      ...(digest ? { digest: [event, ...digest] } : {}),
+      journey: { key: row.journey.key, step: row.step, enrollment: row.id },
+    },
+    class: step.class,
+    ...(topic === undefined ? {} : { topic }),
+    ...(replyTo === undefined ? {} : { replyTo }),
+  };
+}
+const pick = (content: Record<string, unknown> | undefined, channels: readonly string[]): unknown =>
+  Object.fromEntries(
+    channels.flatMap((channel) => (content?.[channel] ? [[channel, content[channel]]] : [])),
+  );
+
+/** Somebody who enters. */
+export const entering = (
+  journey: Enrolled['journey'],
+  definition: Enrolled['definition'],
+  profileId: string,
+  { key, instance, data, now }: { key: string; instance: string; data: Enrolled['data']; now: Date },
+): Enrolled => ({
+  id: newId(),
+  journey,
+  journeyId: journey.id,
+  version: journey.version!,
+  definition,
+  profileId,
+  key,
+  instance,
+  state: 'inside',
+  step: definition.start,
+  phase: 'arrived',
+  no: 0,
+  tries: 0,
+  since: now,
+  dueAt: now,
+  leaveBy: new Date(now.getTime() + durationMs(definition.mostStay)),
+  removed: false,
+  data,
+  enteredAt: now,
+  outcome: null,
+  reason: null,
+  readNo: null,
+  changed: true,
+});

@@ -1,0 +1,366 @@
+/**
+ * The engine of journeys: takes what happened to people, moves those who are due, makes calls, lets people in by schedule. A
+ * round of its own beside the clock's. Several may run: rows that one of them holds are skipped by the others. All waiting
+ * is in rows (an index that holds only what waits for a time), so a million who wait cost nothing but their place.
+ */
+import { knownZones, membersQuery, amongWriters, audienceByKey } from '@carillon/audience-service';
+import { failpoint } from '@carillon/config';
+import { JourneyDefinition } from '@carillon/contracts';
+import { Database, ensurePartitions, isMissingPartition, newId, type Sql } from '@carillon/database';
+import { Acceptance } from '@carillon/delivery-service';
+import { afterEffect, journeyStep, type Done } from '@carillon/scheduling-rules';
+import { Rounds } from '@carillon/server';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { advance, type Means } from './advance-journey.js';
+import { nextEntry } from './change-journey.js';
+import { JourneyCalls } from './journey-calls.js';
+import { Versions, Work, type Call } from './journey-work.js';
+import { takeSignals } from './take-signals.js';
+
+const TICK_MS = 50;
+/** Where no journey has anybody inside or listens, this often is enough. */
+const QUIET_MS = 500;
+/** People moved in one transaction. */
+const SLICE = 500;
+/** Of those who have to leave a journey that was stopped, in one transaction. */
+const LEAVING = 2000;
+/** What failed so often by itself is set aside for somebody to look at. */
+const MOST_TRIES = 5;
+/** Of one round that failed as a whole: each by itself. */
+const APART = 50;
+/** Calls under way from this process. */
+const MOST_CALLS = 64;
+
+@Injectable()
+export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly log = new Logger('JourneyClock');
+  private readonly rounds = new Rounds(() => this.round(), {
+    restMs: TICK_MS,
+    log: this.log,
+    trouble: 'journeys could not be moved',
+  });
+  private readonly versions = new Versions();
+  private readonly underway = new Set<Promise<void>>();
+  private readonly waiting: (() => void)[] = [];
+  private quietUntil = 0;
+  private readonly zoneOf = new Map<string, { zone: string; until: number }>();
+  private readonly means: Means;
+
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(Acceptance) acceptance: Pick<Acceptance, 'acceptWithin'>,
+    @Inject(JourneyCalls) private readonly calls: Pick<JourneyCalls, 'call'>,
+  ) {
+    this.means = { acceptance, zones: (sql, workspaceId) => this.zones(sql, workspaceId) };
+  }
+
+  onApplicationBootstrap(): void {
+    this.rounds.start();
+  }
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.rounds.stop();
+    await Promise.all(this.underway);
+  }
+
+  private async round(): Promise<void> {
+    if (Date.now() < this.quietUntil) return;
+    const moved = await this.tick();
+    if (moved > 0) this.rounds.hurry();
+    else if (!(await this.anythingLives())) this.quietUntil = Date.now() + QUIET_MS;
+  }
+
+  /** Does what is to be done now. @returns how much that was */
+  async tick(): Promise<number> {
+    const busy = await this.database.acrossWorkspaces((sql) =>
+      sql.query<{ workspaceId: string; signals: boolean; due: boolean; entries: boolean; leaving: boolean }>(
+        `SELECT workspace_id AS "workspaceId", bool_or(what = 's') AS signals, bool_or(what = 'd') AS due, bool_or(what = 'e') AS entries, bool_or(what = 'l') AS leaving FROM (
+           (SELECT workspace_id, 's' AS what FROM journey_signals WHERE NOT held ORDER BY id LIMIT ${SLICE})
+           UNION ALL (SELECT workspace_id, 'd' FROM enrollments WHERE due_at <= now() ORDER BY due_at LIMIT ${SLICE})
+           UNION ALL (SELECT workspace_id, 'e' FROM journeys WHERE next_at <= now() AND state = 'live')
+           UNION ALL (SELECT j.workspace_id, 'l' FROM journeys j WHERE j.state = 'stopped'
+                         AND EXISTS (SELECT FROM enrollments e WHERE e.workspace_id = j.workspace_id AND e.journey_id = j.id AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity'))
+         ) AS what GROUP BY workspace_id`,
+      ),
+    );
+    let done = 0;
+    for (const { workspaceId, signals, due, entries, leaving } of busy) {
+      if (this.rounds.stopping) break;
+      if (entries) done += await this.scheduled(workspaceId);
+      if (signals) done += await this.signals(workspaceId);
+      if (due) done += await this.due(workspaceId);
+      if (leaving) done += await this.leave(workspaceId);
+    }
+    return done;
+  }
+
+  /** Resolves when the calls that are under way have been recorded. */
+  async settled(): Promise<void> {
+    while (this.underway.size > 0) await Promise.all(this.underway);
+  }
+
+  private async anythingLives(): Promise<boolean> {
+    const [row] = await this.database.acrossWorkspaces(({ last }) =>
+      last.query<{ lives: boolean }>(`SELECT EXISTS (SELECT FROM journeys WHERE state <> 'draft') AS lives`),
+    );
+    return row?.lives ?? false;
+  }
+
+  private async signals(workspaceId: string): Promise<number> {
+    return this.inOneOrApart(
+      workspaceId,
+      (sql, only) => takeSignals(sql, workspaceId, this.versions, this.means, only as number | undefined),
+      `SELECT id FROM journey_signals WHERE workspace_id = $1 AND NOT held ORDER BY id LIMIT ${APART}`,
+      (sql, id, why, counts) =>
+        sql.execute(
+          // Held, not lost: nobody takes it until somebody has looked.
+          `UPDATE journey_signals SET tries = tries + $3, held = tries + $3 >= ${MOST_TRIES}, payload = CASE WHEN tries + $3 >= ${MOST_TRIES} THEN payload || jsonb_build_object('problem', $4::text) ELSE payload END
+            WHERE workspace_id = $1 AND id = $2`,
+          [workspaceId, id, counts ? 1 : 0, why],
+        ),
+    );
+  }
+
+  private async due(workspaceId: string): Promise<number> {
+    return this.inOneOrApart(
+      workspaceId,
+      async (sql, only) => {
+        await amongWriters(sql, workspaceId);
+        const [clock] = await sql.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+        const work = new Work(workspaceId, clock!.now, this.versions);
+        const rows = await work.hold(
+          sql,
+          `AND e.due_at <= now() AND ($2::uuid IS NULL OR e.id = $2) ORDER BY e.due_at LIMIT ${SLICE} FOR UPDATE SKIP LOCKED`,
+          [only ?? null],
+        );
+        // Whoever is looked at now: a look too early changes nothing.
+        for (const row of rows) if (row.dueAt === null || row.dueAt > work.now) row.dueAt = work.now;
+        if (rows.length > 0) await advance(sql, work, this.means);
+        await work.write(sql);
+        return { taken: rows.length, work };
+      },
+      `SELECT id FROM enrollments WHERE workspace_id = $1 AND due_at <= now() ORDER BY due_at LIMIT ${APART}`,
+      (sql, id, why, counts) =>
+        sql.execute(
+          `UPDATE enrollments SET tries = tries + $3,
+                  state = CASE WHEN tries + $3 >= ${MOST_TRIES} THEN 'parked' ELSE state END,
+                  reason = CASE WHEN tries + $3 >= ${MOST_TRIES} THEN $4 ELSE reason END,
+                  due_at = CASE WHEN tries + $3 >= ${MOST_TRIES} THEN NULL ELSE now() + (tries + 1) * interval '5 seconds' END
+            WHERE workspace_id = $1 AND id = $2 AND state = 'inside' AND due_at <= now()`,
+          [workspaceId, id, counts ? 1 : 0, why.slice(0, 500)],
+        ),
+    );
+  }
+
+  /**
+   * Many in one transaction; when that fails, each by itself, so that one that cannot be worked keeps nobody else waiting:
+   * it is tried again a few times, then set aside with the reason.
+   */
+  private async inOneOrApart(
+    workspaceId: string,
+    take: (sql: Sql, only?: number | string) => Promise<{ taken: number; work: Work } | null>,
+    some: string,
+    failed: (sql: Sql, id: number | string, why: string, counts: boolean) => Promise<unknown>,
+  ): Promise<number> {
+    try {
+      return await this.commit(workspaceId, (sql) => take(sql));
+    } catch (error) {
+      if (isMissingPartition(error)) await ensurePartitions(this.database);
+      this.log.warn(`a slice of journeys is worked one by one: ${messageOf(error)}`);
+    }
+    const ids = await this.database.inWorkspace(workspaceId, (sql) =>
+      sql.query<{ id: number | string }>(some, [workspaceId]),
+    );
+    let done = 0;
+    for (const { id } of ids) {
+      if (this.rounds.stopping) break;
+      try {
+        done += await this.commit(workspaceId, (sql) => take(sql, id));
+      } catch (error) {
+        const why = messageOf(error);
+        this.log.error(`${id} could not be moved: ${why}`);
+        await this.database.inWorkspace(workspaceId, (sql) => failed(sql, id, why, !passes(error)));
+      }
+    }
+    return done;
+  }
+
+  private async commit(
+    workspaceId: string,
+    take: (sql: Sql) => Promise<{ taken: number; work: Work } | null>,
+  ): Promise<number> {
+    let work: Work | undefined;
+    try {
+      const taken = await this.database.inWorkspace(workspaceId, async (sql) => {
+        const result = await take(sql);
+        work = result?.work;
+        if (result?.taken) failpoint('journey-before-commit');
+        return result?.taken ?? 0;
+      });
+      if (taken > 0) failpoint('journey-after-commit');
+      for (const then of work?.committed ?? []) then();
+      for (const call of work?.calls ?? []) this.makeCall(workspaceId, call);
+      return taken;
+    } catch (error) {
+      for (const then of work?.givenUp ?? []) then();
+      throw error;
+    }
+  }
+
+  // ── calls ──
+
+  private makeCall(workspaceId: string, call: Call): void {
+    const under = this.turn()
+      .then(() => this.callAndRecord(workspaceId, call))
+      .catch((error: unknown) => this.log.error(`a call was not recorded: ${messageOf(error)}`))
+      .finally(() => {
+        this.underway.delete(under);
+        this.waiting.shift()?.();
+      });
+    this.underway.add(under);
+  }
+  private turn(): Promise<void> {
+    if (this.underway.size < MOST_CALLS) return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  private async callAndRecord(workspaceId: string, call: Call): Promise<void> {
+    const mine = `AND e.id = $2 AND e.no = $3 AND e.tries = $4 AND e.phase = 'calling' AND e.state = 'inside'`;
+    const at = [call.enrollmentId, call.no, call.tries];
+    const asked = await this.database.inWorkspace(workspaceId, async (sql) => {
+      const work = new Work(workspaceId, new Date(), this.versions);
+      const [row] = await work.hold(sql, mine, at);
+      const step = row?.definition.steps[row.step];
+      if (!row || step?.kind !== 'call') return null;
+      const [person] = await sql.query<{
+        externalId: string;
+        email: string | null;
+        phone: string | null;
+        attributes: unknown;
+      }>(
+        `SELECT external_id AS "externalId", email, phone, attributes FROM profiles WHERE workspace_id = $1 AND id = $2`,
+        [workspaceId, row.profileId],
+      );
+      const effect = journeyStep(row.definition, { ...row, phase: 'arrived' }, NO_FACTS, new Date(0));
+      const body = effect.kind === 'do' && effect.effect.kind === 'call' ? effect.effect.body : null;
+      return {
+        step,
+        body: body ?? {
+          journey: row.journey.key,
+          step: row.step,
+          enrollment: row.id,
+          profile: person,
+          event: row.data.event,
+          vars: row.data.vars,
+        },
+      };
+    });
+    if (!asked) return;
+    const answer = await this.calls.call(asked.step, `${call.enrollmentId}-${call.no}`, asked.body);
+    const { again, ...done }: Done & { again: boolean } = answer;
+    await this.commit(workspaceId, async (sql) => {
+      await amongWriters(sql, workspaceId);
+      const [clock] = await sql.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+      const work = new Work(workspaceId, clock!.now, this.versions);
+      const [row] = await work.hold(sql, `${mine} FOR UPDATE`, at);
+      if (!row) return null;
+      if (!done.ok && again && row.tries < asked.step.tries) {
+        // Once more, later: twice as long each time, a minute at most.
+        row.phase = 'arrived';
+        row.dueAt = new Date(work.now.getTime() + Math.min(60_000, 1000 * 2 ** (row.tries - 1)));
+        row.changed = true;
+      } else {
+        const move = afterEffect(row.definition, row, done);
+        if (move.kind !== 'do') work.move(row, move);
+        await advance(sql, work, this.means);
+      }
+      await work.write(sql);
+      return { taken: 1, work };
+    });
+  }
+
+  // ── schedule, and the end ──
+
+  /** Those of the audience, each as a signal: the rules of entry hold for them like for anybody. */
+  private async scheduled(workspaceId: string): Promise<number> {
+    return this.database.inWorkspace(workspaceId, async (sql) => {
+      const [journey] = await sql.query<{ id: string; version: number; now: Date; at: Date }>(
+        `SELECT id, version, clock_timestamp() AS now, next_at AS at FROM journeys
+          WHERE workspace_id = $1 AND state = 'live' AND next_at <= now() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
+        [workspaceId],
+      );
+      if (!journey) return 0;
+      const [version] = await sql.query<{ definition: unknown }>(
+        'SELECT definition FROM journey_versions WHERE workspace_id = $1 AND journey_id = $2 AND version = $3',
+        [workspaceId, journey.id, journey.version],
+      );
+      const definition = JourneyDefinition.parse(version?.definition);
+      const { entry } = definition;
+      const audience =
+        entry.kind === 'schedule' ? await audienceByKey(sql, workspaceId, entry.audience) : undefined;
+      let signalled = 0;
+      if (entry.kind === 'schedule' && audience && !audience.archivedAt) {
+        const { text, params } = await membersQuery(sql, workspaceId, audience);
+        const n = params.length;
+        const fresh =
+          entry.who === 'new'
+            ? `WHERE NOT EXISTS (SELECT FROM enrollments e WHERE e.workspace_id = $${n + 1} AND e.profile_id = them.profile_id AND e.journey_id = $${n + 2})`
+            : '';
+        signalled = await sql.execute(
+          `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref)
+           SELECT $${n + 1}, profile_id, $${n + 2}, 'enter', '', $${n + 3} FROM (${text}) AS them ${fresh}`,
+          [...params, workspaceId, journey.id, newId()],
+        );
+      }
+      await sql.execute(`UPDATE journeys SET next_at = $3, reason = $4 WHERE workspace_id = $1 AND id = $2`, [
+        workspaceId,
+        journey.id,
+        nextEntry(definition, journey.now),
+        audience && !audience.archivedAt
+          ? null
+          : 'Its audience is not there: nobody entered by its schedule.',
+      ]);
+      return Math.max(1, signalled);
+    });
+  }
+
+  /** Makes those due who are still in a journey that was stopped. */
+  private leave(workspaceId: string): Promise<number> {
+    return this.database.inWorkspace(workspaceId, (sql) =>
+      sql.execute(
+        `UPDATE enrollments SET state = 'inside', due_at = '-infinity' WHERE workspace_id = $1 AND id IN (
+           SELECT e.id FROM enrollments e JOIN journeys j ON j.workspace_id = $1 AND j.id = e.journey_id AND j.state = 'stopped'
+            WHERE e.workspace_id = $1 AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity' LIMIT ${LEAVING} FOR UPDATE OF e SKIP LOCKED)`,
+        [workspaceId],
+      ),
+    );
+  }
+
+  /** Of a workspace, for a while: a zone is a setting that hardly ever changes. */
+  private async zones(sql: Sql, workspaceId: string): Promise<{ zone: string; known: ReadonlySet<string> }> {
+    const known = await knownZones(sql);
+    const before = this.zoneOf.get(workspaceId);
+    if (before && before.until > Date.now()) return { zone: before.zone, known };
+    const [row] = await sql.query<{ zone: string | null }>(
+      `SELECT settings->>'timezone' AS zone FROM workspaces WHERE id = $1`,
+      [workspaceId],
+    );
+    const zone = row?.zone && known.has(row.zone) ? row.zone : 'UTC';
+    this.zoneOf.set(workspaceId, { zone, until: Date.now() + 10_000 });
+    return { zone, known };
+  }
+}
+
+const NO_FACTS = { zone: 'UTC', attributes: {}, holds: () => false };
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown error');
+
+/** Trouble of the moment, of which the row is not to blame: connections, locks, resources. */
+const passes = (error: unknown): boolean => {
+  const { code } = error as { code?: unknown };
+  return (typeof code === 'string' && /^(08|40|53|55|57)/.test(code)) || isMissingPartition(error);
+};

@@ -1,0 +1,359 @@
+/**
+ * What one transaction does to people in journeys: the rows it holds, what it will say about them, and the writing of all of
+ * it at the end, in one breath. Whoever holds a row moves it; the fence (`no`) makes sure of it a second time.
+ */
+import { JourneyDefinition, type JourneyState } from '@carillon/contracts';
+import type { Sql } from '@carillon/database';
+import type { EntryRefusal, JourneyData, Move, Place } from '@carillon/scheduling-rules';
+
+/** A journey as its people need it. */
+export interface LiveJourney {
+  id: string;
+  key: string;
+  state: JourneyState;
+  version: number | null;
+  whilePaused: 'hold' | 'discard' | null;
+  listens: readonly string[];
+}
+
+/** Somebody inside, held by this transaction. */
+export interface Enrolled extends Place {
+  id: string;
+  journey: LiveJourney;
+  version: number;
+  definition: JourneyDefinition;
+  instance: string;
+  state: 'inside' | 'held' | 'parked' | 'ended';
+  no: number;
+  enteredAt: Date;
+  outcome: string | null;
+  reason: string | null;
+  /** What the fence stood at when the row was read; null: not written yet. */
+  readNo: number | null;
+  changed: boolean;
+}
+
+/** A call that is to be made after the commit. */
+export interface Call {
+  enrollmentId: string;
+  no: number;
+  tries: number;
+}
+
+const COLUMNS = `e.id, e.journey_id AS "journeyId", e.version, e.profile_id AS "profileId", e.key, e.instance, e.state, e.step, e.phase, e.no, e.tries,
+  e.since, e.step_due_at AS "dueAt", e.leave_by AS "leaveBy", e.data, e.outcome, e.reason, e.entered_at AS "enteredAt"`;
+type Row = Omit<Enrolled, 'journey' | 'definition' | 'readNo' | 'changed' | 'removed'>;
+
+export class Work {
+  readonly rows = new Map<string, Enrolled>();
+  readonly calls: Call[] = [];
+  /** Done after the commit. */
+  readonly committed: (() => void)[] = [];
+  readonly givenUp: (() => void)[] = [];
+  private readonly lines: {
+    enrollmentId: string;
+    no: number;
+    step: string;
+    kind: string;
+    way: string;
+    next: string | null;
+    detail: string;
+  }[] = [];
+  private readonly counts = new Map<string, number>();
+  private readonly messages: { messageId: string; enrollmentId: string; step: string }[] = [];
+  private readonly refusals: { journeyId: string; profileId: string; reason: string; ref: string }[] = [];
+
+  constructor(
+    readonly workspaceId: string,
+    readonly now: Date,
+    private readonly versions: Versions,
+  ) {}
+
+  /** Rows by a condition, locked. `text` stands after FROM enrollments e WHERE e.workspace_id = $1. */
+  async hold(sql: Sql, text: string, params: readonly unknown[]): Promise<Enrolled[]> {
+    const rows = await sql.query<Row>(
+      `SELECT ${COLUMNS} FROM enrollments e WHERE e.workspace_id = $1 ${text}`,
+      [this.workspaceId, ...params],
+    );
+    if (rows.length === 0) return [];
+    const journeys = await journeysOf(sql, this.workspaceId, [...new Set(rows.map((r) => r.journeyId))]);
+    await this.versions.load(sql, this.workspaceId, rows);
+    return rows.map((row) => {
+      const enrolled: Enrolled = {
+        ...row,
+        journey: journeys.get(row.journeyId)!,
+        definition: this.versions.of(row.journeyId, row.version),
+        removed: row.state !== 'parked' && row.reason !== null,
+        readNo: row.no,
+        changed: false,
+      };
+      this.rows.set(row.id, enrolled);
+      return enrolled;
+    });
+  }
+
+  enter(enrolled: Enrolled): void {
+    this.rows.set(enrolled.id, enrolled);
+    this.count(enrolled, '', 'entered');
+    this.count(enrolled, enrolled.step, 'entered');
+  }
+
+  refuse(journey: LiveJourney, profileId: string, reason: EntryRefusal, ref: string): void {
+    this.refusals.push({ journeyId: journey.id, profileId, reason, ref });
+    this.count({ journeyId: journey.id, version: journey.version ?? 0 }, '', `refused:${reason}`);
+  }
+
+  sent(enrolled: Enrolled, messageId: string): void {
+    this.messages.push({ messageId, enrollmentId: enrolled.id, step: enrolled.step });
+  }
+
+  /** Keeps what a signal taught. */
+  note(enrolled: Enrolled, data: JourneyData): void {
+    enrolled.data = data;
+    enrolled.changed = true;
+  }
+
+  move(enrolled: Enrolled, move: Exclude<Move, { kind: 'do' }>): void {
+    enrolled.changed = true;
+    if ('data' in move && move.data) enrolled.data = move.data;
+    if (move.kind === 'stay') {
+      enrolled.phase = 'waiting';
+      enrolled.dueAt = earlier(move.dueAt, enrolled.leaveBy);
+      return;
+    }
+    const next = move.kind === 'go' ? move.next : null;
+    const { id: enrollmentId, step, no } = enrolled;
+    const kind = enrolled.definition.steps[step]?.kind ?? 'gone';
+    this.lines.push({
+      enrollmentId,
+      no,
+      step,
+      kind,
+      way: move.way,
+      next,
+      detail: JSON.stringify(move.detail ?? {}),
+    });
+    this.count(enrolled, step, move.way);
+    enrolled.no += 1;
+    enrolled.tries = 0;
+    if (next === null) {
+      enrolled.state = 'ended';
+      enrolled.outcome = move.kind === 'end' ? move.outcome : 'done';
+      enrolled.reason = (move.kind === 'end' ? move.reason : null) ?? enrolled.reason;
+      enrolled.dueAt = null;
+      this.count(enrolled, '', `ended:${enrolled.outcome}`);
+      return;
+    }
+    enrolled.step = next;
+    enrolled.phase = 'arrived';
+    enrolled.since = this.now;
+    enrolled.dueAt = this.now;
+    this.count(enrolled, next, 'entered');
+  }
+
+  /** Stays where it is until the journey goes on. */
+  held(enrolled: Enrolled): void {
+    enrolled.state = 'held';
+    enrolled.changed = true;
+  }
+
+  calling(enrolled: Enrolled, leaseMs: number): void {
+    enrolled.phase = 'calling';
+    enrolled.tries += 1;
+    enrolled.dueAt = new Date(this.now.getTime() + leaseMs);
+    enrolled.changed = true;
+    this.calls.push({ enrollmentId: enrolled.id, no: enrolled.no, tries: enrolled.tries });
+  }
+
+  /** All of it. @throws Error when somebody else moved one of the rows, which takes everything back */
+  async write(sql: Sql): Promise<void> {
+    const w = this.workspaceId;
+    const fresh = [...this.rows.values()].filter((row) => row.readNo === null);
+    const changed = [...this.rows.values()].filter((row) => row.readNo !== null && row.changed);
+    const all: Promise<unknown>[] = [];
+    if (fresh.length > 0)
+      all.push(
+        sql.execute(
+          `INSERT INTO enrollments (workspace_id, id, journey_id, version, profile_id, key, instance, entered_at, leave_by, ${STATE.map((c) => c.name).join(', ')})
+           SELECT $1, u.id, u.journey_id, u.version, u.profile_id, u.key, u.instance, u.entered_at, u.leave_by, ${STATE.map((c) => `u.${c.name}${c.as ?? ''}`).join(', ')}
+             FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[], ${types(10)})
+               AS u(id, journey_id, version, profile_id, key, instance, entered_at, leave_by, ${STATE.map((c) => c.name).join(', ')})`,
+          [
+            w,
+            fresh.map((r) => r.id),
+            fresh.map((r) => r.journeyId),
+            fresh.map((r) => r.version),
+            fresh.map((r) => r.profileId),
+            fresh.map((r) => r.key),
+            fresh.map((r) => r.instance),
+            fresh.map((r) => r.enteredAt),
+            fresh.map((r) => r.leaveBy),
+            ...STATE.map((c) => fresh.map((r) => c.of(r, this.now))),
+          ],
+        ),
+      );
+    let moved: Promise<number> | undefined;
+    if (changed.length > 0) {
+      moved = sql.execute(
+        `UPDATE enrollments e SET ${STATE.map((c) => `${c.name} = u.${c.name}${c.as ?? ''}`).join(', ')}
+           FROM unnest($2::uuid[], $3::int[], ${types(4)}) AS u(id, read_no, ${STATE.map((c) => c.name).join(', ')})
+          WHERE e.workspace_id = $1 AND e.id = u.id AND e.no = u.read_no`,
+        [
+          w,
+          changed.map((r) => r.id),
+          changed.map((r) => r.readNo),
+          ...STATE.map((c) => changed.map((r) => c.of(r, this.now))),
+        ],
+      );
+      all.push(moved);
+    }
+    if (this.lines.length > 0)
+      all.push(
+        sql.execute(
+          `INSERT INTO enrollment_steps (workspace_id, enrollment_id, no, step, kind, way, next, detail, at)
+           SELECT $1, enrollment_id, no, step, kind, way, next, detail::jsonb, $9
+             FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) AS u(enrollment_id, no, step, kind, way, next, detail)`,
+          [
+            w,
+            this.lines.map((l) => l.enrollmentId),
+            this.lines.map((l) => l.no),
+            this.lines.map((l) => l.step),
+            this.lines.map((l) => l.kind),
+            this.lines.map((l) => l.way),
+            this.lines.map((l) => l.next),
+            this.lines.map((l) => l.detail),
+            this.now,
+          ],
+        ),
+      );
+    if (this.messages.length > 0)
+      all.push(
+        sql.execute(
+          `INSERT INTO enrollment_messages (workspace_id, message_id, enrollment_id, step)
+           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[]) ON CONFLICT DO NOTHING`,
+          [
+            w,
+            this.messages.map((m) => m.messageId),
+            this.messages.map((m) => m.enrollmentId),
+            this.messages.map((m) => m.step),
+          ],
+        ),
+      );
+    if (this.refusals.length > 0)
+      all.push(
+        sql.execute(
+          `INSERT INTO journey_refusals (workspace_id, journey_id, profile_id, reason, ref)
+           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[])`,
+          [
+            w,
+            this.refusals.map((r) => r.journeyId),
+            this.refusals.map((r) => r.profileId),
+            this.refusals.map((r) => r.reason),
+            this.refusals.map((r) => r.ref),
+          ],
+        ),
+      );
+    if (this.counts.size > 0) {
+      // In one order, so that two who count the same wait for each other instead of locking each other out. Last: these rows
+      // are everybody's, and held to the end.
+      const counts = [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1));
+      const parts = counts.map(([key]) => JSON.parse(key) as [string, number, string, string]);
+      all.push(
+        sql.execute(
+          `INSERT INTO journey_counts AS c (workspace_id, journey_id, version, step, way, count)
+           SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::bigint[])
+           ON CONFLICT (workspace_id, journey_id, version, step, way) DO UPDATE SET count = c.count + EXCLUDED.count`,
+          [
+            w,
+            parts.map(([journeyId]) => journeyId),
+            parts.map(([, version]) => version),
+            parts.map(([, , step]) => step),
+            parts.map(([, , , way]) => way),
+            counts.map(([, count]) => count),
+          ],
+        ),
+      );
+    }
+    await Promise.all(all);
+    if (moved && (await moved) !== changed.length)
+      throw new Error('somebody else moved one of these enrollments');
+  }
+
+  private count(
+    { journeyId, version }: { journeyId: string; version: number },
+    step: string,
+    way: string,
+  ): void {
+    const key = JSON.stringify([journeyId, version, step, way]);
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+  }
+}
+
+/** What moves: one list for writing a new row and a changed one. */
+const STATE: { name: string; type: string; as?: string; of: (row: Enrolled, now: Date) => unknown }[] = [
+  { name: 'state', type: 'text', of: (r) => r.state },
+  { name: 'step', type: 'text', of: (r) => r.step },
+  { name: 'phase', type: 'text', of: (r) => r.phase },
+  { name: 'no', type: 'int', of: (r) => r.no },
+  { name: 'tries', type: 'int', of: (r) => r.tries },
+  { name: 'since', type: 'timestamptz', of: (r) => r.since },
+  { name: 'step_due_at', type: 'timestamptz', of: (r) => r.dueAt },
+  { name: 'due_at', type: 'timestamptz', of: (r) => (r.state === 'inside' ? r.dueAt : null) },
+  { name: 'data', type: 'text', as: '::jsonb', of: (r) => JSON.stringify(r.data) },
+  { name: 'outcome', type: 'text', of: (r) => r.outcome },
+  { name: 'reason', type: 'text', of: (r) => r.reason },
+  { name: 'ended_at', type: 'timestamptz', of: (r, now) => (r.state === 'ended' ? now : null) },
+];
+const types = (from: number): string => STATE.map(({ type }, i) => `$${from + i}::${type}[]`).join(', ');
+const earlier = (a: Date, b: Date): Date => (a < b ? a : b);
+
+/** Held to the end: pausing waits for whoever is moving its people, and who comes later sees that it is paused. */
+export async function journeysOf(
+  sql: Sql,
+  workspaceId: string,
+  ids: readonly string[],
+): Promise<Map<string, LiveJourney>> {
+  const rows = await sql.query<LiveJourney>(
+    `SELECT id, key, state, version, while_paused AS "whilePaused", listens FROM journeys
+      WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR SHARE`,
+    [workspaceId, ids],
+  );
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** Definitions of versions. They never change, so that a process reads each once. */
+export class Versions {
+  private readonly known = new Map<string, JourneyDefinition>();
+
+  async load(
+    sql: Sql,
+    workspaceId: string,
+    wanted: readonly { journeyId: string; version: number }[],
+  ): Promise<void> {
+    const missing = new Map(
+      wanted
+        .filter(({ journeyId, version }) => !this.known.has(`${journeyId} ${version}`))
+        .map((one) => [`${one.journeyId} ${one.version}`, one]),
+    );
+    if (missing.size === 0) return;
+    const rows = await sql.query<{ journeyId: string; version: number; definition: unknown }>(
+      `SELECT v.journey_id AS "journeyId", v.version, v.definition FROM journey_versions v
+         JOIN unnest($2::uuid[], $3::int[]) AS u(journey_id, version) ON u.journey_id = v.journey_id AND u.version = v.version
+        WHERE v.workspace_id = $1`,
+      [
+        workspaceId,
+        [...missing.values()].map((m) => m.journeyId),
+        [...missing.values()].map((m) => m.version),
+      ],
+    );
+    if (this.known.size > 5000) this.known.clear();
+    for (const row of rows)
+      this.known.set(`${row.journeyId} ${row.version}`, JourneyDefinition.parse(row.definition));
+  }
+
+  of(journeyId: string, version: number): JourneyDefinition {
+    const definition = this.known.get(`${journeyId} ${version}`);
+    if (!definition) throw new Error('a version of a journey is gone while people are inside');
+    return definition;
+  }
+}

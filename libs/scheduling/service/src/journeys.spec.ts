@@ -1,0 +1,564 @@
+/** Journeys with their engine on a real database: events in, messages out, and what a crash, a twin or a bad row changes. */
+import { Intake, Outcomes } from '@carillon/audience-service';
+import { loadConfig, useConfig } from '@carillon/config';
+import {
+  JourneySave,
+  type JourneyDefinitionInput,
+  type JourneyNumbers,
+  type StepOf,
+} from '@carillon/contracts';
+import { Database, ensurePartitions, newId } from '@carillon/database';
+import { Acceptance } from '@carillon/delivery-service';
+import type { Queues } from '@carillon/queue';
+import { freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import {
+  closeJourney,
+  goLive,
+  JourneyClock,
+  journeyNumbers,
+  pauseJourney,
+  resumeJourney,
+  saveJourney,
+  showJourney,
+  stopJourney,
+} from './index.js';
+
+let fresh: FreshDatabase;
+let owner: pg.Client;
+let database: Database;
+let clock: JourneyClock;
+let intake: Intake;
+const workspaceId = newId();
+const who = { name: 'Ada', actor: 'user:a' };
+const queues = { offer: () => Promise.resolve(true), send: () => Promise.resolve() } as unknown as Queues;
+
+type Means = ConstructorParameters<typeof JourneyClock>;
+type CallResult = Awaited<ReturnType<Means[2]['call']>>;
+let answers: (id: string, body: unknown) => CallResult;
+let called: { id: string; url: string; body: unknown }[] = [];
+const calls: Means[2] = {
+  call: (step: StepOf<'call'>, id: string, body: unknown) => {
+    called.push({ id, url: step.url, body });
+    return Promise.resolve(answers(id, body));
+  },
+};
+
+beforeAll(async () => {
+  useConfig(loadConfig({ NODE_ENV: 'test' }));
+  fresh = await freshDatabase();
+  owner = new pg.Client({ connectionString: fresh.ownerUrl });
+  await owner.connect();
+  database = new Database({ url: fresh.appUrl, max: 8 });
+  clock = new JourneyClock(database, new Acceptance(database, queues), calls);
+  intake = new Intake(database);
+  await ensurePartitions(database);
+  await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
+}, 60_000);
+beforeEach(async () => {
+  called = [];
+  answers = () => ({ ok: true, again: false, saved: { score: 42 } });
+  await owner.query('DELETE FROM journeys');
+  await owner.query('DELETE FROM journey_signals');
+  await owner.query('DELETE FROM messages');
+});
+afterAll(async () => {
+  await clock.settled();
+  await database.close();
+  await owner.end();
+  await fresh.drop();
+});
+
+const say = (text: string, more: object = {}) =>
+  ({
+    kind: 'send',
+    channels: ['in-app'],
+    content: { 'in-app': { title: text, body: text } },
+    ...more,
+  }) as const;
+const within = <T>(work: Parameters<typeof database.inWorkspace<T>>[1]) =>
+  database.inWorkspace(workspaceId, work);
+async function live(key: string, definition: JourneyDefinitionInput) {
+  await within((sql) =>
+    saveJourney(sql, workspaceId, key, JourneySave.parse({ name: key, definition }), who),
+  );
+  return within((sql) => goLive(sql, workspaceId, key, { note: '' }, who));
+}
+const track = (profile: string, name: string, properties: Record<string, unknown> = {}) =>
+  intake.takeAll(workspaceId, [{ profile, name, properties }]);
+/** Until nothing is left to do. */
+async function settle(one = clock): Promise<void> {
+  for (;;) {
+    const moved = await one.tick();
+    await one.settled();
+    if (moved === 0) return;
+  }
+}
+/** So much time goes by for everybody inside. */
+const pass = (span: string) =>
+  owner.query(
+    `UPDATE enrollments SET since = since - $1::interval, step_due_at = step_due_at - $1::interval, due_at = due_at - $1::interval,
+       leave_by = leave_by - $1::interval, entered_at = entered_at - $1::interval, ended_at = ended_at - $1::interval`,
+    [span],
+  );
+const titles = async (): Promise<string[]> =>
+  (
+    await owner.query<{ title: string }>(
+      `SELECT content->'in-app'->>'title' AS title FROM messages WHERE source = 'journey' ORDER BY id`,
+    )
+  ).rows.map(({ title }) => title);
+const people = async () =>
+  (
+    await owner.query<{
+      profile: string;
+      state: string;
+      step: string;
+      outcome: string | null;
+      reason: string | null;
+      key: string;
+      version: number;
+      data: Record<string, unknown>;
+    }>(
+      `SELECT p.external_id AS profile, e.state, e.step, e.outcome, e.reason, e.key, e.version, e.data FROM enrollments e JOIN profiles p ON p.id = e.profile_id ORDER BY e.id`,
+    )
+  ).rows;
+/** The sums hold whenever anybody looks. */
+async function numbers(key: string): Promise<JourneyNumbers> {
+  const journey = await within((sql) => showJourney(sql, workspaceId, key));
+  const counted = await within((sql) => journeyNumbers(sql, workspaceId, journey!.id, undefined));
+  const { rows } = await owner.query<{ inside: number; all: number }>(
+    `SELECT count(*) FILTER (WHERE state <> 'ended')::int AS inside, count(*)::int AS all FROM enrollments WHERE journey_id = $1`,
+    [journey!.id],
+  );
+  expect(counted).toMatchObject({ entered: rows[0]!.all, inside: rows[0]!.inside });
+  expect(counted.steps.reduce((sum, { waiting }) => sum + waiting, 0)).toBe(counted.inside);
+  return counted;
+}
+
+const cart: JourneyDefinitionInput = {
+  entry: { kind: 'event', event: 'cart.updated', where: [{ property: 'total', above: 0 }] },
+  exits: [{ name: 'ordered', on: { event: 'order.placed' } }],
+  start: 'rest',
+  steps: {
+    rest: { kind: 'wait', for: '1h', next: 'remind' },
+    remind: say('Your cart', { next: 'hear' }),
+    hear: {
+      kind: 'listen',
+      within: '1d',
+      for: [{ on: { message: 'clicked', step: 'remind' }, next: 'back' }],
+      otherwise: 'last',
+    },
+    back: { kind: 'end', outcome: 'came-back' },
+    last: say('Last call'),
+  },
+};
+
+describe('a journey', () => {
+  it('takes a person from an event to the end, one message per step, with numbers that add up', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 12 });
+    await track('bo', 'cart.updated', { total: 0 });
+    await settle();
+    expect(await people()).toMatchObject([{ profile: 'ana', state: 'inside', step: 'rest' }]);
+    expect(await titles()).toEqual([]);
+    await pass('1 hour');
+    await settle();
+    await settle();
+    expect(await titles()).toEqual(['Your cart']);
+    await pass('1 day');
+    await settle();
+    expect(await titles()).toEqual(['Your cart', 'Last call']);
+    expect(await people()).toMatchObject([{ profile: 'ana', state: 'ended', outcome: 'done' }]);
+    expect(await numbers('cart')).toMatchObject({
+      entered: 1,
+      inside: 0,
+      outcomes: [{ outcome: 'done', count: 1 }],
+    });
+  });
+
+  it('ends by an exit wherever the person is', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 12 });
+    await settle();
+    await track('ana', 'order.placed');
+    await settle();
+    await pass('2 hours');
+    await settle();
+    expect(await titles()).toEqual([]);
+    expect(await people()).toMatchObject([{ outcome: 'exit', reason: 'ordered' }]);
+  });
+
+  it('hears what became of its own messages', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 12 });
+    await settle();
+    await pass('1 hour');
+    await settle();
+    await owner.query(
+      `INSERT INTO delivery_events (day, delivery_id, workspace_id, type) SELECT d.day, d.id, d.workspace_id, 'clicked' FROM deliveries d JOIN messages m ON m.id = d.message_id`,
+    );
+    await new Outcomes(database).drain();
+    await settle();
+    expect(await people()).toMatchObject([{ outcome: 'came-back', data: { told: { remind: ['clicked'] } } }]);
+  });
+
+  it('answers conditions about the person, the data, and what a call answered', async () => {
+    await live('score', {
+      entry: { kind: 'event', event: 'signed.up' },
+      start: 'write',
+      steps: {
+        write: { kind: 'update', attributes: { plan: { from: ['event', 'plan'] } }, next: 'ask' },
+        ask: { kind: 'call', url: 'https://score.example/x', saveAs: 'score', next: 'choose', onError: null },
+        choose: {
+          kind: 'condition',
+          branches: [
+            {
+              name: 'good',
+              if: {
+                and: [
+                  { attribute: 'plan', is: 'pro' },
+                  { data: ['vars', 'score', 'score'], above: 40 },
+                ],
+              },
+              next: 'good',
+            },
+          ],
+          otherwise: 'other',
+        },
+        good: say('Good'),
+        other: say('Other'),
+      },
+    });
+    await track('ana', 'signed.up', { plan: 'pro' });
+    await track('bo', 'signed.up', { plan: 'free' });
+    await settle();
+    expect((await titles()).sort()).toEqual(['Good', 'Other']);
+    expect(called[0]?.body).toMatchObject({
+      journey: 'score',
+      event: { plan: 'pro' },
+      profile: { externalId: 'ana' },
+    });
+  });
+
+  it('lets a person be inside once per key, and each event in where it may always enter', async () => {
+    const steps: JourneyDefinitionInput['steps'] = { rest: { kind: 'wait', for: '1d' } };
+    await live('orders', {
+      entry: { kind: 'event', event: 'order.placed' },
+      perKey: 'id',
+      start: 'rest',
+      steps,
+    });
+    await live('all', {
+      entry: { kind: 'event', event: 'order.placed' },
+      reentry: { kind: 'always' },
+      start: 'rest',
+      steps,
+    });
+    for (const id of ['a', 'b', 'a']) await track('ana', 'order.placed', { id });
+    await settle();
+    const counted = await numbers('orders');
+    expect(counted).toMatchObject({ entered: 2, refused: [{ reason: 'inside', count: 1 }] });
+    expect((await numbers('all')).entered).toBe(3);
+  });
+
+  it('takes ten thousand events of one person for one visit', async () => {
+    await live('cart', cart);
+    for (let n = 0; n < 10; n++)
+      await intake.takeAll(
+        workspaceId,
+        Array.from({ length: 1000 }, () => ({
+          profile: 'ana',
+          name: 'cart.updated',
+          properties: { total: 1 },
+        })),
+      );
+    await settle();
+    expect(await numbers('cart')).toMatchObject({ entered: 1, refused: [{ reason: 'inside', count: 9999 }] });
+  });
+});
+
+describe('steps', () => {
+  it('put people into lists, record events, start other journeys and let so many pass', async () => {
+    await owner.query(
+      `INSERT INTO audiences (id, workspace_id, key, name, kind, mentions) VALUES ($1, $2, 'good', 'Good', 'list', '{}')`,
+      [newId(), workspaceId],
+    );
+    await live('second', {
+      entry: { kind: 'event', event: 'went.on' },
+      start: 'hello',
+      steps: { hello: say('Second') },
+    });
+    await live('third', { entry: { kind: 'api' }, start: 'hello', steps: { hello: say('Third') } });
+    await live('first', {
+      entry: { kind: 'event', event: 'began' },
+      start: 'few',
+      steps: {
+        few: {
+          kind: 'throttle',
+          most: 1,
+          per: '1d',
+          key: ['event', 'shop'],
+          next: 'join',
+          otherwise: 'many',
+        },
+        join: { kind: 'list', audience: 'good', change: 'join', next: 'emit' },
+        emit: {
+          kind: 'emit',
+          event: 'went.on',
+          properties: { shop: { from: ['event', 'shop'] } },
+          next: 'start',
+        },
+        start: { kind: 'start', journey: 'third', data: {} },
+        many: { kind: 'end', outcome: 'too-many' },
+      },
+    });
+    await track('ana', 'began', { shop: 1 });
+    await track('bo', 'began', { shop: 1 });
+    await track('cy', 'began', { shop: 2 });
+    await settle();
+    expect((await titles()).sort()).toEqual(['Second', 'Second', 'Third', 'Third']);
+    expect((await numbers('first')).outcomes).toEqual([
+      { outcome: 'done', count: 2 },
+      { outcome: 'too-many', count: 1 },
+    ]);
+    const { rows } = await owner.query(`SELECT count(*)::int AS n FROM audience_members`);
+    expect(rows).toEqual([{ n: 2 }]);
+  });
+
+  it('gather entry events into one digest', async () => {
+    await live('digest', {
+      entry: { kind: 'event', event: 'comment' },
+      start: 'gather',
+      steps: {
+        gather: { kind: 'digest', within: '1h', most: 3, next: 'tell' },
+        tell: say('{{ digest.size }} comments'),
+      },
+    });
+    for (let n = 0; n < 2; n++) await track('ana', 'comment', { n });
+    for (let n = 0; n < 3; n++) await track('bo', 'comment', { n });
+    await settle();
+    expect(await titles()).toHaveLength(1);
+    await pass('1 hour');
+    await settle();
+    const { rows } = await owner.query<{ digest: { n: number }[] }>(
+      `SELECT data->'digest' AS digest FROM messages ORDER BY jsonb_array_length(data->'digest')`,
+    );
+    expect(rows.map((row) => row.digest.map(({ n }) => n))).toEqual([
+      [0, 1],
+      [0, 1, 2],
+    ]);
+  });
+
+  it('call again what did not answer, and take the way of errors in the end', async () => {
+    await live('call', {
+      entry: { kind: 'event', event: 'go' },
+      start: 'ask',
+      steps: {
+        ask: { kind: 'call', url: 'https://score.example/x', tries: 3, next: 'ok', onError: 'failed' },
+        ok: say('Ok'),
+        failed: say('Failed'),
+      },
+    });
+    answers = (_, body) =>
+      (body as { profile: { externalId: string } }).profile.externalId === 'ana' && called.length > 2
+        ? { ok: true, again: false }
+        : { ok: false, again: true, reason: 'It answered 503.' };
+    await track('ana', 'go');
+    await settle();
+    await pass('1 minute');
+    await settle();
+    await pass('1 minute');
+    await settle();
+    expect(await titles()).toEqual(['Ok']);
+    expect(new Set(called.map(({ id }) => id)).size).toBe(1);
+    await track('bo', 'go');
+    for (let n = 0; n < 3; n++) {
+      await settle();
+      await pass('1 minute');
+    }
+    expect(await titles()).toEqual(['Ok', 'Failed']);
+  });
+
+  it('end with an error that is said, where they have no way for it', async () => {
+    await live('missing', {
+      entry: { kind: 'event', event: 'go' },
+      start: 'hello',
+      steps: { hello: say('Hello {{ missing | nosuchfilter }}') },
+    });
+    await track('ana', 'go');
+    await settle();
+    expect(await people()).toMatchObject([{ state: 'ended', outcome: 'error' }]);
+    expect((await people())[0]?.reason).toContain('nosuchfilter');
+  });
+});
+
+describe('its life', () => {
+  it('holds people and what happens to them while it is paused, and goes on with both', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 12 });
+    await settle();
+    await within((sql) => pauseJourney(sql, workspaceId, 'cart', { insiders: 'hold' }));
+    await pass('1 hour');
+    await track('bo', 'cart.updated', { total: 1 });
+    await track('cy', 'order.placed');
+    await settle();
+    expect(await titles()).toEqual([]);
+    expect(await people()).toMatchObject([{ profile: 'ana', state: 'held' }]);
+    await within((sql) => resumeJourney(sql, workspaceId, 'cart'));
+    await settle();
+    expect(await titles()).toEqual(['Your cart']);
+    expect(await people()).toMatchObject([{ profile: 'ana' }, { profile: 'bo', step: 'rest' }]);
+    await numbers('cart');
+  });
+
+  it('keeps an exit that happened while it was paused', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 12 });
+    await settle();
+    await within((sql) => pauseJourney(sql, workspaceId, 'cart', { insiders: 'hold' }));
+    await track('ana', 'order.placed');
+    await settle();
+    await pass('1 hour');
+    await within((sql) => resumeJourney(sql, workspaceId, 'cart'));
+    await settle();
+    expect(await titles()).toEqual([]);
+    expect(await people()).toMatchObject([{ outcome: 'exit', reason: 'ordered' }]);
+  });
+
+  it('discards where that was asked for, and says so', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 12 });
+    await settle();
+    await within((sql) => pauseJourney(sql, workspaceId, 'cart', { insiders: 'discard' }));
+    await track('bo', 'cart.updated', { total: 1 });
+    await pass('1 hour');
+    await settle();
+    expect(await people()).toMatchObject([{ profile: 'ana', outcome: 'discarded' }]);
+    expect((await numbers('cart')).refused).toEqual([{ reason: 'paused', count: 1 }]);
+  });
+
+  it('lets nobody in when it is closed, and insiders finish; has everybody leave when it is stopped', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 12 });
+    await settle();
+    await within((sql) => closeJourney(sql, workspaceId, 'cart', {}));
+    await track('bo', 'cart.updated', { total: 1 });
+    await pass('1 hour');
+    await settle();
+    expect(await titles()).toEqual(['Your cart']);
+    await within((sql) => stopJourney(sql, workspaceId, 'cart', {}));
+    await settle();
+    await settle();
+    expect(await people()).toMatchObject([{ profile: 'ana', outcome: 'stopped' }]);
+    expect((await numbers('cart')).inside).toBe(0);
+  });
+
+  it('gives newcomers the new version; insiders finish theirs', async () => {
+    await live('hello', {
+      entry: { kind: 'event', event: 'go' },
+      start: 'rest',
+      steps: { rest: { kind: 'wait', for: '1h', next: 'hello' }, hello: say('One') },
+    });
+    await track('ana', 'go');
+    await settle();
+    await live('hello', {
+      entry: { kind: 'event', event: 'go' },
+      start: 'hello',
+      steps: { hello: say('Two') },
+    });
+    await track('bo', 'go');
+    await settle();
+    await pass('1 hour');
+    await settle();
+    expect(await titles()).toEqual(['Two', 'One']);
+    expect(await people()).toMatchObject([{ version: 1 }, { version: 2 }]);
+  });
+
+  it('has people leave who stay too long, as an outcome', async () => {
+    await live('long', {
+      entry: { kind: 'event', event: 'go' },
+      mostStay: '2d',
+      start: 'rest',
+      steps: { rest: { kind: 'wait', for: '30d' } },
+    });
+    await track('ana', 'go');
+    await settle();
+    await pass('2 days');
+    await settle();
+    expect(await people()).toMatchObject([{ outcome: 'timed_out' }]);
+  });
+
+  it('does not go live with what would not work, and says what', async () => {
+    await expect(
+      live('bad', {
+        entry: { kind: 'event', event: 'go' },
+        start: 'a',
+        steps: { a: { kind: 'send', channels: ['email'], template: 'nowhere' } },
+      }),
+    ).rejects.toThrow('There is no template “nowhere”');
+  });
+});
+
+describe('whatever crashes', () => {
+  const aClock = (acceptWithin: Means[1]['acceptWithin']) =>
+    new JourneyClock(database, { acceptWithin }, calls);
+  const acceptance = () => new Acceptance(database, queues);
+
+  it('nothing is lost and nothing doubled when a process dies before its commit', async () => {
+    await live('cart', cart);
+    for (let n = 0; n < 20; n++) await track(`p${n}`, 'cart.updated', { total: 1 });
+    await settle();
+    await pass('1 hour');
+    // Everything is written, and then the process is gone.
+    const dying = aClock(async (...asked) => {
+      await acceptance().acceptWithin(...asked);
+      throw Object.assign(new Error('the connection is gone'), { code: '57P01' });
+    });
+    await dying.tick();
+    expect(await titles()).toEqual([]);
+    await owner.query('UPDATE enrollments SET due_at = now() WHERE due_at IS NOT NULL');
+    await settle();
+    expect(await titles()).toHaveLength(20);
+    await numbers('cart');
+  });
+
+  it('two engines at once move everybody once', async () => {
+    await live('cart', cart);
+    const events = Array.from({ length: 400 }, (_, n) => ({
+      profile: `p${n % 200}`,
+      name: 'cart.updated',
+      properties: { total: 1 },
+    }));
+    await intake.takeAll(workspaceId, events);
+    const twin = aClock((...asked) => acceptance().acceptWithin(...asked));
+    await Promise.all([settle(), settle(twin)]);
+    await settle();
+    expect(await numbers('cart')).toMatchObject({ entered: 200 });
+    await pass('1 hour');
+    await Promise.all([settle(), settle(twin)]);
+    await settle();
+    expect(await titles()).toHaveLength(200);
+  });
+
+  it('one that cannot be moved is set aside with the reason, and the others go on', async () => {
+    await live('cart', cart);
+    for (const name of ['ana', 'poison', 'bo']) await track(name, 'cart.updated', { total: 1 });
+    await settle();
+    await pass('1 hour');
+    const picky = aClock((sql, workspace, requests) => {
+      if (requests.some(({ message }) => message.to.profile === 'poison'))
+        throw new TypeError('no such thing');
+      return acceptance().acceptWithin(sql, workspace, requests);
+    });
+    for (let n = 0; n < 6; n++) {
+      await settle(picky);
+      await owner.query(`UPDATE enrollments SET due_at = now() WHERE due_at < now() + interval '1 minute'`);
+    }
+    expect(await titles()).toEqual(['Your cart', 'Your cart']);
+    expect((await people()).find(({ profile }) => profile === 'poison')).toMatchObject({
+      state: 'parked',
+      reason: 'no such thing',
+    });
+  });
+});
