@@ -56,6 +56,15 @@ it('folds each outcome once into what is known of the person, whoever takes it a
   expect((await at.owner.query('SELECT FROM pending_outcomes')).rowCount).toBe(0);
 });
 
+it('takes a later line alone: those before it were learned already', async () => {
+  const fay = await person('fay');
+  const id = await delivery(fay, ['sent', 'opened']);
+  await new Outcomes(at.database).drain();
+  await tell(id, 'opened');
+  await new Outcomes(at.database).drain();
+  expect(await activity(fay)).toMatchObject({ sent: 1, opened: 2 });
+});
+
 it('loses none when it is interrupted: lines go with what follows from them, or stay', async () => {
   const bo = await person('bo');
   await delivery(bo, ['sent']);
