@@ -238,7 +238,7 @@ describe('entering', () => {
 
 describe('errors', () => {
   it('take their way where there is one, and end with a reason where there is none', () => {
-    const send = { kind: 'send', channels: ['email'], template: 't' } as const;
+    const send = { kind: 'send' as const, channels: ['email' as const], template: 't' };
     const failed = { ok: false, reason: 'no template' } as const;
     expect(afterEffect(journey({ a: send }), place(), failed)).toMatchObject({
       kind: 'end',

@@ -70,13 +70,12 @@ afterAll(async () => {
   await fresh.drop();
 });
 
-const say = (text: string, more: object = {}) =>
-  ({
-    kind: 'send',
-    channels: ['in-app'],
-    content: { 'in-app': { title: text, body: text } },
-    ...more,
-  }) as const;
+const say = (text: string, more: object = {}) => ({
+  kind: 'send' as const,
+  channels: ['in-app' as const],
+  content: { 'in-app': { title: text, body: text } },
+  ...more,
+});
 const within = <T>(work: Parameters<typeof database.inWorkspace<T>>[1]) =>
   database.inWorkspace(workspaceId, work);
 async function live(key: string, definition: JourneyDefinitionInput) {
