@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { audienceFixture, type AudienceFixture } from './audience.fixture.js';
 import { eraseAddresses } from './erase-addresses.js';
 import { cancelImport, createImport, offerImports, readImport, startImport, storePart } from './imports.js';
+import { mergeProfiles } from './merge-profiles.js';
 import { AudienceRefresher } from './refresh-audiences.js';
 import { ImportWorker } from './run-import.js';
 import { saveAudience } from './save-audience.js';
@@ -106,6 +107,18 @@ describe('an import', () => {
     const done = await imported(bytes, {}, 5);
     expect(done).toMatchObject({ state: 'done', rows: 1, failed: 0 });
     expect(await person('e1')).toMatchObject({ attributes: { name } });
+  });
+
+  it('reaches who stayed by the id of who became part of them, and who is there already among the new', async () => {
+    await imported('id,email\nm-kept,kept@example.com\nm-gone,gone@example.com\n');
+    await here((sql) => mergeProfiles(sql, at.here, 'm-kept', 'm-gone', 'spec'));
+    const done = await imported('id,plan\nm-new1,free\nm-gone,pro\nm-new2,free\n');
+    expect(done).toMatchObject({ state: 'done', created: 2, updated: 1, unchanged: 0, failed: 0 });
+    expect(await person('m-gone')).toBeUndefined();
+    expect(await person('m-kept')).toMatchObject({ email: 'kept@example.com', attributes: { plan: 'pro' } });
+    await here((sql) => sql.execute(`DELETE FROM identities WHERE workspace_id = $1`, [at.here]));
+    const again = await imported('id,plan\nm-new3,free\nm-new1,free\nm-new2,pro\n');
+    expect(again).toMatchObject({ state: 'done', created: 1, updated: 1, unchanged: 1, failed: 0 });
   });
 
   it('tells the lines that are in another encoding than the file, and NUL', async () => {
