@@ -1,5 +1,6 @@
 /** People, their devices, and what they agreed to. HTTP side for the API, worker side for `route-event`, and functions for delivery. */
 export { AudienceHttpModule, AudienceWorkerModule } from './audience.module.js';
+export { mergeProfiles } from './merge-profiles.js';
 export { upsertProfiles } from './upsert-profiles.js';
 export type { UpsertResult } from './upsert-profiles.js';
 export { recipientsByIds } from './recipients.js';

@@ -66,6 +66,9 @@ export async function mergeProfiles(
     lists: await moveListPlaces(sql, pair),
   };
   await move('consent_confirmations');
+  await moveEnrollments(sql, pair);
+  await move('journey_signals');
+  await move('journey_refusals');
   await foldActivity(sql, pair);
   await foldCounted(sql, pair);
   // The row goes before its values are written elsewhere, and before its external id is free to be an identity.
@@ -110,6 +113,28 @@ export async function mergeProfiles(
 }
 
 type Pair = readonly [workspaceId: string, keptId: string, mergedId: string];
+
+/** A person is inside a journey once: where both are, the profile that stays goes on, and the other's way ends as `merged`. */
+async function moveEnrollments(sql: Sql, pair: Pair): Promise<void> {
+  await sql.execute(
+    `WITH twice AS (
+       UPDATE enrollments e SET state = 'ended', outcome = 'merged', reason = 'the profile became part of another that was inside', ended_at = now(), due_at = NULL, step_due_at = NULL
+        WHERE e.workspace_id = $1 AND e.profile_id = $3 AND e.state <> 'ended'
+          AND EXISTS (SELECT FROM enrollments k WHERE k.workspace_id = $1 AND k.profile_id = $2 AND k.journey_id = e.journey_id AND k.instance = e.instance AND k.state <> 'ended')
+       RETURNING e.journey_id, e.version, e.step)
+     INSERT INTO journey_counts AS c (workspace_id, journey_id, version, step, way, count)
+     SELECT $1::uuid, t.journey_id, t.version, w.step, w.way, count(*)
+       FROM twice t CROSS JOIN LATERAL (VALUES (coalesce(t.step, ''), 'merged'), ('', 'ended:merged')) AS w(step, way)
+      WHERE w.step <> '' OR w.way = 'ended:merged'
+      GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
+     ON CONFLICT (workspace_id, journey_id, version, step, way) DO UPDATE SET count = c.count + excluded.count`,
+    pair,
+  );
+  await sql.execute(
+    'UPDATE enrollments SET profile_id = $2 WHERE workspace_id = $1 AND profile_id = $3',
+    pair,
+  );
+}
 
 /** Where both have said something, an opt-out holds, and a word that was confirmed before one that waits for it. */
 async function moveConsents(sql: Sql, pair: Pair): Promise<number> {

@@ -1,5 +1,5 @@
 /** Journeys with their engine on a real database: events in, messages out, and what a crash, a twin or a bad row changes. */
-import { Intake, Outcomes } from '@carillon/audience-service';
+import { Intake, mergeProfiles, Outcomes } from '@carillon/audience-service';
 import { loadConfig, useConfig } from '@carillon/config';
 import {
   JourneySave,
@@ -237,6 +237,46 @@ describe('a journey', () => {
       journey: 'score',
       event: { plan: 'pro' },
       profile: { externalId: 'ana' },
+    });
+  });
+
+  it('follows who becomes part of another person, and counts who is deleted', async () => {
+    const rests = (event: string): JourneyDefinitionInput => ({
+      entry: { kind: 'event', event },
+      start: 'rest',
+      steps: { rest: { kind: 'wait', for: '1d', next: 'hello' }, hello: say('Hello') },
+    });
+    await live('both', rests('go.both'));
+    await live('solo', rests('go.solo'));
+    for (const name of ['stays', 'goes']) await track(name, 'go.both');
+    await track('goes', 'go.solo');
+    await settle();
+    await within((sql) => mergeProfiles(sql, workspaceId, 'stays', 'goes', 'user:a'));
+    expect(await people()).toMatchObject([
+      { profile: 'stays', state: 'inside' },
+      { profile: 'stays', state: 'ended', outcome: 'merged' },
+      { profile: 'stays', state: 'inside' },
+    ]);
+    expect(await numbers('both')).toMatchObject({
+      entered: 2,
+      inside: 1,
+      outcomes: [{ outcome: 'merged', count: 1 }],
+    });
+    await pass('1 day');
+    await settle();
+    expect(await titles()).toEqual(['Hello', 'Hello']);
+
+    await track('stays', 'go.solo');
+    await settle();
+    await owner.query(`DELETE FROM profiles WHERE external_id = 'stays'`);
+    const solo = await within((sql) => showJourney(sql, workspaceId, 'solo'));
+    expect(await within((sql) => journeyNumbers(sql, workspaceId, solo!.id, undefined))).toMatchObject({
+      entered: 2,
+      inside: 0,
+      outcomes: [
+        { outcome: 'done', count: 1 },
+        { outcome: 'erased', count: 1 },
+      ],
     });
   });
 
