@@ -113,7 +113,8 @@ async function kept(): Promise<string[]> {
 }
 
 const expectIndexes = (plans: string[]) => {
-  expect(plans.filter((plan) => /Seq Scan/.test(plan))).toEqual([]);
+  // `installation` has one row, by its constraint.
+  expect(plans.filter((plan) => /Seq Scan of (?!installation )/.test(plan))).toEqual([]);
   const log = plans.filter((plan) => /of (deliveries|messages|delivery_events) /.test(plan));
   expect(new Set(log.map((plan) => plan.split(':')[0]))).toEqual(
     new Set(['bring-forward', 'claim', 'mark', 'messages', 'record', 'unclaim']),
