@@ -55,7 +55,8 @@ export class Database {
       application_name: options.name ?? 'carillon',
       // The role owns nothing and cannot bypass row-level security, whoever the connection logs in as.
       options: '-c role=carillon_app -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s',
-      onConnect: nameDatabase,
+      // The pool waits for it, which its types do not know.
+      onConnect: nameDatabase as (client: pg.ClientBase) => void,
     });
     // A connection that breaks while idle is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => undefined);
