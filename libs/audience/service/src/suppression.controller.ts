@@ -32,11 +32,15 @@ export class SuppressionController {
 
   @Operation('exportSuppressions')
   async *export({ query, caller }: Call<'exportSuppressions'>): AsyncGenerator<string> {
-    yield csvLine(['channel', 'address', 'reason', 'source', 'createdAt']);
+    // Leaves with the first page: what fails before anything has left is said with a status.
+    let head = csvLine(['channel', 'address', 'reason', 'source', 'createdAt']);
     for (let cursor: string | undefined, more = true; more;) {
       const items = await this.page(caller.workspaceId, query, SLICE, cursor);
       // One piece of text a page: a piece a line costs more than the line.
-      yield items.map((s) => csvLine([s.channel, s.address, s.reason, s.source, s.createdAt])).join('');
+      yield (
+        head + items.map((s) => csvLine([s.channel, s.address, s.reason, s.source, s.createdAt])).join('')
+      );
+      head = '';
       const last = items.at(-1);
       more = items.length === SLICE && last !== undefined;
       if (last) cursor = cursorAt(last);
