@@ -112,7 +112,10 @@ export async function saveLists(
   const since = now.getTime() - LONGEST_WINDOW_MS;
   const ids = [...new Set(profileIds)];
   await sql.execute(
-    `UPDATE counted_sends c SET sends = u.sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) WHERE c.workspace_id = $1 AND c.profile_id = u.id`,
+    // The list leads straight to the rows, and no join pairs each of them with each: the planner takes a table that grew a moment ago
+    // for a small one, and would read all of it.
+    `UPDATE counted_sends SET sends = ($3::text[])[array_position($2::uuid[], profile_id)]::jsonb
+      WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
     [
       workspaceId,
       ids,
