@@ -315,15 +315,19 @@ export function ownFactsFor(
   if (!own) return null;
   const testers = new Set(own.rules.testProfiles);
   const quiet: OwnFacts['quiet'] = new Map();
-  return ({ id, profileId, source, recipient }, sent = []) => ({
-    ...own,
-    profileId,
-    deliveryId: id,
-    test: source === 'test' || testers.has(recipient?.externalId ?? ''),
-    where: () => whereIs(recipient, settings.timezone),
-    sent,
-    quiet,
-  });
+  return ({ id, profileId, source, recipient }, sent = []) => {
+    // Several rules ask, and reading the country of a phone number costs more than they do.
+    let where: AssumedZone | undefined;
+    return {
+      ...own,
+      profileId,
+      deliveryId: id,
+      test: source === 'test' || testers.has(recipient?.externalId ?? ''),
+      where: () => (where ??= whereIs(recipient, settings.timezone)),
+      sent,
+      quiet,
+    };
+  };
 }
 export interface AskedAbout {
   id: string;
