@@ -9,7 +9,7 @@ import { ContentByChannel } from './content.js';
 import { Data, Duration } from './messages.js';
 import { Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
-import { journeyOutcomes } from './lists.js';
+import { journeyOutcomes, weekdays } from './lists.js';
 import { Channel, MessageClass } from './words.js';
 
 export const journeyStates = ['draft', 'live', 'paused', 'closed', 'stopped'] as const;
@@ -35,7 +35,6 @@ const TemplateRef = z.union([
 ]);
 const Zone = z.string().min(1).max(64);
 const LocalTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of the day such as 09:00');
-export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 const Weekdays = z.array(z.enum(weekdays)).min(1).max(7);
 const eventName = z.string().trim().min(1).max(100);
 const where = z.array(PropertyTest).min(1).max(20).optional().describe('Each must hold for the event.');

@@ -269,6 +269,8 @@ export const journeyOutcomes = [
   'unsubscribed',
 ] as const satisfies readonly (typeof deliveryEventTypes)[number][];
 
+export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+
 export const roles = ['owner', 'editor', 'viewer'] as const;
 
 export type ReasonName = keyof typeof reasons;

@@ -25,3 +25,4 @@ export type { Person, PersonEvent, PersonMessage } from './person.js';
 export { clauseSentence } from './sentences.js';
 export { MERGE_RULE, mergeProfiles } from './merge.js';
 export type { Mergeable, Merged } from './merge.js';
+export { hash32 } from './hash.js';

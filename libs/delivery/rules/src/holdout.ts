@@ -1,13 +1,5 @@
 /** Who is held out: the same people each time, drawn by a hash of the group's key and the profile. Pure. */
-
-/** 32 bits of FNV-1a with a finish that spreads them, over UTF-16 units. */
-export function hash32(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
-}
+import { hash32 } from '@carillon/audience-rules';
 
 /** A number in [0, 1) that is the same for the same person and key. */
 export const drawn = (key: string, profileId: string): number => hash32(`${key}\n${profileId}`) / 2 ** 32;

@@ -3,7 +3,7 @@
  * What has to be done outside is given back as an effect; what came of it comes in through `afterEffect`. Whoever runs this
  * (the engine, the simulator) keeps the places and does the effects; nobody else decides.
  */
-import { momentIn, testHolds, wallClock } from '@carillon/audience-rules';
+import { hash32, momentIn, testHolds, wallClock } from '@carillon/audience-rules';
 import {
   weekdays,
   type JourneyClause,
@@ -13,7 +13,6 @@ import {
   type Path,
   type StepOf,
 } from '@carillon/contracts';
-import { hash32 } from './hash.js';
 import { durationMs } from './duration.js';
 import { instantOf } from './occurrences.js';
 

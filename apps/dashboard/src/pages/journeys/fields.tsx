@@ -1,7 +1,7 @@
 /** Fields that several kinds of steps have: paths, values, triggers, conditions. */
 import { ActionIcon, Autocomplete, Button, Group, Select, Stack, Text, TextInput } from '@mantine/core';
 import type { Clause, JourneyClause, JourneyTrigger } from '@carillon/contracts';
-import { channels } from '@carillon/contracts';
+import { channels, journeyOutcomes, weekdays } from '@carillon/contracts';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { channelLooks, sentenceCase } from '../../words.js';
@@ -15,22 +15,8 @@ export const pathText = (path: string | readonly string[] | undefined): string =
   path === undefined ? '' : typeof path === 'string' ? path : path.join('.');
 export const pathFrom = (text: string): string | string[] => (text.includes('.') ? text.split('.') : text);
 
-export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export const weekdayData = weekdays.map((value) => ({ value, label: sentenceCase(value) }));
-export const messageOutcomes = [
-  'sent',
-  'delivered',
-  'failed',
-  'suppressed',
-  'opened',
-  'clicked',
-  'seen',
-  'read',
-  'replied',
-  'complained',
-  'unsubscribed',
-] as const;
-const outcomeData = messageOutcomes.map((value) => ({ value, label: sentenceCase(value) }));
+const outcomeData = journeyOutcomes.map((value) => ({ value, label: sentenceCase(value) }));
 export const channelData = channels.map((value) => ({ value, label: channelLooks[value].label }));
 
 /** A length of time as it is written: 30m, 12h, 7d. */

@@ -126,18 +126,24 @@ const followWords: Record<z.infer<typeof OnUnknown>, string> = {
   hold: 'Held for a receipt or a look-up at the provider; after 15 minutes a person decides.',
 };
 
-const Unknown = () => {
-  const mayWrite = useCan('accounts:write');
+/** What several sections read and change. @param saved what is said then */
+function useWorkspacePolicies(saved: string) {
   const queryClient = useQueryClient();
   const key = ['policies', 'workspace'];
   const policies = useQuery({ queryKey: key, queryFn: () => api.policies.get() });
   const save = useMutation({
     mutationFn: (changed: WorkspacePolicies) => api.policies.set(changed),
-    onSuccess: (saved) => {
-      queryClient.setQueryData(key, saved);
-      notifications.show({ message: 'Saved. It counts from the next silence on.' });
+    onSuccess: (now) => {
+      queryClient.setQueryData(key, now);
+      notifications.show({ message: saved });
     },
   });
+  return { policies, save };
+}
+
+const Unknown = () => {
+  const mayWrite = useCan('accounts:write');
+  const { policies, save } = useWorkspacePolicies('Saved. It counts from the next silence on.');
   const shown = policies.data?.unknown;
   return (
     <Section title="When a provider never answered" pad={false}>
@@ -187,16 +193,7 @@ const Unknown = () => {
 /** Shares what it reads with the section above. */
 const Approvals = () => {
   const mayWrite = useCan('accounts:write');
-  const queryClient = useQueryClient();
-  const key = ['policies', 'workspace'];
-  const policies = useQuery({ queryKey: key, queryFn: () => api.policies.get() });
-  const save = useMutation({
-    mutationFn: (changed: WorkspacePolicies) => api.policies.set(changed),
-    onSuccess: (saved) => {
-      queryClient.setQueryData(key, saved);
-      notifications.show({ message: 'Saved. It counts for the next start of a campaign.' });
-    },
-  });
+  const { policies, save } = useWorkspacePolicies('Saved. It counts for the next start of a campaign.');
   const shown = policies.data;
   if (!shown) return null;
   const needed = shown.approvals === 'another_person';
@@ -235,16 +232,7 @@ const Approvals = () => {
 /** Shares what it reads with the sections above. */
 const Tracked = () => {
   const mayWrite = useCan('accounts:write');
-  const queryClient = useQueryClient();
-  const key = ['policies', 'workspace'];
-  const policies = useQuery({ queryKey: key, queryFn: () => api.policies.get() });
-  const save = useMutation({
-    mutationFn: (changed: WorkspacePolicies) => api.policies.set(changed),
-    onSuccess: (saved) => {
-      queryClient.setQueryData(key, saved);
-      notifications.show({ message: 'Saved. It counts for the next email.' });
-    },
-  });
+  const { policies, save } = useWorkspacePolicies('Saved. It counts for the next email.');
   const shown = policies.data;
   if (!shown) return null;
   return (
