@@ -1,5 +1,6 @@
 /** The gate's rules of a workspace: one document, versioned; every delivery is stamped with the version that judged it. */
 import { z } from 'zod';
+import { Duration } from './messages.js';
 import { Time } from './page.js';
 import { ExternalId } from './profiles.js';
 import { Channel, MessageClass, Reason } from './words.js';
@@ -102,6 +103,49 @@ export const Holdout = z
   })
   .meta({ id: 'Holdout' });
 
+export const Capacity = z
+  .strictObject({
+    key: Key,
+    ...scope,
+    limit: z.int().min(0).max(100_000_000).describe('Messages of the whole workspace in a period.'),
+    per: z.enum(['hour', 'day']),
+    every: z
+      .int()
+      .min(1)
+      .max(31)
+      .default(1)
+      .describe('So many hours, counted from midnight, or days, counted from a Monday.'),
+  })
+  .refine((c) => c.per === 'day' || 24 % c.every === 0, {
+    path: ['every'],
+    message: 'must divide a day: 1, 2, 3, 4, 6, 8, 12 or 24 hours',
+  })
+  .meta({
+    id: 'Capacity',
+    description:
+      'What a channel takes, such as what a call centre can answer. What it has no place for waits for the next period, by priority.',
+  });
+
+const MOST_AHEAD_S = 30 * 86_400;
+const seconds = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+export const Arbitration = z
+  .strictObject({
+    lookAhead: Duration.refine(
+      (d) => Number.parseInt(d, 10) * seconds[d.at(-1) as keyof typeof seconds] <= MOST_AHEAD_S,
+      'must be at most 30d',
+    ).describe('How far ahead messages are known: what is scheduled, waits, or is about to go out.'),
+    then: z
+      .enum(['wait', 'suppress'])
+      .default('wait')
+      .describe(
+        '`wait`: until the other one has gone; what finds no room then ends by the cap. `suppress`: it is not sent.',
+      ),
+  })
+  .meta({
+    id: 'Arbitration',
+    description: 'When caps have no room for all that comes to a person, the higher priority gets the place.',
+  });
+
 const unique = (rules: readonly { key: string }[]) => new Set(rules.map((r) => r.key)).size === rules.length;
 const rulesOf = <T extends z.ZodType<{ key: string }>>(rule: T, most: number) =>
   z.array(rule).max(most).refine(unique, 'must not have two rules of one key').default([]);
@@ -134,6 +178,8 @@ export const GateRules = z
     holdouts: rulesOf(Holdout, 20),
     quietHours: rulesOf(QuietHours, 20),
     caps: rulesOf(FrequencyCap, 30),
+    arbitration: Arbitration.nullable().default(null).describe('Null: who comes first gets the place.'),
+    capacities: rulesOf(Capacity, 20),
   })
   .meta({ id: 'GateRules' });
 export const GateChange = GateRules.extend({
@@ -160,6 +206,7 @@ export const GateTry = z
     channel: Channel,
     class: MessageClass.default('marketing'),
     topic: TopicName.optional(),
+    priority: z.int().min(0).max(100).default(50).describe('Its score beside what else is to come.'),
     at: Time.optional().describe('As if it were then; now unless said.'),
     rules: GateRules.optional().describe('Rules that are not saved. The workspace’s unless said.'),
   })
@@ -187,12 +234,25 @@ export const GateTried = z
     rules: z.array(TriedRule).describe('All rules in their order; the first that objects decides.'),
   })
   .meta({ id: 'GateTried' });
+/** How full a capacity is. */
+export const CapacityUse = z.object({
+  key: z.string(),
+  limit: z.number(),
+  used: z.number(),
+  waiting: z
+    .number()
+    .describe('Messages that wait for a place: those of mailings under way, and single ones.'),
+  resetsAt: Time,
+});
 export const CapsReset = z.strictObject({ profile: ExternalId }).meta({ id: 'CapsReset' });
 export const CapsResetResult = z.object({ forgotten: z.number().describe('Messages that no longer count.') });
 
 export type QuietPeriod = z.infer<typeof QuietPeriod>;
 export type QuietHours = z.infer<typeof QuietHours>;
 export type FrequencyCap = z.infer<typeof FrequencyCap>;
+export type Capacity = z.infer<typeof Capacity>;
+export type Arbitration = z.infer<typeof Arbitration>;
+export type CapacityUse = z.infer<typeof CapacityUse>;
 export type Holdout = z.infer<typeof Holdout>;
 export type GateRules = z.infer<typeof GateRules>;
 export type GateChange = z.infer<typeof GateChange>;

@@ -57,6 +57,16 @@ export const reasons = {
     sentence: 'The rate limit of the provider account is used up; it waits for its turn.',
   },
   campaign_paused: { ends: 'scheduled', sentence: 'Its campaign is paused.' },
+  capacity: {
+    ends: 'scheduled',
+    sentence:
+      'The capacity of its channel is used up for now; it waits for a place, the higher priority first.',
+  },
+  higher_priority: {
+    ends: 'scheduled',
+    sentence:
+      'A message of higher priority is coming that would find no room after it; it lets that one go first.',
+  },
   quiet_hours: { ends: 'scheduled', sentence: 'It waits for the end of quiet hours.' },
   redriven: { ends: 'scheduled', sentence: 'Somebody asked for it to be sent again.' },
   fallback: {

@@ -106,6 +106,12 @@ export const SendMessage = z
     replyTo: z.string().max(320).optional(),
     attachments: z.array(Attachment).max(10).optional().describe('Email only.'),
     tracking: Tracking.optional(),
+    priority: z
+      .int()
+      .min(0)
+      .max(100)
+      .optional()
+      .describe('Who gets the place when caps or capacity have not room for all; 50 unless said.'),
     sendAt: Time.optional().describe('Not before this time. The past means now.'),
     expiresAt: Time.optional().describe('Not after this time.'),
     idempotencyKey: z

@@ -326,6 +326,15 @@ export const operations = {
     status: 200,
     response: gate.GateTried,
   }),
+  getCapacity: op({
+    method: 'GET',
+    path: '/v1/gate/capacity',
+    tag: 'Gate',
+    summary: 'How full the capacities are, and what waits for them',
+    auth: { scope: 'accounts:read' },
+    status: 200,
+    response: z.object({ items: z.array(gate.CapacityUse) }),
+  }),
   resetCaps: op({
     method: 'POST',
     path: '/v1/gate/caps/reset',

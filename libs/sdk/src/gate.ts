@@ -26,6 +26,11 @@ export class WorkspaceGate {
     return this.requests.call('tryGate', { body: message, options });
   }
 
+  /** How full the capacities are, and what waits for them. */
+  async capacity(options?: CallOptions): Promise<ResponseOf<'getCapacity'>['items']> {
+    return (await this.requests.call('getCapacity', { options })).items;
+  }
+
   /** Nothing that this person was sent counts for caps any more. */
   resetCaps(profile: string, options?: CallOptions): Promise<ResponseOf<'resetCaps'>> {
     return this.requests.call('resetCaps', { body: { profile }, options });

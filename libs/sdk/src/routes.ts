@@ -33,6 +33,7 @@ export const routes = {
   listGateVersions: 'GET /v1/gate/versions',
   setGate: 'PUT /v1/gate',
   tryGate: 'POST /v1/gate/try',
+  getCapacity: 'GET /v1/gate/capacity',
   resetCaps: 'POST /v1/gate/caps/reset',
   listProfiles: 'GET /v1/profiles',
   upsertProfile: 'PUT /v1/profiles/:externalId',

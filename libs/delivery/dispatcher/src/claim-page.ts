@@ -32,7 +32,7 @@ export interface PageInHand {
   templateVersion: number | null;
   content: ContentByChannel | null;
   data: Record<string, unknown>;
-  options: { replyTo?: string; tracking?: Tracking };
+  options: { replyTo?: string; tracking?: Tracking; priority?: number };
 }
 export interface Member {
   /** Its delivery's. */

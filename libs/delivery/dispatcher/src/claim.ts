@@ -11,9 +11,11 @@ import {
   countingTopics,
   gate,
   ownFactsFor,
+  personOf,
   type GateFacts,
   type GateSettings,
   type OwnFacts,
+  type Rank,
   type Recipient,
   type TrackingPolicy,
   type Verdict,
@@ -21,6 +23,7 @@ import {
 import type { Channel as ChannelShape, RetryPolicy } from '@carillon/delivery-rules';
 import {
   groupBy,
+  lateFactsFor,
   LEASE_SECONDS,
   memberDataOf,
   usableAccounts,
@@ -28,6 +31,7 @@ import {
   type MessageFacts,
   type SendingAccount,
   mayBeUsed,
+  rankOf,
   sentLately,
   stateOf,
   wantedOf,
@@ -61,6 +65,8 @@ export interface Stopped {
   trace: string[];
   /** Of the workspace's own rules; null where it has none. */
   gateVersion: number | null;
+  /** Those rules, and its rank, of what waits for a place of a capacity. */
+  own?: OwnFacts | null;
   /** The later step of its route, which is brought forward when this one will not do. */
   nextStepId: string | null;
 }
@@ -132,7 +138,7 @@ export async function judge(
   const { now, settings } = workspaces[0] ?? { now: new Date(), settings: {} };
   const retry = { ...channel.retry, ...settings.retry?.[channel.channel] };
   const accountState = stateOf(accounts);
-  const owns = await ownFactsOf(sql, workspaceId, settings, withTargets, now);
+  const owns = await ownFactsOf(sql, workspaceId, settings, withTargets, messages, now);
 
   const ready: Ready[] = [];
   const stopped: Stopped[] = [];
@@ -186,6 +192,7 @@ export async function judge(
         verdict,
         trace,
         gateVersion: own?.version ?? null,
+        own,
         nextStepId: nextStep(delivery, message),
       });
   }
@@ -210,22 +217,35 @@ async function pausedRunsOf(
   return new Set(rows.map((row) => row.id));
 }
 
-/** What the workspace's own rules ask. One more breath where it has caps, none where it has no rules. */
+/** What the workspace's own rules ask. One more breath where it has caps or capacities, none where it has no rules. */
 async function ownFactsOf(
   sql: Sql,
   workspaceId: string,
   settings: WorkspaceSettings,
   batch: readonly { delivery: Claimed; recipient: Recipient | null }[],
+  messages: ReadonlyMap<string, MessageFacts>,
   now: Date,
 ): Promise<(delivery: Claimed, recipient: Recipient | null) => OwnFacts | null> {
   const own = ownFactsFor(settings);
   if (!own) return () => null;
-  const wanted = batch.flatMap(({ delivery, recipient }) => {
-    const about = { ...delivery, recipient };
-    return wantedOf(delivery, own(about, undefined)) ?? [];
-  });
+  const wanted = batch.flatMap(
+    ({ delivery, recipient }) => wantedOf(delivery, own({ ...delivery, recipient }, undefined)) ?? [],
+  );
+  const rank = (d: Claimed): Rank => rankOf(messages.get(d.messageId)?.options.priority, d.messageId);
+  const late = await lateFactsFor(
+    sql,
+    workspaceId,
+    settings,
+    batch.map(({ delivery }) => ({ ...delivery, ...rank(delivery) })),
+    now,
+  );
   const lists = wanted.length > 0 ? await sentLately(sql, workspaceId, wanted, now) : null;
-  return (delivery, recipient) => own({ ...delivery, recipient }, lists?.get(delivery.profileId ?? ''));
+  return (delivery, recipient) =>
+    own(
+      { ...delivery, recipient },
+      lists?.get(personOf(delivery) ?? ''),
+      late({ ...delivery, ...rank(delivery) }),
+    );
 }
 
 /** What waits comes back in no crowd. */

@@ -40,10 +40,12 @@ import {
   factsOf,
   insertRows,
   judgeMembers,
+  lateFor,
   listsFor,
   lockPage,
   restRun,
   savePage,
+  savePlaces,
   takenByAnother,
   type Going,
   type Logged,
@@ -154,7 +156,7 @@ export class PageDeliverer implements OnModuleDestroy {
         if (next.members && next.account) await this.flow.report(next.account, [], asked);
         return;
       }
-      at += asked;
+      at += window.asked;
       accounts = window.accounts;
       done = await this.send(page, window, content, signal);
       // What a shutdown cut off tells nothing of the account.
@@ -224,17 +226,20 @@ export class PageDeliverer implements OnModuleDestroy {
       }
       const may = head.running && !this.stopping;
       const lists = may && next.members ? await listsFor(sql, page, head, next.members) : null;
+      // After the lists, always: so nobody waits in a ring.
+      const late = may && next.members ? await lateFor(sql, page, head, next.members) : undefined;
       const judged =
         may && facts && next.members
-          ? judgeMembers(page, head, next.account, facts, lists ?? undefined)
+          ? judgeMembers(page, head, next.account, facts, lists ?? undefined, late)
           : null;
-      if (!judged || !facts || !next.members) {
+      if (!judged || !facts || !next.members || judged.asked === 0) {
         if (next.members === null) await restRun(sql, page, next.restMs);
+        else if (judged?.waitMs) await restRun(sql, page, judged.waitMs);
         await savePage(sql.last, page, { state: 'open', cursor, mark: cursor, leaseSeconds: 0 });
         return { window: null, eventIds, ids: idsOf(done) };
       }
       for (const row of judged.stopped) count(page, row.status);
-      const mark = (next.members.at(-1)?.seq ?? 0) + 1;
+      const mark = (next.members[judged.asked - 1]?.seq ?? 0) + 1;
       await insertRows(sql, page, judged.stopped, null, judged.gateVersion);
       if (lists)
         await saveLists(
@@ -244,11 +249,13 @@ export class PageDeliverer implements OnModuleDestroy {
           judged.going.map((g) => g.member.profileId),
           head.now,
         );
+      if (late && late.capacities.length > 0) await savePlaces(sql, page, head, late, judged.going.length);
       await savePage(sql.last, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS });
       page.cursor = cursor;
       page.mark = mark;
       const window: Window = {
         openedAt: head.now,
+        asked: judged.asked,
         account: next.account,
         going: judged.going,
         gateVersion: judged.gateVersion,

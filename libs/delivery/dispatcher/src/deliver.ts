@@ -21,6 +21,7 @@ import {
   type TemplateContent,
   templateContent,
   type SendContexts,
+  waitForPlaces,
 } from '@carillon/delivery-service';
 import { BoundedLog, Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
@@ -144,7 +145,11 @@ export class Deliverer {
   /** Ends or puts off. */
   private async stop(workspaceId: string, stopped: readonly Stopped[]): Promise<void> {
     this.tell(
-      await this.database.inWorkspace(workspaceId, ({ last }) => recordStopped(last, workspaceId, stopped)),
+      await this.database.inWorkspace(workspaceId, async (sql) => {
+        for (const { own, rows } of waitingForPlaces(stopped))
+          await waitForPlaces(sql, workspaceId, own, rows);
+        return recordStopped(sql.last, workspaceId, stopped);
+      }),
     );
     this.hints.changed(
       workspaceId,
@@ -362,6 +367,16 @@ const NO_TEMPLATE = {
   detail: 'its template version is missing',
   pointer: '',
 } as const satisfies Partial<RenderResult<never>>;
+
+/** What waits for a place of a capacity, by the rules that said so. */
+function waitingForPlaces(stopped: readonly Stopped[]) {
+  const waiting = stopped.flatMap(({ delivery, verdict, own }) =>
+    own && verdict.kind === 'wait' && verdict.reason === 'capacity'
+      ? [{ ...delivery, ...own.rank, afterMs: verdict.afterMs, rules: own.rules }]
+      : [],
+  );
+  return [...groupBy(waiting, (w) => w.rules)].map(([own, rows]) => ({ own, rows }));
+}
 
 const unknown = (message: string): Outcome => ({ kind: 'unknown', answer: { message } });
 

@@ -6,7 +6,7 @@
  */
 import { bug } from '@carillon/config';
 import { AT_HOME, keptByDay, type Sql } from '@carillon/database';
-import { holdLists, reserve, saveLists, wantedOf } from '@carillon/delivery-service';
+import { holdLists, reserve, saveLists, takePlaces, wantedOf, type Lists } from '@carillon/delivery-service';
 import type { Ready } from './claim.js';
 
 /**
@@ -38,8 +38,8 @@ export async function markHandedOver(
 }
 
 /**
- * Reserves places under the frequency caps, in a breath of its own before the mark: nothing where there are no caps.
- * @returns those that may be marked
+ * Reserves places under the frequency caps and of capacities, in a breath of its own before the mark: nothing where there are
+ * none. @returns those that may be marked
  */
 export async function underCaps<R extends Ready>(
   sql: Sql,
@@ -47,13 +47,31 @@ export async function underCaps<R extends Ready>(
   batch: readonly R[],
 ): Promise<readonly R[]> {
   const wanted = batch.flatMap((r) => wantedOf(r.delivery, r.own) ?? []);
-  if (wanted.length === 0) return batch;
+  const needy = batch.flatMap((r) => (r.own?.rooms?.length ? [{ ...r.delivery, ...r.own.rank }] : []));
+  if (wanted.length === 0 && needy.length === 0) return batch;
   const { lists, now } = await holdLists(sql, workspaceId, wanted);
   const refused = reserve(lists, wanted, now);
-  const taken = wanted.flatMap((w) => (refused.has(w.id) ? [] : [w.profileId]));
-  if (taken.length > 0) await saveLists(sql, workspaceId, lists, taken, now);
-  return refused.size === 0 ? batch : batch.filter((r) => !refused.has(r.delivery.id));
+  const [first] = batch.flatMap((r) => (r.own?.rooms?.length ? [r.own] : []));
+  // Always after the lists: so nobody waits in a ring.
+  const full = first
+    ? await takePlaces(
+        sql,
+        workspaceId,
+        first,
+        needy.filter((n) => !refused.has(n.id)),
+        now,
+      )
+    : NOBODY;
+  const taken = wanted.flatMap((w) => (refused.has(w.id) || full.has(w.id) ? [] : [w.profileId]));
+  if (taken.length > 0) await saveLists(sql, workspaceId, without(lists, full), taken, now);
+  const stays = (r: R) => !refused.has(r.delivery.id) && !full.has(r.delivery.id);
+  return refused.size === 0 && full.size === 0 ? batch : batch.filter(stays);
 }
+const NOBODY: ReadonlySet<string> = new Set();
+const without = (lists: Lists, ids: ReadonlySet<string>): Lists =>
+  ids.size === 0
+    ? lists
+    : new Map([...lists].map(([person, list]) => [person, list.filter((s) => !ids.has(s.id))]));
 
 /** Gives what got no mark back to the queue, where the gate will say why (one day, one workspace). */
 export async function unclaim(sql: Sql, refused: readonly Ready[]): Promise<void> {

@@ -4,11 +4,27 @@
  * only one sub-batch of a page is in doubt, and it says which. Fenced by the page's attempt.
  */
 import { consentsOf, suppressionsOf } from '@carillon/audience-service';
-import type { ReasonName, Status } from '@carillon/contracts';
+import type { Capacity, ReasonName, Status } from '@carillon/contracts';
 import { AT_HOME, kept, rowParameters, type Sql } from '@carillon/database';
-import { gate, ownFactsFor, type Channel, type Verdict } from '@carillon/delivery-rules';
 import {
+  gate,
+  heldForComfort,
+  ownFactsFor,
+  ownRules,
+  type Channel,
+  type Room,
+  type Verdict,
+} from '@carillon/delivery-rules';
+import {
+  capacitiesFor,
+  rivalsFor,
+  lookAheadMs,
+  rankOf,
+  roomsOf,
+  saveRooms,
+  takeRoom,
   usableAccounts,
+  type Rivals,
   type SendingAccount,
   holdLists,
   mayBeUsed,
@@ -43,6 +59,8 @@ export interface Logged {
 export interface Window {
   /** On the database's clock. */
   openedAt: Date;
+  /** How many of those who were asked for were judged. */
+  asked: number;
   account: SendingAccount | null;
   going: Going[];
   gateVersion: number | null;
@@ -120,15 +138,24 @@ export function judgeMembers(
   account: SendingAccount | null,
   { accounts, addressed, suppressions, consents }: Facts,
   lists: Lists = new Map(),
-): { going: Going[]; stopped: Logged[]; gateVersion: number | null } | null {
+  late: Late = nothingLate,
+): Judged | null {
   const still = accounts.find((a) => a.id === account?.id);
   if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
   const going: Going[] = [];
   const stopped: Logged[] = [];
   const ownFacts = ownFactsFor(head.settings);
+  const rank = rankOf(page.options.priority, page.messageId);
+  let waitMs: number | null = null;
   for (const { member, targets } of addressed) {
     const address = targets[0]?.address ?? null;
-    const own = ownFacts?.({ ...member, source: page.source }, lists.get(member.profileId)) ?? null;
+    const rivals = late.rivals.get(member.profileId);
+    const own =
+      ownFacts?.({ ...member, source: page.source }, lists.get(member.profileId), {
+        rank,
+        rivals,
+        rooms: late.rooms,
+      }) ?? null;
     const { verdict, trace } = gate({
       now: head.now,
       channel: page.channel,
@@ -147,6 +174,11 @@ export function judgeMembers(
       ...consents(member.profileId, address, page.topic),
       own,
     });
+    // A page waits for a place as a page: from here on it is asked again.
+    if (verdict.kind === 'wait' && verdict.reason === 'capacity') {
+      waitMs = verdict.afterMs;
+      break;
+    }
     if (verdict.kind !== 'send')
       stopped.push(
         own
@@ -155,12 +187,73 @@ export function judgeMembers(
       );
     else if (isThere(member)) {
       going.push({ member, targets });
+      if (!own?.test) takeRoom(late.rooms);
       const wanted = wantedOf({ ...page, id: member.id }, own);
       if (wanted) take(lists, wanted, head.now);
     }
   }
-  return { going, stopped, gateVersion: head.settings.gate?.version ?? null };
+  const asked = going.length + stopped.length;
+  return { going, stopped, gateVersion: head.settings.gate?.version ?? null, asked, waitMs };
 }
+interface Judged {
+  going: Going[];
+  stopped: Logged[];
+  gateVersion: number | null;
+  /** How many of them were judged: those after wait for a place of a capacity. */
+  asked: number;
+  waitMs: number | null;
+}
+
+/** What else is to come to the people of a sub-batch, and the places of capacities, held until the commit. */
+export interface Late {
+  rivals: Rivals;
+  rooms: Room[];
+  capacities: readonly Capacity[];
+}
+const nothingLate: Late = { rivals: new Map(), rooms: [], capacities: [] };
+
+/** Nothing is read where the workspace does not look ahead and has no capacities. */
+export async function lateFor(
+  sql: Sql,
+  page: PageInHand,
+  { settings, now }: { now: Date; settings: WorkspaceSettings },
+  members: readonly Member[],
+): Promise<Late> {
+  const rules = settings.gate ? ownRules(settings)?.rules : undefined;
+  if (!rules || !heldForComfort(page, rules)) return nothingLate;
+  const capacities = capacitiesFor(rules, page);
+  const aheadMs = lookAheadMs(rules);
+  if (capacities.length === 0 && aheadMs === 0) return nothingLate;
+  const rank = rankOf(page.options.priority, page.messageId);
+  const own = { workspaceZone: settings.timezone };
+  const [rivals, rooms] = await Promise.all([
+    rivalsFor(sql, page.workspaceId, {
+      profileIds: members.map((m) => m.profileId),
+      lowest: rank.priority,
+      aheadMs,
+      now,
+    }),
+    roomsOf(sql, page.workspaceId, capacities, own, now, true),
+  ]);
+  return { rivals, rooms: rooms(rank), capacities };
+}
+
+/** Writes the places that these took. */
+export const savePlaces = (
+  sql: Sql,
+  page: PageInHand,
+  { settings, now }: { now: Date; settings: WorkspaceSettings },
+  { capacities }: Late,
+  going: number,
+): Promise<void> =>
+  saveRooms(
+    sql,
+    page.workspaceId,
+    capacities,
+    new Map(capacities.map((c) => [c.key, going])),
+    { workspaceZone: settings.timezone },
+    now,
+  );
 
 /** Holds the lists of what these people were sent, until the commit; none where no cap counts. */
 export async function listsFor(

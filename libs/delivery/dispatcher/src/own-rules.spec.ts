@@ -5,6 +5,7 @@ import { Database, ensurePartitions, newId } from '@carillon/database';
 import { defineChannel, type Channel, type Outcome, type Outgoing } from '@carillon/delivery-rules';
 import {
   Acceptance,
+  capacityUses,
   changeRun,
   DeliveryHints,
   links,
@@ -111,6 +112,8 @@ beforeEach(async () => {
   sent = [];
   answer = () => accepted;
   await owner.query('DELETE FROM counted_sends');
+  await owner.query('DELETE FROM capacity_uses');
+  await owner.query('DELETE FROM capacity_waits');
 });
 afterAll(async () => {
   await contexts.close();
@@ -125,13 +128,13 @@ const setRules = (rules: Partial<GateRules>) =>
   inWorkspace((sql) => writeGate(sql, workspaceId, GateChange.parse(rules), 'the spec'));
 const cap = (limit: number) => ({ key: 'cap', limit, per: 'day' }) as GateRules['caps'][number];
 const accept = async (
-  profile: string,
-  more: { class?: MessageClass; topic?: string; test?: true } = {},
+  profile: string | { email: string },
+  more: { class?: MessageClass; topic?: string; priority?: number; sendAt?: string; test?: true } = {},
 ): Promise<string> => {
   const { test, ...rest } = { class: 'marketing', ...more };
   const result = await acceptance.accept(workspaceId, {
     message: SendMessage.parse({
-      to: { profile },
+      to: typeof profile === 'string' ? { profile } : profile,
       channels: ['email'],
       content: { email: { subject: 's', text: 'Hello' } },
       ...rest,
@@ -174,17 +177,21 @@ const tally = (rows: readonly Row[]) => {
   }
   return counts;
 };
-const aRun = async (source: 'campaign' | 'api' = 'campaign') => {
+const aRun = async (
+  source: 'campaign' | 'api' = 'campaign',
+  more: { priority?: number; people?: string } = {},
+) => {
   const run = await inWorkspace(async (sql) => {
     const planned = await planRun(sql, workspaceId, {
       source: { kind: source, id: null },
       channel: 'email',
       messageClass: 'marketing',
       content: { email: { subject: 's', text: 'Hello' } },
+      options: { priority: more.priority ?? 50 },
       audience: {
         query: {
-          text: 'SELECT id AS profile_id, NULL::text AS key, NULL::jsonb AS data FROM profiles WHERE workspace_id = $1',
-          params: [workspaceId],
+          text: 'SELECT id AS profile_id, NULL::text AS key, NULL::jsonb AS data FROM profiles WHERE workspace_id = $1 AND external_id ~ $2',
+          params: [workspaceId, more.people ?? '.'],
         },
       },
     });
@@ -208,7 +215,173 @@ const aRun = async (source: 'campaign' | 'api' = 'campaign') => {
   return { work, rows };
 };
 
+const anHour = () => new Date(Date.now() + 3_600_000).toISOString();
+const makeDue = (ids: readonly string[]) =>
+  owner.query(
+    `UPDATE deliveries SET status = 'queued', due_at = now() WHERE id = ANY($1::uuid[]) AND status = 'scheduled'`,
+    [ids],
+  );
+
+describe('arbitration', () => {
+  const ahead = (then: 'wait' | 'suppress' = 'wait') =>
+    setRules({ caps: [cap(1)], arbitration: { lookAhead: '1d', then } });
+
+  it('leaves the last place to what is of higher priority and comes later', async () => {
+    await ahead('suppress');
+    const higher = await accept('p40', { priority: 80, sendAt: anHour() });
+    const lower = await accept('p40', { priority: 50 });
+    const another = await accept('p41', { priority: 50 });
+    await workAll([lower, another], [aDeliverer()]);
+    expect(tally(await rowsOf([lower, another]))).toEqual({ 'suppressed outranked': 1, sent: 1 });
+    await makeDue([higher]);
+    await workAll([higher], [aDeliverer()]);
+    expect(tally(await rowsOf([higher]))).toEqual({ sent: 1 });
+    const [line] = (
+      await owner.query<{ gate: string }>(
+        `SELECT detail->>'gate' AS gate FROM delivery_events WHERE delivery_id = $1 AND type = 'suppressed'`,
+        [lower],
+      )
+    ).rows;
+    expect(line?.gate).toMatch(
+      /arbitration: suppress \(outranked\) “cap” allows 1, .* \(priority 80; this one has 50\)/,
+    );
+  });
+
+  it('lets it wait, and sends it when the other one did not go out after all', async () => {
+    await ahead();
+    const higher = await accept('p42', { priority: 80, sendAt: anHour() });
+    const lower = await accept('p42');
+    await workAll([lower], [aDeliverer()]);
+    expect(tally(await rowsOf([lower]))).toEqual({ 'scheduled higher_priority': 1 });
+    await owner.query(`UPDATE deliveries SET status = 'cancelled', due_at = NULL WHERE id = $1`, [higher]);
+    await makeDue([lower]);
+    await workAll([lower], [aDeliverer()]);
+    expect(tally(await rowsOf([lower]))).toEqual({ sent: 1 });
+  });
+
+  it('is by the order of acceptance where the scores are equal, whoever is worked first', async () => {
+    await ahead('suppress');
+    const first = await accept('p43');
+    const second = await accept('p43');
+    await workAll([second], [aDeliverer()]);
+    await workAll([first], [aDeliverer()]);
+    expect((await rowsOf([first, second])).map((r) => r.reason ?? r.status)).toEqual(['sent', 'outranked']);
+  });
+
+  it('holds for pages: a mailing leaves the places of people whom a single message of higher priority is to reach', async () => {
+    await ahead('suppress');
+    const higher = await accept('p44', { priority: 80, sendAt: anHour() });
+    const run = await aRun('campaign', { people: '^p4[4-7]$' });
+    await run.work();
+    expect(tally(await run.rows())).toEqual({ sent: 3, 'suppressed outranked': 1 });
+    expect((await run.rows()).find((r) => r.status === 'suppressed')?.gate_said).toContain('priority 80');
+    await owner.query(`UPDATE deliveries SET status = 'cancelled', due_at = NULL WHERE id = $1`, [higher]);
+  });
+
+  it('is asked by nobody who does not look ahead, and not about what is transactional', async () => {
+    await setRules({ caps: [cap(1)] });
+    const higher = await accept('p48', { priority: 80, sendAt: anHour() });
+    const lower = await accept('p48', { priority: 50 });
+    await workAll([lower], [aDeliverer()]);
+    await ahead();
+    const code = await accept('p48', { class: 'transactional' });
+    await workAll([code], [aDeliverer()]);
+    expect(tally(await rowsOf([lower, code]))).toEqual({ sent: 2 });
+    await owner.query(`UPDATE deliveries SET status = 'cancelled', due_at = NULL WHERE id = $1`, [higher]);
+  });
+});
+
+describe('capacity', () => {
+  const calls = (limit: number) =>
+    setRules({ capacities: [{ key: 'calls', channels: [], topics: [], limit, per: 'day', every: 1 }] });
+  const used = async () =>
+    (
+      await owner.query<{ used: number }>('SELECT used FROM capacity_uses WHERE workspace_id = $1', [
+        workspaceId,
+      ])
+    ).rows[0]?.used ?? 0;
+  const nextDay = () => owner.query(`UPDATE capacity_uses SET period_at = period_at - interval '1 day'`);
+
+  it('of seven lets exactly seven of sixty out, whoever sends them at the same moment', async () => {
+    await calls(7);
+    const ids = await Promise.all(Array.from({ length: 60 }, (_, n) => accept(`p${100 + n}`)));
+    await workAll(ids, [aDeliverer(), aDeliverer(), aDeliverer()]);
+    expect(tally(await rowsOf(ids))).toEqual({ sent: 7, 'scheduled capacity': 53 });
+    expect([sent.length, await used()]).toEqual([7, 7]);
+  });
+
+  it('gives the places of the next period to those of higher priority first', async () => {
+    await calls(3);
+    const ids = [];
+    for (const priority of [10, 90, 50, 90, 50, 10, 90, 10, 50])
+      ids.push({ priority, id: await accept(`p${200 + ids.length}`, { priority }) });
+    const all = ids.map((i) => i.id);
+    await calls(0);
+    await workAll(all, [aDeliverer()]);
+    expect(tally(await rowsOf(all))).toEqual({ 'scheduled capacity': 9 });
+    await calls(3);
+    for (const expected of [90, 50, 10]) {
+      await nextDay();
+      // The lowest comes back first, and leaves the places to those that wait.
+      for (const { id } of [...ids].sort((a, b) => a.priority - b.priority)) {
+        await makeDue([id]);
+        await workAll([id], [aDeliverer()]);
+      }
+      const { rows } = await owner.query<{ id: string }>(
+        `SELECT id FROM deliveries WHERE id = ANY($1::uuid[]) AND status = 'sent'`,
+        [all],
+      );
+      expect(rows.length).toBe({ 90: 3, 50: 6, 10: 9 }[expected]);
+      expect(ids.filter((i) => i.priority >= expected).every((i) => rows.some((r) => r.id === i.id))).toBe(
+        true,
+      );
+    }
+  });
+
+  it('holds for pages, which wait as pages; a mailing of higher priority goes first', async () => {
+    await calls(10);
+    const low = await aRun('campaign', { people: '^p3\\d\\d$', priority: 20 });
+    const high = await aRun('campaign', { people: '^p[12]0\\d$', priority: 80 });
+    await low.work();
+    expect([tally(await low.rows()), tally(await high.rows())]).toEqual([{}, { sent: 10 }]);
+    await nextDay();
+    await owner.query('UPDATE runs SET next_release_at = NULL');
+    await low.work();
+    expect([tally(await low.rows()), tally(await high.rows())]).toEqual([{}, { sent: 20 }]);
+    await nextDay();
+    await owner.query('UPDATE runs SET next_release_at = NULL');
+    await low.work();
+    expect(tally(await low.rows())).toEqual({ sent: 10 });
+    expect(await used()).toBe(10);
+    const items = await inWorkspace((sql) => capacityUses(sql, workspaceId));
+    expect(items).toMatchObject([{ key: 'calls', limit: 10, used: 10, waiting: 90 }]);
+    await owner.query(`UPDATE runs SET state = 'cancelled'`);
+  });
+
+  it('keeps the place of what is tried again, and is not for transactional messages', async () => {
+    await calls(1);
+    answer = () => ({ kind: 'deferred', answer: {} });
+    const later = await accept('p400');
+    await workAll([later], [aDeliverer()]);
+    answer = () => accepted;
+    await makeDue([later]);
+    await workAll([later], [aDeliverer()]);
+    const code = await accept('p401', { class: 'transactional' });
+    await workAll([code], [aDeliverer()]);
+    expect(tally(await rowsOf([later, code]))).toEqual({ sent: 2 });
+  });
+});
+
 describe('frequency caps', () => {
+  it('count for an address without a person as well', async () => {
+    await setRules({ caps: [cap(2)] });
+    const ids = await Promise.all(Array.from({ length: 20 }, () => accept({ email: 'guest@example.com' })));
+    const other = await accept({ email: 'other@example.com' });
+    await workAll([...ids, other], [aDeliverer(), aDeliverer()]);
+    expect(tally(await rowsOf(ids))).toEqual({ sent: 2, 'suppressed frequency_cap': 18 });
+    expect(tally(await rowsOf([other]))).toEqual({ sent: 1 });
+  });
+
   it('of three let exactly three of a hundred through, whoever sends them at the same moment', async () => {
     const { version } = await setRules({ caps: [cap(3)] });
     const ids = await Promise.all(Array.from({ length: 100 }, () => accept('p1')));
@@ -352,7 +525,7 @@ describe('rules that change', () => {
 
   it('can be tried before they are saved', async () => {
     await setRules({ caps: [cap(5)] });
-    const asked = { profile: 'p30', channel: 'email', class: 'marketing' } as const;
+    const asked = { profile: 'p30', channel: 'email', class: 'marketing', priority: 50 } as const;
     const tried = (rules?: Partial<GateRules>) =>
       inWorkspace((sql) =>
         tryGate(sql, workspaceId, { ...asked, ...(rules ? { rules: GateChange.parse(rules) } : {}) }),

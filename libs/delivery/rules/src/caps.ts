@@ -4,6 +4,7 @@
  */
 import { startOfDay, wallClock } from '@carillon/audience-rules';
 import type { Channel, FrequencyCap, MessageClass } from '@carillon/contracts';
+import { createHash } from 'node:crypto';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -84,4 +85,20 @@ export function overCap(
     if (inside.length >= cap.limit) return { cap, used: inside.length, ids: inside.map((s) => s.id) };
   }
   return null;
+}
+
+/**
+ * Whom a message counts for: the profile; of one to an address alone, the address on that channel, as an id made of a hash.
+ * @returns null where there is neither
+ */
+export function personOf(about: {
+  profileId: string | null;
+  channel?: Channel;
+  address?: string | null;
+}): string | null {
+  const { profileId, channel, address } = about;
+  if (profileId !== null || !channel || !address) return profileId;
+  const hash = createHash('sha256').update(`${channel} ${address}`).digest('hex');
+  // As a UUID of RFC 9562, version 8: never one of ours, which are of version 4 and 7.
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 }

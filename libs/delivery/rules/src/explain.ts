@@ -213,9 +213,13 @@ function nextOf({ delivery: d, looksUp, account }: ExplainFacts, now: Date): str
           ? `It goes out ${when} unless the step before succeeds, and at once if that fails.`
           : d.reason === 'quiet_hours'
             ? `It goes to the gate again when quiet hours are over, ${when}.`
-            : d.reason === 'retry' || d.reason === 'rate_limited'
-              ? `It is tried again ${when}${through}, or by another account if there is one.`
-              : `It is looked at again ${when}.`;
+            : d.reason === 'capacity'
+              ? `It asks for a place again ${when}; what is of higher priority is served first.`
+              : d.reason === 'higher_priority'
+                ? `It goes to the gate again ${when}, when the other message has had its time.`
+                : d.reason === 'retry' || d.reason === 'rate_limited'
+                  ? `It is tried again ${when}${through}, or by another account if there is one.`
+                  : `It is looked at again ${when}.`;
     case 'queued':
       return 'A dispatcher takes it as soon as one is free; if its job was lost, the clock offers it again.';
     case 'sending':

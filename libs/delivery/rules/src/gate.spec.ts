@@ -207,7 +207,10 @@ describe('own rules', () => {
       rules: { ...noRules, ...rules },
       version: 3,
       profileId: 'p',
+      personId: 'p',
       deliveryId: null,
+      rank: { priority: 50, order: 'a' },
+      workspaceZone: null,
       test: false,
       where: () => whereIs({ timezone: 'Europe/Berlin', phone: null }, null),
       sent: [],
@@ -237,7 +240,48 @@ describe('own rules', () => {
   ];
   const everybody = { key: 'everybody', ...all, percent: 100 };
   const transactional = { messageClass: 'transactional' as const };
+  const rival = {
+    at: now.getTime() + 3_600_000,
+    channel: 'email' as const,
+    messageClass: 'marketing' as const,
+    topic: null,
+    priority: 90,
+    order: 'b',
+    name: 'Spring',
+    messageIds: ['b'],
+  };
+  const ahead = { caps: [one], arbitration: { lookAhead: '1d', then: 'wait' as const } };
+  const full = { key: 'calls', limit: 5, free: 0, usedUp: true, opensMs: 1000 };
   const tables: [string, Partial<GateFacts>, object][] = [
+    [
+      'arbitration: it waits for what is of higher priority',
+      own(ahead, { rivals: [rival] }),
+      {
+        kind: 'wait',
+        reason: 'higher_priority',
+        afterMs: 3_600_000 + 120_000,
+        said: '“one” allows 1, and “Spring” comes at 2026-11-23T13:00:00.000Z (priority 90; this one has 50)',
+      },
+    ],
+    [
+      'arbitration: it is not sent, where that is the rule',
+      own({ ...ahead, arbitration: { lookAhead: '1d', then: 'suppress' } }, { rivals: [rival] }),
+      { kind: 'suppress', reason: 'outranked' },
+    ],
+    ['arbitration: nobody looks ahead', own({ caps: [one] }, { rivals: [rival] }), send],
+    ['arbitration: not for what has its place', own(ahead, { rivals: [rival], deliveryId: 'd', sent }), send],
+    [
+      'arbitration: not for what is transactional',
+      { ...own(ahead, { rivals: [rival] }), ...transactional },
+      send,
+    ],
+    [
+      'capacity: it waits for the next period',
+      own({}, { rooms: [full] }),
+      { kind: 'wait', reason: 'capacity', afterMs: 1000, said: '“calls” takes 5, and all of them are gone' },
+    ],
+    ['capacity: not for tests', own({}, { rooms: [full], test: true }), send],
+    ['capacity: caps come first', own({ caps: [one] }, { rooms: [full], sent }), suppress('frequency_cap')],
     [
       'quiet: it waits until the hours are over',
       own({ quietHours: [days] }),

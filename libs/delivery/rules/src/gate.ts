@@ -13,7 +13,9 @@ import type {
   Status,
   TopicFacts,
 } from '@carillon/contracts';
-import { overCap, type Counted } from './caps.js';
+import { DEFAULT_PRIORITY, outrankedBy, type Rival, type Rank } from './arbitration.js';
+import { fullOf, waitMsOf, type Room } from './capacity.js';
+import { overCap, personOf, type Counted } from './caps.js';
 import type { Recipient } from './channel.js';
 import { drawn } from './holdout.js';
 import { isQuiet, openForAll } from './quiet-hours.js';
@@ -24,11 +26,19 @@ export interface OwnFacts {
   version: number;
   /** Null for a message to an address alone. */
   profileId: string | null;
+  /** Whom caps count for: the profile, or the address of a message to an address alone. */
+  personId: string | null;
   deliveryId: string | null;
+  rank: Rank;
+  /** What else is to come to the person, where the workspace looks ahead. */
+  rivals?: readonly Rival[] | undefined;
+  /** Of the capacities that it needs a place of. */
+  rooms?: readonly Room[] | undefined;
   /** A test or a proof, or to somebody who tests: never held back for comfort, never counted. */
   test: boolean;
   /** Asked only where the hour counts. */
   where: () => AssumedZone;
+  workspaceZone: string | null;
   /** What the person was sent lately, as far as it may count. */
   sent: readonly Counted[];
   /** Of one batch at one time: many people of one zone get one answer. */
@@ -110,7 +120,10 @@ export function countingTopics(
 /** What waits for its campaign is looked at again after this, or as soon as it is resumed. */
 const PAUSED_AGAIN_MS = 600_000;
 
-/** In order. Arbitration joins here, before the caps: they come last, because they take room. */
+/** A message that lets another go first is looked at again so long after that one's time. */
+const AFTER_RIVAL_MS = 120_000;
+
+/** In order. Arbitration, caps and capacity come last, because they give away room. */
 export const gateRules: readonly Rule[] = [
   {
     name: 'expiry',
@@ -214,15 +227,54 @@ export const gateRules: readonly Rule[] = [
           : { kind: 'wait', afterMs: f.accounts.afterMs, reason: f.accounts.wait },
   },
   {
+    name: 'arbitration',
+    judge: (f) => {
+      const { own } = f;
+      if (!own?.rivals?.length || !own.rules.arbitration || !applies(f, own)) return null;
+      // It has its place: it is tried again.
+      if (own.sent.some((s) => s.id === own.deliveryId)) return null;
+      const now = f.now.getTime();
+      const about = { ...f, ...own.rank, id: own.deliveryId };
+      const over = outrankedBy(own.rules.caps, about, own.sent, own.rivals, now, own.where().zone);
+      if (!over) return null;
+      const { cap, by } = over;
+      const said = `“${cap.key}” allows ${cap.limit}, and “${by.name}” comes ${by.at <= now ? 'now' : `at ${new Date(by.at).toISOString()}`} (priority ${by.priority}; this one has ${own.rank.priority})`;
+      return own.rules.arbitration.then === 'suppress'
+        ? suppress('outranked', said)
+        : {
+            kind: 'wait',
+            afterMs: Math.max(0, by.at - now) + AFTER_RIVAL_MS,
+            reason: 'higher_priority',
+            said,
+          };
+    },
+  },
+  {
     name: 'frequency caps',
     judge: (f) => {
       const { own } = f;
-      if (!own || own.profileId === null || own.rules.caps.length === 0 || !applies(f, own)) return null;
+      if (!own || own.personId === null || own.rules.caps.length === 0 || !applies(f, own)) return null;
       const about = { ...f, id: own.deliveryId };
       const over = overCap(own.rules.caps, about, own.sent, f.now.getTime(), own.where().zone);
       return (
         over &&
         suppress('frequency_cap', `“${over.cap.key}” allows ${over.cap.limit}, ${over.used} were sent`)
+      );
+    },
+  },
+  {
+    name: 'capacity',
+    judge: (f) => {
+      const full = f.own?.rooms?.length && applies(f, f.own) ? fullOf(f.own.rooms) : null;
+      return (
+        full && {
+          kind: 'wait',
+          afterMs: waitMsOf(full),
+          reason: 'capacity',
+          said: full.usedUp
+            ? `“${full.key}” takes ${full.limit}, and all of them are gone`
+            : `“${full.key}” has places left, and what is of higher priority wants them`,
+        }
       );
     },
   },
@@ -310,19 +362,25 @@ export function ownRules({ gate }: GateSettings): { version: number; rules: Gate
  */
 export function ownFactsFor(
   settings: GateSettings,
-): ((about: AskedAbout, sent: readonly Counted[] | undefined) => OwnFacts) | null {
+): ((about: AskedAbout, sent: readonly Counted[] | undefined, late?: LateFacts) => OwnFacts) | null {
   const own = ownRules(settings);
   if (!own) return null;
   const testers = new Set(own.rules.testProfiles);
   const quiet: OwnFacts['quiet'] = new Map();
-  return ({ id, profileId, source, recipient }, sent = []) => {
+  return (about, sent = [], late) => {
+    const { id, profileId, source, recipient } = about;
     // Several rules ask, and reading the country of a phone number costs more than they do.
     let where: AssumedZone | undefined;
     return {
       ...own,
       profileId,
+      personId: own.rules.caps.length > 0 ? personOf(about) : profileId,
       deliveryId: id,
+      rank: late?.rank ?? NO_RANK,
+      rivals: late?.rivals,
+      rooms: late?.rooms,
       test: source === 'test' || testers.has(recipient?.externalId ?? ''),
+      workspaceZone: settings.timezone ?? null,
       where: () => (where ??= whereIs(recipient, settings.timezone)),
       sent,
       quiet,
@@ -334,7 +392,13 @@ export interface AskedAbout {
   profileId: string | null;
   source: Source;
   recipient: Recipient | null;
+  /** Of a message to an address alone. */
+  channel?: Channel;
+  address?: string | null;
 }
+/** What is read only where the workspace looks ahead, or has capacities. */
+export type LateFacts = Pick<OwnFacts, 'rank' | 'rivals' | 'rooms'>;
+const NO_RANK: Rank = { priority: DEFAULT_PRIORITY, order: '' };
 export const noRules: GateRules = {
   allowList: null,
   testProfiles: [],
@@ -343,6 +407,8 @@ export const noRules: GateRules = {
   holdouts: [],
   quietHours: [],
   caps: [],
+  arbitration: null,
+  capacities: [],
 };
 
 /**

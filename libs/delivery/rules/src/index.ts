@@ -11,6 +11,8 @@ export * from './reconcile.js';
 export * from './cause.js';
 export * from './quiet-hours.js';
 export * from './caps.js';
+export * from './arbitration.js';
+export * from './capacity.js';
 export * from './holdout.js';
 export * from './gate.js';
 export * from './explain.js';

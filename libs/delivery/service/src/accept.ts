@@ -400,4 +400,5 @@ const optionsOf = (m: SendMessage) => ({
   ...(m.attachments?.length ? { attachments: m.attachments } : {}),
   ...(m.metadata ? { metadata: m.metadata } : {}),
   ...(m.tracking ? { tracking: m.tracking } : {}),
+  ...(m.priority === undefined ? {} : { priority: m.priority }),
 });

@@ -40,6 +40,7 @@ export interface MessageOptions {
   replyTo?: string;
   attachments?: RenderInput['attachments'][number][];
   tracking?: Tracking;
+  priority?: number;
 }
 /** What it says, from its message. */
 export interface MessageFacts {

@@ -19,6 +19,7 @@ export type Lists = Map<string, Counted[]>;
 /** A message that wants a place. */
 export interface Wanted {
   id: string;
+  /** Or what stands for an address without a person: see personOf. */
   profileId: string;
   channel: Channel;
   messageClass: MessageClass;
@@ -26,16 +27,16 @@ export interface Wanted {
   caps: readonly FrequencyCap[];
   zone: string;
 }
-/** Null for what no cap counts: tests, what goes to an address alone, and where there are no caps. */
+/** Null for what no cap counts: tests, and where there are no caps. */
 export function wantedOf(
   delivery: Omit<Wanted, 'profileId' | 'caps' | 'zone'>,
   own: OwnFacts | null,
 ): Wanted | null {
-  if (!own || own.test || own.profileId === null || own.rules.caps.length === 0) return null;
+  if (!own || own.test || own.personId === null || own.rules.caps.length === 0) return null;
   const { id, channel, messageClass, topic } = delivery;
   // What caps hold back and what they count are not the same: a transactional message may be counted, and go all the same.
   const caps = heldForComfort(delivery, own.rules) ? own.rules.caps : [];
-  return { id, profileId: own.profileId, channel, messageClass, topic, caps, zone: own.where().zone };
+  return { id, profileId: own.personId, channel, messageClass, topic, caps, zone: own.where().zone };
 }
 
 type Kept = [at: number, id: string, channel: Channel, messageClass: MessageClass, topic: string | null];

@@ -14,6 +14,7 @@ import {
   withoutWriters,
 } from '@carillon/audience-service';
 import { dayOf, type Sql } from '@carillon/database';
+import { personOf } from '@carillon/delivery-rules';
 import { eraseMessage } from './erase.js';
 import { resetCaps } from './gate-rules.js';
 import { groupBy } from './group-by.js';
@@ -104,7 +105,11 @@ export async function erasePerson(
        AND m.day = r.day AND m.run_id = r.id AND m.workspace_id = $1 AND m.profile_id = ANY($2::uuid[]) AND m.data IS NOT NULL`,
     [workspaceId, ids, [...new Set(shared.flatMap((d) => d.sourceId ?? []))]],
   );
-  await resetCaps(sql, workspaceId, ids);
+  const asAddresses = [
+    personOf({ profileId: null, channel: 'email', address: person.email }),
+    personOf({ profileId: null, channel: 'sms', address: person.phone }),
+  ].filter((id) => id !== null);
+  await resetCaps(sql, workspaceId, [...ids, ...asAddresses]);
   await eraseAddresses(sql, workspaceId, person);
   await sql.execute('DELETE FROM profiles WHERE workspace_id = $1 AND id = $2', [workspaceId, person.id]);
   return {

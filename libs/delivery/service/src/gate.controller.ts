@@ -3,6 +3,7 @@ import { audit, idsByExternalId, idsOfPerson } from '@carillon/audience-service'
 import { Database, type Sql } from '@carillon/database';
 import { notFound, Operation, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
+import { capacityUses } from './capacity.js';
 import { gateVersions, readGate, resetCaps, writeGate } from './gate-rules.js';
 import { tryGate } from './try-gate.js';
 import { whoIs } from './who.js';
@@ -35,6 +36,11 @@ export class GateController {
     const tried = await this.in(caller, (sql) => tryGate(sql, caller.workspaceId, body));
     if (!tried) throw notFound('profile');
     return tried;
+  }
+
+  @Operation('getCapacity')
+  async capacity({ caller }: Call<'getCapacity'>): Promise<Result<'getCapacity'>> {
+    return { items: await this.in(caller, (sql) => capacityUses(sql, caller.workspaceId)) };
   }
 
   @Operation('resetCaps')

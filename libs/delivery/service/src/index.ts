@@ -14,6 +14,17 @@ export {
   type Lists,
   type Wanted,
 } from './counted-sends.js';
+export { rivalsFor, lookAheadMs, type Rivals } from './rivals.js';
+export {
+  capacitiesFor,
+  capacityUses,
+  roomsOf,
+  saveRooms,
+  takePlaces,
+  takeRoom,
+  waitForPlaces,
+} from './capacity.js';
+export { lateFactsFor, rankOf } from './late-facts.js';
 export { checkContent } from './check-content.js';
 export { cancelMessage } from './change-plans.js';
 export { channelShapes } from './channels.js';

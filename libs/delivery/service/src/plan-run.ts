@@ -27,7 +27,7 @@ export interface NewRun {
   template?: { id: string; version: number };
   content?: ContentByChannel;
   data?: Record<string, unknown>;
-  options?: { replyTo?: string; tracking?: Tracking };
+  options?: { replyTo?: string; tracking?: Tracking; priority?: number };
   /** Decides the day that the log keeps it under; at most a week ahead. Default now. */
   plannedAt?: Date;
   expiresAt?: Date;

@@ -7,6 +7,7 @@ import type { GateTried, GateTry } from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
 import {
   gateInFull,
+  NOT_BEGUN,
   ownRules,
   whereIs,
   type GateSettings,
@@ -16,6 +17,7 @@ import {
 import { channelShapes } from './channels.js';
 import { sentLately, wantedOf } from './counted-sends.js';
 import { withZones } from './gate-rules.js';
+import { lateFactsFor } from './late-facts.js';
 import { stateOf, usableAccounts } from './sending-accounts.js';
 
 interface Settings extends GateSettings {
@@ -56,7 +58,10 @@ export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Pr
         rules,
         version,
         profileId,
+        personId: profileId,
         deliveryId: null,
+        rank: { priority: asked.priority, order: NOT_BEGUN },
+        workspaceZone: settings.timezone ?? null,
         test: rules.testProfiles.includes(recipient.externalId),
         where: () => where,
         sent: [],
@@ -66,6 +71,17 @@ export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Pr
   if (own && wanted) {
     const lists = await sentLately(sql, workspaceId, [wanted], now);
     own.sent = lists.get(profileId) ?? [];
+  }
+  if (own) {
+    const asIfSet = { ...settings, gate: { ...own.rules, version } };
+    const late = await lateFactsFor(
+      sql,
+      workspaceId,
+      asIfSet,
+      [{ ...delivery, ...own.rank, profileId, tries: 0 }],
+      now,
+    );
+    Object.assign(own, late({ ...delivery, ...own.rank, profileId, tries: 0 }));
   }
   const said = gateInFull({
     now,

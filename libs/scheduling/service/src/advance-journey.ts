@@ -295,6 +295,7 @@ function messageOf(row: Enrolled, step: Extract<Effect, { kind: 'send' }>['step'
   const [first, ...others] = channels;
   return {
     to: { profile },
+    priority: row.definition.priority,
     ...(others.length === 0
       ? { channels: [first] }
       : {

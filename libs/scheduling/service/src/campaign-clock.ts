@@ -18,6 +18,7 @@ import { campaignNumbers, complaintsOf } from './campaign-numbers.js';
 import { campaignById, moveCampaign, type CampaignRow } from './campaign-rows.js';
 import { moveTest } from './campaign-test.js';
 import { endRun } from './end-run.js';
+import { FORESEE_MS, foresee, forget } from './foresee.js';
 import { proofsOf, sendProofs } from './prove-campaign.js';
 import { CannotRun, launch, partsOf, WATCH_MS } from './run-campaign.js';
 
@@ -73,7 +74,11 @@ export class CampaignClock implements OnApplicationBootstrap, BeforeApplicationS
         );
         const campaign = mine && (await campaignById(sql, workspaceId, id));
         if (!mine || !campaign) return 0;
-        if (campaign.state === 'scheduled') {
+        const untilMs = (campaign.startsAt?.getTime() ?? 0) - mine.now.getTime();
+        if (campaign.state === 'scheduled' && untilMs > 0) {
+          await foresee(sql, workspaceId, campaign, mine.now);
+          await lookAgain(sql, workspaceId, id, Math.min(untilMs, FORESEE_MS));
+        } else if (campaign.state === 'scheduled') {
           await launch(sql, workspaceId, campaign, mine.now);
           begun = campaign.runNo + 1;
         } else if (campaign.state === 'running') await watch(sql, workspaceId, campaign, mine.now);
@@ -145,6 +150,7 @@ async function watch(sql: Sql, workspaceId: string, campaign: CampaignRow, now: 
   const { pending = 0 } = (await campaignNumbers(sql, workspaceId, id)) ?? {};
   if (pending > 0) return moveCampaign(sql, workspaceId, id, { state: 'running', dueMs: WAITING_MS });
   await endRun(sql, workspaceId, id, runNo, 'completed');
+  await forget(sql, workspaceId, id);
   const { start } = campaign.definition;
   const next = start.kind === 'recurring' ? nextOccurrence(start, now) : null;
   await moveCampaign(
@@ -152,10 +158,16 @@ async function watch(sql: Sql, workspaceId: string, campaign: CampaignRow, now: 
     workspaceId,
     id,
     next
-      ? { state: 'scheduled', startsAt: next, dueMs: next.getTime() - now.getTime() }
+      ? { state: 'scheduled', startsAt: next, dueMs: 0 }
       : { state: 'completed', startsAt: null, dueMs: null },
   );
 }
+
+const lookAgain = (sql: Sql, workspaceId: string, id: string, ms: number): Promise<number> =>
+  sql.execute(
+    `UPDATE campaigns SET due_at = now() + $3::float8 * interval '1 millisecond' WHERE workspace_id = $1 AND id = $2`,
+    [workspaceId, id, ms],
+  );
 
 /** Does too much go wrong? */
 async function alarming(sql: Sql, workspaceId: string, campaign: CampaignRow): Promise<string | null> {

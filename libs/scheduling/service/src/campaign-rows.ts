@@ -8,6 +8,7 @@ import type {
   CampaignState,
 } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
+import { forget } from './foresee.js';
 
 export interface CampaignRow {
   id: string;
@@ -109,4 +110,5 @@ export async function moveCampaign(
             due_at = now() + $7::float8 * interval '1 millisecond', updated_at = now() WHERE workspace_id = $1 AND id = $2`,
     [workspaceId, id, to.state, to.reason ?? null, to.startsAt !== undefined, to.startsAt ?? null, to.dueMs],
   );
+  if (['completed', 'cancelled', 'failed'].includes(to.state)) await forget(sql, workspaceId, id);
 }

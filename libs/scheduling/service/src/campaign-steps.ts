@@ -7,6 +7,7 @@ import { notFound, ProblemException } from '@carillon/server';
 import { campaignById, moveCampaign, showCampaign, type CampaignRow } from './campaign-rows.js';
 import { prepare, startsAt } from './prepare-campaign.js';
 import { endRun } from './end-run.js';
+import { forget } from './foresee.js';
 import { partsOf, rangeOf, WATCH_MS, type Part } from './run-campaign.js';
 
 /** `actor`: `user:<id>` or `key:<id>`. */
@@ -47,6 +48,7 @@ export async function saveCampaign(
       WHERE workspace_id = $1 AND id = $2`,
     [workspaceId, id, save.name, JSON.stringify(save.definition), who.actor],
   );
+  await forget(sql, workspaceId, id);
   return shown(sql, workspaceId, id);
 }
 
@@ -83,7 +85,8 @@ export async function startCampaign(
   await moveCampaign(sql, workspaceId, id, {
     state: 'scheduled',
     startsAt: at,
-    dueMs: Math.max(0, at.getTime() - now.getTime()),
+    // The clock looks at once: what is to come must be known to what goes before it.
+    dueMs: 0,
   });
   return shown(sql, workspaceId, id);
 }
@@ -137,14 +140,13 @@ export async function resumeCampaign(
     [workspaceId, id, row.runNo],
   );
   const now = await clock(sql);
-  const untilStart = Math.max(0, (row.startsAt?.getTime() ?? 0) - now.getTime());
   await moveCampaign(
     sql,
     workspaceId,
     id,
     open.length > 0 || (await runs(sql, workspaceId, id, row.runNo))
       ? { state: 'running', dueMs: WATCH_MS }
-      : { state: 'scheduled', dueMs: untilStart },
+      : { state: 'scheduled', dueMs: 0 },
   );
   return shown(sql, workspaceId, id);
 }

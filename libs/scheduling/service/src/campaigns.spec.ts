@@ -304,7 +304,7 @@ describe('a campaign', () => {
     const { id } = await write({ start: { kind: 'local', date: tomorrow, time: '09:00' } });
     await prepared(id);
     await started(id);
-    await owner.query(`UPDATE campaigns SET due_at = now() WHERE id = $1`, [id]);
+    await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
     await clock.tick();
     await workPages();
     expect(sent).toHaveLength(0);
@@ -364,7 +364,7 @@ describe('a campaign', () => {
     await started(id);
     const once = async () => {
       sent = [];
-      await owner.query(`UPDATE campaigns SET due_at = now() WHERE id = $1`, [id]);
+      await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
       await clock.tick();
       await workPages();
       await tick();
@@ -383,6 +383,38 @@ describe('a campaign', () => {
     expect(await numbers(id, 1)).toMatchObject({ sent: PEOPLE });
     expect((await numbers(id, 2)).parts.map((p) => p.variant)).toEqual(['a', 'b', 'none']);
     await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+  });
+
+  it('that is to come keeps its people’s places under caps from what is of lower priority', async () => {
+    const setRules = (rules: object) =>
+      within((sql) => writeGate(sql, workspaceId, GateChange.parse(rules), 'the spec'));
+    await setRules({
+      caps: [{ key: 'one', topics: ['offers'], limit: 1, per: 'day' }],
+      arbitration: { lookAhead: '1d', then: 'suppress' },
+    });
+    const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
+    const high = await write({ priority: 90, topic: 'offers', start: { kind: 'at', at: inAnHour } });
+    await prepared(high.id);
+    await started(high.id);
+    await tick();
+    expect(await shown(high.id)).toMatchObject({ state: 'scheduled' });
+    const low = await toTheEnd((await write({ priority: 10, topic: 'offers' })).id);
+    expect((await numbers(low.id)).reasons).toEqual([
+      { status: 'suppressed', reason: 'outranked', count: PEOPLE },
+    ]);
+    // It begins, and stands before the people whom it has not reached yet.
+    await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [high.id]);
+    await tick();
+    const again = await write({ priority: 89, topic: 'offers' });
+    await prepared(again.id);
+    await started(again.id);
+    await tick();
+    await workPages();
+    await tick();
+    expect(await numbers(high.id)).toMatchObject({ state: 'completed', sent: PEOPLE });
+    expect(await numbers(again.id)).toMatchObject({ state: 'completed', suppressed: PEOPLE });
+    expect((await owner.query('SELECT FROM upcoming_sends')).rows).toHaveLength(0);
+    await setRules({});
   });
 
   it('tells why some did not get it', async () => {

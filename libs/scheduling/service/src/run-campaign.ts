@@ -10,6 +10,7 @@ import { changeRun, planRun, type PlannedRun } from '@carillon/delivery-service'
 import { durationMs } from '@carillon/scheduling-rules';
 import { membersOf, peopleOf, sharesOf, type Slice } from './campaign-audience.js';
 import { moveCampaign, type CampaignRow } from './campaign-rows.js';
+import { foreseeFrozen } from './foresee.js';
 import { saidBy, type Said } from './prepare-campaign.js';
 
 /** Freezing a million people is one statement. */
@@ -68,6 +69,7 @@ export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRo
     campaign.id,
     no,
   ]);
+  await foreseeFrozen(sql, workspaceId, campaign.id, no);
   await moveCampaign(sql, workspaceId, campaign.id, { state: 'running', dueMs: WATCH_MS });
 }
 
@@ -98,11 +100,9 @@ const saidIn = ({ template, content, data }: Said) => ({
 export const expiring = ({ sendWithin }: CampaignDefinition, from: Date): { expiresAt?: Date } =>
   sendWithin ? { expiresAt: new Date(from.getTime() + durationMs(sendWithin)) } : {};
 
-const optional = ({ topic, replyTo, rate, tracking }: CampaignDefinition) => ({
+const optional = ({ topic, replyTo, rate, tracking, priority }: CampaignDefinition) => ({
   ...(topic ? { topic } : {}),
-  ...(replyTo || tracking
-    ? { options: { ...(replyTo ? { replyTo } : {}), ...(tracking ? { tracking } : {}) } }
-    : {}),
+  options: { priority, ...(replyTo ? { replyTo } : {}), ...(tracking ? { tracking } : {}) },
   ...(rate ? { rate } : {}),
 });
 

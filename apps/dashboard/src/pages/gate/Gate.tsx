@@ -1,7 +1,15 @@
 /** The gate: the workspace's own rules, each read in a sentence and changed in a dialog, and a place to try them. */
-import { Button, Group, Stack, TagsInput, Text } from '@mantine/core';
+import { Button, Group, Select, Stack, TagsInput, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import type { FrequencyCap, Gate as GateDocument, GateRules, Holdout, QuietHours } from '@carillon/contracts';
+import type {
+  Arbitration,
+  Capacity,
+  FrequencyCap,
+  Gate as GateDocument,
+  GateRules,
+  Holdout,
+  QuietHours,
+} from '@carillon/contracts';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api.js';
@@ -12,7 +20,7 @@ import { useCan } from '../../session.js';
 import { absoluteWithZone } from '../../time.js';
 import classes from './Gate.module.css';
 import { RuleDialog, fresh, type Edited } from './RuleDialog.js';
-import { capWords, quietWords, scopeWords } from './sentences.js';
+import { arbitrationWords, capacityWords, capWords, quietWords, scopeWords, useWords } from './sentences.js';
 import { TryGate } from './TryGate.js';
 
 const key = ['gate'];
@@ -47,6 +55,16 @@ const Rules = ({ gate }: { gate: GateDocument }) => {
   const queryClient = useQueryClient();
   const [open, setOpen] = useState<Open>();
   const { rules } = gate;
+  const uses = useQuery({
+    queryKey: ['gate', 'capacity', gate.version],
+    queryFn: () => api.gate.capacity(),
+    enabled: rules.capacities.length > 0,
+    refetchInterval: 5_000,
+  });
+  const useOf = (rule: Capacity): string => {
+    const use = uses.data?.find((u) => u.key === rule.key);
+    return use ? ` ${useWords(use)}, until ${absoluteWithZone(use.resetsAt)}.` : '';
+  };
   const save = useMutation({
     mutationFn: (changes: Partial<GateRules>) =>
       api.gate.set({ ...rules, ...changes, ifVersion: gate.version }),
@@ -95,7 +113,7 @@ const Rules = ({ gate }: { gate: GateDocument }) => {
             None are set.
           </Text>
         )}
-        {(rules[kind] as (QuietHours | FrequencyCap | Holdout)[]).map((rule, n) => (
+        {(rules[kind] as (QuietHours | FrequencyCap | Capacity | Holdout)[]).map((rule, n) => (
           <div key={rule.key} role="listitem" className={classes.rule}>
             <div>
               <Text fw={550} className="break">
@@ -137,6 +155,20 @@ const Rules = ({ gate }: { gate: GateDocument }) => {
         'Add a cap',
         capWords,
       )}
+      <Priorities
+        key={gate.version}
+        rule={rules.arbitration}
+        mayWrite={mayWrite}
+        busy={save.isPending}
+        save={(arbitration) => save.mutate({ arbitration })}
+      />
+      {group(
+        'capacities',
+        'Capacity',
+        'What a channel takes, such as what a call centre can answer. For the whole workspace, by the clock of its zone.',
+        'Add a capacity',
+        (rule) => capacityWords(rule) + useOf(rule),
+      )}
       {group(
         'holdouts',
         'Holdouts',
@@ -173,6 +205,64 @@ const Rules = ({ gate }: { gate: GateDocument }) => {
         />
       )}
     </Stack>
+  );
+};
+
+interface PrioritiesProps {
+  rule: Arbitration | null;
+  mayWrite: boolean;
+  busy: boolean;
+  save: (rule: Arbitration | null) => void;
+}
+/** Who gets the last place under a cap. */
+const Priorities = ({ rule, mayWrite, busy, save }: PrioritiesProps) => {
+  const [now, setNow] = useState(rule);
+  const changed = JSON.stringify(now) !== JSON.stringify(rule);
+  const lookAhead = now?.lookAhead ?? '';
+  return (
+    <Section title="Priority">
+      <Stack gap="md">
+        <Text size="sm" c="dimmed">
+          Campaigns and journeys have a score from 0 to 100; of equal ones the earlier comes first.{' '}
+          {arbitrationWords(now)}
+        </Text>
+        <Group grow align="flex-start">
+          <Select
+            label="What of lower priority does"
+            allowDeselect={false}
+            readOnly={!mayWrite}
+            data={[
+              { value: 'off', label: 'Takes the place if it comes first' },
+              { value: 'wait', label: 'Waits until the other one has gone' },
+              { value: 'suppress', label: 'Is not sent' },
+            ]}
+            value={now?.then ?? 'off'}
+            onChange={(value) =>
+              setNow(
+                value === 'off'
+                  ? null
+                  : { lookAhead: now?.lookAhead ?? '1d', then: value as Arbitration['then'] },
+              )
+            }
+          />
+          <TextInput
+            label="Looks ahead"
+            description="Such as 6h, 1d or 7d"
+            readOnly={!mayWrite}
+            disabled={now === null}
+            value={lookAhead}
+            onChange={(event) => now && setNow({ ...now, lookAhead: event.currentTarget.value.trim() })}
+          />
+        </Group>
+        {mayWrite && (
+          <Group justify="flex-end">
+            <Button disabled={!changed} loading={busy} onClick={() => save(now)}>
+              Save
+            </Button>
+          </Group>
+        )}
+      </Stack>
+    </Section>
   );
 };
 

@@ -1,4 +1,4 @@
-/** One rule of the gate in a dialog: quiet hours, a frequency cap, or a holdout. */
+/** One rule of the gate in a dialog: quiet hours, a frequency cap, a capacity, or a holdout. */
 import {
   ActionIcon,
   Button,
@@ -16,6 +16,7 @@ import {
 } from '@mantine/core';
 import {
   channels,
+  type Capacity,
   type FrequencyCap,
   type Holdout,
   type QuietHours,
@@ -26,11 +27,12 @@ import { useState } from 'react';
 import { DialogForm } from '../../parts/DialogForm.js';
 import { channelLooks } from '../../words.js';
 import classes from './Gate.module.css';
-import { capWords, dayOptions, keyOf, periodWords } from './sentences.js';
+import { capacityWords, capWords, dayOptions, keyOf, periodWords } from './sentences.js';
 
 export type Edited =
   | { kind: 'quietHours'; rule: QuietHours }
   | { kind: 'caps'; rule: FrequencyCap }
+  | { kind: 'capacities'; rule: Capacity }
   | { kind: 'holdouts'; rule: Holdout };
 
 export const fresh = {
@@ -53,9 +55,22 @@ export const fresh = {
     every: 1,
     window: 'rolling',
   } satisfies FrequencyCap as FrequencyCap,
+  capacities: {
+    key: '',
+    channels: [],
+    topics: [],
+    limit: 1000,
+    per: 'day',
+    every: 1,
+  } satisfies Capacity as Capacity,
   holdouts: { key: '', channels: [], topics: [], percent: 5 } satisfies Holdout as Holdout,
 };
-const titles = { quietHours: 'Quiet hours', caps: 'Frequency cap', holdouts: 'Holdout' };
+const titles = {
+  quietHours: 'Quiet hours',
+  caps: 'Frequency cap',
+  capacities: 'Capacity',
+  holdouts: 'Holdout',
+};
 
 interface RuleDialogProps {
   edited: Edited;
@@ -99,6 +114,7 @@ export const RuleDialog = ({ edited, isNew, busy, error, onSave, onRemove, onClo
         />
         {now.kind === 'quietHours' && <QuietFields rule={now.rule} set={set} />}
         {now.kind === 'caps' && <CapFields rule={now.rule} set={set} />}
+        {now.kind === 'capacities' && <CapacityFields rule={now.rule} set={set} />}
         {now.kind === 'holdouts' && (
           <NumberInput
             label="Held out"
@@ -183,6 +199,39 @@ const CapFields = ({ rule, set }: { rule: FrequencyCap; set: (changes: Partial<F
     </Group>
     <Text size="sm" c="dimmed" aria-live="polite">
       {capWords(rule)}
+    </Text>
+  </>
+);
+
+const CapacityFields = ({ rule, set }: { rule: Capacity; set: (changes: Partial<Capacity>) => void }) => (
+  <>
+    <Group grow align="flex-start">
+      <NumberInput
+        label="At most"
+        min={0}
+        max={100_000_000}
+        allowDecimal={false}
+        thousandSeparator=","
+        value={rule.limit}
+        onChange={(value) => set({ limit: Number(value) })}
+      />
+      <Select
+        label="In every"
+        allowDeselect={false}
+        data={rule.per === 'hour' ? ['1', '2', '3', '4', '6', '8', '12'] : ['1', '2', '7', '14']}
+        value={String(rule.every)}
+        onChange={(value) => set({ every: Number(value) || 1 })}
+      />
+      <Select
+        label="Unit"
+        allowDeselect={false}
+        data={['hour', 'day']}
+        value={rule.per}
+        onChange={(value) => set({ per: value as Capacity['per'], every: 1 })}
+      />
+    </Group>
+    <Text size="sm" c="dimmed" aria-live="polite">
+      {capacityWords(rule)}
     </Text>
   </>
 );

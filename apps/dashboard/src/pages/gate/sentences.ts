@@ -1,5 +1,13 @@
 /** The gate's rules in words. */
-import type { FrequencyCap, Holdout, QuietHours, QuietPeriod } from '@carillon/contracts';
+import type {
+  Arbitration,
+  Capacity,
+  CapacityUse,
+  FrequencyCap,
+  Holdout,
+  QuietHours,
+  QuietPeriod,
+} from '@carillon/contracts';
 import { channelLooks } from '../../words.js';
 
 const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
@@ -38,6 +46,17 @@ export function capWords({ limit, per, every, window, class: of }: FrequencyCap)
         window === 'rolling' ? 'counted back from now' : `by the calendar where the person is`
       }.`;
 }
+
+export const capacityWords = ({ limit, per, every }: Capacity): string =>
+  `At most ${limit.toLocaleString('en')} ${limit === 1 ? 'message' : 'messages'} of the whole workspace in ${every > 1 ? `${every} ${per}s` : per === 'hour' ? 'an hour' : 'a day'}. What finds no place waits, the higher priority first.`;
+
+export const useWords = ({ used, limit, waiting }: CapacityUse): string =>
+  `${used.toLocaleString('en')} of ${limit.toLocaleString('en')} used${waiting > 0 ? `, ${waiting.toLocaleString('en')} waiting` : ''}`;
+
+export const arbitrationWords = (rule: Arbitration | null): string =>
+  rule === null
+    ? 'Off: whichever message comes first gets the place.'
+    : `Where caps have no room for all that comes within ${rule.lookAhead}, the higher priority gets the place; the other one ${rule.then === 'wait' ? 'waits until it has gone' : 'is not sent'}.`;
 
 /** A key out of a name that somebody types. */
 export const keyOf = (text: string): string =>
