@@ -1,18 +1,20 @@
 #!/usr/bin/env node
 /**
- * What is published: `dist/esm` and `dist/cjs`, each two files of code (the client, the outbox's relay) beside their
- * declarations, with no import that leaves the folder. Runs after `tsc -b`, by `npm run build` and by the spec that plays the consumer.
+ * What is published: `dist/esm` and `dist/cjs`, each a few files of code (the client, the outbox's relay, ready journeys, and a
+ * world for tests) beside their declarations, with no import that leaves the folder. Runs after `tsc -b`, by `npm run build` and by the spec that plays the consumer.
  */
 import { build } from 'esbuild';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { contractDeclarations } from './declarations.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const dist = path.join(here, 'dist');
-/** Each a bundle of its own: `.` and `./outbox`. */
-const entries = ['index', 'outbox-relay'];
+/** Each a bundle of its own: `.`, `./outbox`, `./ready`; and for tests, under Node with the rules in it, `./testing`. */
+const entries = ['index', 'outbox-relay', 'ready'];
+const forTests = 'testing';
 
 for (const [format, type] of [
   ['esm', 'module'],
@@ -35,6 +37,22 @@ for (const [format, type] of [
     sourcesContent: true,
     logLevel: 'warning',
   });
+  await build({
+    entryPoints: [path.join(here, `src/${forTests}.ts`)],
+    outdir: folder,
+    bundle: true,
+    format,
+    target: 'es2022',
+    platform: 'node',
+    mainFields: ['module', 'main'],
+    // The engine's rules as they are, read from their sources.
+    conditions: ['@carillon/source'],
+    // Its module for bundlers exports otherwise than what Node runs.
+    alias: { rrule: createRequire(import.meta.url).resolve('rrule') },
+    legalComments: 'none',
+    minifySyntax: true,
+    logLevel: 'warning',
+  });
   writeDeclarations(folder);
 }
 
@@ -54,6 +72,6 @@ function writeDeclarations(folder) {
       for (const one of names.split(',')) if (one.trim()) needed.add(one.trim());
     for (const [, next] of text.matchAll(/from '\.\/([\w-]+)\.js'/g)) if (next !== 'contracts') copy(next);
   };
-  entries.forEach(copy);
+  [...entries, forTests].forEach(copy);
   fs.writeFileSync(path.join(folder, 'contracts.d.ts'), contractDeclarations([...needed].sort()));
 }

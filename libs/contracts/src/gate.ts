@@ -255,6 +255,7 @@ export type Arbitration = z.infer<typeof Arbitration>;
 export type CapacityUse = z.infer<typeof CapacityUse>;
 export type Holdout = z.infer<typeof Holdout>;
 export type GateRules = z.infer<typeof GateRules>;
+export type GateRulesInput = z.input<typeof GateRules>;
 export type GateChange = z.infer<typeof GateChange>;
 export type Gate = z.infer<typeof Gate>;
 export type GateTry = z.infer<typeof GateTry>;

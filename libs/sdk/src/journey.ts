@@ -70,8 +70,12 @@ export interface BuiltJourney {
 interface Named {
   /** Its key in the document; `send-1` unless said. */
   as?: string;
+  /** What stands on it when it is drawn; its key unless said. */
+  name?: string;
   note?: string;
 }
+/** Of what is written about a step, what stands in its document as it is. */
+const told = ({ name, note }: Named) => ({ ...(name && { name }), ...(note && { note }) });
 type What<T> =
   | { content: ContentByChannel; template?: undefined }
   | { template: (keyof T & string) | { key: keyof T & string; version?: number }; content?: undefined };
@@ -196,8 +200,8 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
   // ── steps ──
 
   /** Sends a message. */
-  send({ as, note, onError, ...what }: SendIn<T>): this {
-    const step = { kind: 'send', ...what, ...(note && { note }) } as Of<'send'>;
+  send({ as, name, note, onError, ...what }: SendIn<T>): this {
+    const step = { kind: 'send', ...told({ name, note }), ...what } as Of<'send'>;
     return this.#add(as, step, () => [
       this.#edge(step),
       ...(onError ? this.#branch(onError, (to) => (step.onError = to)) : []),
@@ -206,12 +210,12 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
   /** Waits for so long (`1h`), or until a date of the person or of the journey's data, or until a time of the day. */
   wait(
     how: string | NonNullable<Of<'wait'>['until']>,
-    { as, note, otherwise }: Named & { otherwise?: Branch<T> } = {},
+    { as, otherwise, ...named }: Named & { otherwise?: Branch<T> } = {},
   ): this {
     const step: Of<'wait'> = {
       kind: 'wait',
       ...(typeof how === 'string' ? { for: how } : { until: how }),
-      ...(note && { note }),
+      ...told(named),
     };
     return this.#add(as, step, () => [
       this.#edge(step),
@@ -226,12 +230,12 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
   choose(
     branches: { name?: string; if: Condition; then: Branch<T> }[],
     otherwise?: Branch<T>,
-    { as, note }: Named = {},
+    { as, ...named }: Named = {},
   ): this {
     const step: Of<'condition'> = {
       kind: 'condition',
       branches: branches.map((b) => ({ ...(b.name && { name: b.name }), if: plain(b.if) })),
-      ...(note && { note }),
+      ...told(named),
     };
     const ends = () => [
       ...branches.flatMap((b, n) => this.#branch(b.then, (to) => (step.branches[n]!.next = to))),
@@ -240,15 +244,15 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     return this.#add(as, step, ends);
   }
   /** Shares of people in per cent, always the same for each person. */
-  split(shares: Record<string, [percent: number, then: Branch<T>]>, { as, note }: Named = {}): this {
-    const named = Object.entries(shares);
+  split(shares: Record<string, [percent: number, then: Branch<T>]>, { as, ...named }: Named = {}): this {
+    const all = Object.entries(shares);
     const step: Of<'split'> = {
       kind: 'split',
-      shares: named.map(([name, [percent]]) => ({ name, percent })),
-      ...(note && { note }),
+      shares: all.map(([name, [percent]]) => ({ name, percent })),
+      ...told(named),
     };
     const ends = () =>
-      named.flatMap(([, [, then]], n) => this.#branch(then, (to) => (step.shares[n]!.next = to)));
+      all.flatMap(([, [, then]], n) => this.#branch(then, (to) => (step.shares[n]!.next = to)));
     return this.#add(as, step, ends);
   }
   /** Listens for so long; the first thing that happens is taken. When nothing has: `otherwise`, or straight on. */
@@ -256,14 +260,14 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     within: string,
     what: { on: Happening; then?: Branch<T> } | { on: Happening; then?: Branch<T> }[],
     otherwise?: Branch<T>,
-    { as, note }: Named = {},
+    { as, ...named }: Named = {},
   ): this {
     const heard = Array.isArray(what) ? what : [what];
     const step: Of<'listen'> = {
       kind: 'listen',
       within,
       for: heard.map(({ on }) => ({ on: trigger(on) })),
-      ...(note && { note }),
+      ...told(named),
     };
     const straightOn: Branch<T> = () => undefined;
     const ends = () => [
@@ -273,13 +277,13 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     return this.#add(as, step, ends);
   }
   /** Writes attributes of the person: values, or `from('event', 'plan')`. */
-  update(attributes: Of<'update'>['attributes'], { as, note }: Named = {}): this {
-    const step: Of<'update'> = { kind: 'update', attributes, ...(note && { note }) };
+  update(attributes: Of<'update'>['attributes'], { as, ...named }: Named = {}): this {
+    const step: Of<'update'> = { kind: 'update', attributes, ...told(named) };
     return this.#add(as, step, [this.#edge(step)]);
   }
   /** Records an event of the person. */
-  emit(event: string, properties: Of<'emit'>['properties'] = {}, { as, note }: Named = {}): this {
-    const step: Of<'emit'> = { kind: 'emit', event, properties, ...(note && { note }) };
+  emit(event: string, properties: Of<'emit'>['properties'] = {}, { as, ...named }: Named = {}): this {
+    const step: Of<'emit'> = { kind: 'emit', event, properties, ...told(named) };
     return this.#add(as, step, [this.#edge(step)]);
   }
   /** Calls a server of yours. With `saveAs`, what it answers is kept as `vars`. */
@@ -287,53 +291,56 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     url: string,
     {
       as,
+      name,
       note,
       onError,
       ...how
     }: Named &
-      Partial<Omit<Of<'call'>, 'kind' | 'url' | 'next' | 'onError' | 'note'>> & { onError?: Branch<T> } = {},
+      Partial<Omit<Of<'call'>, 'kind' | 'url' | 'next' | 'onError' | 'name' | 'note'>> & {
+        onError?: Branch<T>;
+      } = {},
   ): this {
-    const step = { kind: 'call', url, ...how, ...(note && { note }) } as Of<'call'>;
+    const step = { kind: 'call', url, ...how, ...told({ name, note }) } as Of<'call'>;
     return this.#add(as, step, () => [
       this.#edge(step),
       ...(onError ? this.#branch(onError, (to) => (step.onError = to)) : []),
     ]);
   }
   /** Puts the person into a list. */
-  join(audience: string, { as, note }: Named = {}): this {
-    const step: Of<'list'> = { kind: 'list', audience, change: 'join', ...(note && { note }) };
+  join(audience: string, { as, ...named }: Named = {}): this {
+    const step: Of<'list'> = { kind: 'list', audience, change: 'join', ...told(named) };
     return this.#add(as, step, [this.#edge(step)]);
   }
   /** Takes the person out of a list. */
-  leave(audience: string, { as, note }: Named = {}): this {
-    const step: Of<'list'> = { kind: 'list', audience, change: 'leave', ...(note && { note }) };
+  leave(audience: string, { as, ...named }: Named = {}): this {
+    const step: Of<'list'> = { kind: 'list', audience, change: 'leave', ...told(named) };
     return this.#add(as, step, [this.#edge(step)]);
   }
   /** Lets the person into another journey too. */
-  start(journey: string, given: Of<'start'>['data'] = {}, { as, note }: Named = {}): this {
-    const step: Of<'start'> = { kind: 'start', journey, data: given, ...(note && { note }) };
+  start(journey: string, given: Of<'start'>['data'] = {}, { as, ...named }: Named = {}): this {
+    const step: Of<'start'> = { kind: 'start', journey, data: given, ...told(named) };
     return this.#add(as, step, [this.#edge(step)]);
   }
   /** So many may pass within a time; who is too many takes `otherwise`, or leaves. */
   throttle(
     most: number,
     per: string,
-    { as, note, key, otherwise }: Named & { key?: Path; otherwise?: Branch<T> } = {},
+    { as, key, otherwise, ...named }: Named & { key?: Path; otherwise?: Branch<T> } = {},
   ): this {
-    const step: Of<'throttle'> = { kind: 'throttle', most, per, ...(key && { key }), ...(note && { note }) };
+    const step: Of<'throttle'> = { kind: 'throttle', most, per, ...(key && { key }), ...told(named) };
     return this.#add(as, step, () => [
       this.#edge(step),
       ...(otherwise ? this.#branch(otherwise, (to) => (step.otherwise = to)) : []),
     ]);
   }
   /** Gathers further entry events of the person for so long; templates get them as `digest`. */
-  digest(within: string, { as, note, most }: Named & { most?: number } = {}): this {
-    const step: Of<'digest'> = { kind: 'digest', within, ...(most && { most }), ...(note && { note }) };
+  digest(within: string, { as, most, ...named }: Named & { most?: number } = {}): this {
+    const step: Of<'digest'> = { kind: 'digest', within, ...(most && { most }), ...told(named) };
     return this.#add(as, step, [this.#edge(step)]);
   }
   /** Ends here. */
-  end(outcome = 'done', { as, note }: Named = {}): this {
-    return this.#add(as, { kind: 'end', outcome, ...(note && { note }) }, []);
+  end(outcome = 'done', { as, ...named }: Named = {}): this {
+    return this.#add(as, { kind: 'end', outcome, ...told(named) }, []);
   }
   /** Goes on at a step that is there already. */
   goTo(step: string): this {

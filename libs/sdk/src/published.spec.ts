@@ -131,6 +131,32 @@ ${bad.map((line) => `// @ts-expect-error\n${call(line)}`).join('\n')}`;
     expect(compile({ 'templates.mts': text })).toBe('');
   });
 
+  it('typechecks journeys, and tests of them, both ways', () => {
+    const test = `
+const built = journey('hello').on(event('signed_up')).send({ channels: ['email'], template: 'hello' });
+export async function main(): Promise<string[]> {
+  const world = testWorld({
+    journeys: [built, welcome],
+    people: [{ externalId: 'ada', email: 'ada@example.com', devices: ['ios'], consents: [{ channel: 'email', word: 'in' }] }],
+    templates: { hello: { email: { subject: 'Hello', text: 'Hello' } } },
+    gate: { quietHours: [{ key: 'nights', periods: [{ from: '21:00', to: '08:00' }] }] },
+    outcomes: { opened: 0.5, steps: { 'send-1': { failed: 1 } } },
+  });
+  await world.event('signed_up', { plan: 'pro' });
+  await world.advance('7d');
+  if (world.deliveries[0]?.reason === 'quiet_hours') await world.tell(world.messages[0], 'clicked');
+  // @ts-expect-error
+  await world.tell(world.messages[0], 'eaten');
+  // @ts-expect-error
+  testWorld({ journeys: [built], outcomes: { opend: 1 } });
+  return world.visits.flatMap((visit) => visit.steps.map(({ step }) => step));
+}`;
+    const head = `import { event, journey } from '@carillon/sdk';
+import { welcome } from '@carillon/sdk/ready';
+import { testWorld } from '@carillon/sdk/testing';`;
+    expect(compile({ 'tests.mts': head + test, 'tests.cts': head + test })).toBe('');
+  });
+
   it('carries the shapes of contracts, type by type', () => {
     // Compiled inside the workspace, where contracts can be found; compared both ways without `any` passing for equal.
     const folder = fs.mkdtempSync(path.join(sdk, 'dist/compare-'));
@@ -171,9 +197,34 @@ console.log(typeof Carillon, error instanceof CarillonError, error.name);`;
     );
   });
 
+  it('plays journeys with import and with require, with no other package there', () => {
+    const text = `
+const world = testWorld({ journeys: [loginCode], people: [{ externalId: 'ada', email: 'ada@example.com', phone: '+4915112345678' }] });
+world.event('login.code_requested', { code: '4711' })
+  .then(() => world.advance('1d'))
+  .then(() => console.log(world.messages.map(({ channel, text }) => channel + ': ' + text).join()));`;
+    const run = (file: string, head: string) => {
+      fs.writeFileSync(path.join(consumer, file), head + text);
+      return execFileSync(process.execPath, [path.join(consumer, file)], { encoding: 'utf8' });
+    };
+    const said = 'sms: Your code: 4711\n';
+    expect(
+      run(
+        'play.mjs',
+        `import { testWorld } from '@carillon/sdk/testing';\nimport { loginCode } from '@carillon/sdk/ready';`,
+      ),
+    ).toBe(said);
+    expect(
+      run(
+        'play.cjs',
+        `const { testWorld } = require('@carillon/sdk/testing');\nconst { loginCode } = require('@carillon/sdk/ready');`,
+      ),
+    ).toBe(said);
+  });
+
   it('runs with nothing but what edge runtimes offer, and stays small', async () => {
     const code = fs.readFileSync(path.join(sdk, 'dist/cjs/index.js'), 'utf8');
-    expect(code).not.toMatch(/require\(|\bprocess\.|\bBuffer\b|zod/);
+    expect(code).not.toMatch(/require\(|\bprocess\.|\bBuffer\b|zod|liquid/);
     expect(code.length).toBeLessThan(100_000);
     const calls: { url: string; headers: Record<string, string> }[] = [];
     const context = vm.createContext({

@@ -25,3 +25,4 @@ export {
   type Place,
   type Signal,
 } from './journey-step.js';
+export { follow, journeyMessage, newVisit, type JourneyMessage, type Visit } from './journey-place.js';

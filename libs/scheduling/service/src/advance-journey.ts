@@ -19,7 +19,9 @@ import {
   afterEffect,
   durationMs,
   factsWanted,
+  journeyMessage,
   journeyStep,
+  newVisit,
   type Done,
   type Effect,
   type Facts,
@@ -161,7 +163,12 @@ async function perform(
       sql,
       workspaceId,
       sends.map(({ row, effect }) => ({
-        message: SendMessage.parse(messageOf(row, effect.step, nameOf(row))),
+        message: SendMessage.parse(
+          journeyMessage(row, effect.step, nameOf(row), row.definition.priority, {
+            journey: row.journey.key,
+            enrollment: row.id,
+          }),
+        ),
         idempotencyKey: once(row),
         source: { kind: 'journey' as const, id: row.journey.key },
       })),
@@ -288,44 +295,6 @@ async function perform(
     work.calling(row, durationMs(effect.step.timeout) + CALL_SLACK_MS);
 }
 
-/** What a step says to its person. Templates get the entry event, answers of calls and what a digest gathered. */
-function messageOf(row: Enrolled, step: Extract<Effect, { kind: 'send' }>['step'], profile: string): unknown {
-  const { channels, template, content, topic, replyTo } = step;
-  const { event, vars, digest } = row.data;
-  const [first, ...others] = channels;
-  return {
-    to: { profile },
-    priority: row.definition.priority,
-    ...(others.length === 0
-      ? { channels: [first] }
-      : {
-          route: [
-            { channel: first },
-            ...others.map((channel) => ({
-              channel,
-              after: step.patience ?? '5m',
-              unless: step.until ?? 'delivered',
-            })),
-          ],
-        }),
-    ...(template === undefined ? { content: pick(content, channels) } : { template }),
-    data: {
-      ...step.data,
-      event,
-      vars,
-      ...(digest ? { digest: [event, ...digest] } : {}),
-      journey: { key: row.journey.key, step: row.step, enrollment: row.id },
-    },
-    class: step.class,
-    ...(topic === undefined ? {} : { topic }),
-    ...(replyTo === undefined ? {} : { replyTo }),
-  };
-}
-const pick = (content: Record<string, unknown> | undefined, channels: readonly string[]): unknown =>
-  Object.fromEntries(
-    channels.flatMap((channel) => (content?.[channel] ? [[channel, content[channel]]] : [])),
-  );
-
 /** Somebody who enters. */
 export const entering = (
   journey: Enrolled['journey'],
@@ -333,27 +302,13 @@ export const entering = (
   profileId: string,
   { key, instance, data, now }: { key: string; instance: string; data: Enrolled['data']; now: Date },
 ): Enrolled => ({
+  ...newVisit(definition, { journeyId: journey.id, profileId, key, data }, now),
   id: newId(),
   journey,
-  journeyId: journey.id,
   version: journey.version!,
   definition,
-  profileId,
-  key,
   instance,
-  state: 'inside',
-  step: definition.start,
-  phase: 'arrived',
-  no: 0,
-  tries: 0,
-  since: now,
-  dueAt: now,
-  leaveBy: new Date(now.getTime() + durationMs(definition.mostStay)),
-  removed: false,
-  data,
   enteredAt: now,
-  outcome: null,
-  reason: null,
   readNo: null,
   changed: true,
 });

@@ -4,7 +4,13 @@
  */
 import { JourneyDefinition, type JourneyState } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import type { EntryRefusal, JourneyData, Move, Place } from '@carillon/scheduling-rules';
+import {
+  follow,
+  type EntryRefusal,
+  type JourneyData,
+  type Move,
+  type Visit,
+} from '@carillon/scheduling-rules';
 
 /** A journey as its people need it. */
 export interface LiveJourney {
@@ -17,17 +23,13 @@ export interface LiveJourney {
 }
 
 /** Somebody inside, held by this transaction. */
-export interface Enrolled extends Place {
+export interface Enrolled extends Visit {
   id: string;
   journey: LiveJourney;
   version: number;
   definition: JourneyDefinition;
   instance: string;
-  state: 'inside' | 'held' | 'parked' | 'ended';
-  no: number;
   enteredAt: Date;
-  outcome: string | null;
-  reason: string | null;
   /** What the fence stood at when the row was read; null: not written yet. */
   readNo: number | null;
   changed: boolean;
@@ -115,40 +117,21 @@ export class Work {
 
   move(enrolled: Enrolled, move: Exclude<Move, { kind: 'do' }>): void {
     enrolled.changed = true;
-    if ('data' in move && move.data) enrolled.data = move.data;
-    if (move.kind === 'stay') {
-      enrolled.phase = 'waiting';
-      enrolled.dueAt = earlier(move.dueAt, enrolled.leaveBy);
-      return;
-    }
-    const next = move.kind === 'go' ? move.next : null;
     const { id: enrollmentId, step, no } = enrolled;
-    const kind = enrolled.definition.steps[step]?.kind ?? 'gone';
+    follow(enrolled, move, this.now);
+    if (move.kind === 'stay') return;
     this.lines.push({
       enrollmentId,
       no,
       step,
-      kind,
+      kind: enrolled.definition.steps[step]?.kind ?? 'gone',
       way: move.way,
-      next,
+      next: move.kind === 'go' ? move.next : null,
       detail: JSON.stringify(move.detail ?? {}),
     });
     this.count(enrolled, step, move.way);
-    enrolled.no += 1;
-    enrolled.tries = 0;
-    if (next === null) {
-      enrolled.state = 'ended';
-      enrolled.outcome = move.kind === 'end' ? move.outcome : 'done';
-      enrolled.reason = (move.kind === 'end' ? move.reason : null) ?? enrolled.reason;
-      enrolled.dueAt = null;
-      this.count(enrolled, '', `ended:${enrolled.outcome}`);
-      return;
-    }
-    enrolled.step = next;
-    enrolled.phase = 'arrived';
-    enrolled.since = this.now;
-    enrolled.dueAt = this.now;
-    this.count(enrolled, next, 'entered');
+    if (enrolled.outcome !== null) this.count(enrolled, '', `ended:${enrolled.outcome}`);
+    else this.count(enrolled, enrolled.step, 'entered');
   }
 
   /** Stays where it is until the journey goes on. */
@@ -305,7 +288,6 @@ const STATE: { name: string; type: string; as?: string; of: (row: Enrolled, now:
   { name: 'ended_at', type: 'timestamptz', of: (r, now) => (r.state === 'ended' ? now : null) },
 ];
 const types = (from: number): string => STATE.map(({ type }, i) => `$${from + i}::${type}[]`).join(', ');
-const earlier = (a: Date, b: Date): Date => (a < b ? a : b);
 
 /** Held to the end: pausing waits for whoever is moving its people, and who comes later sees that it is paused. */
 export async function journeysOf(
