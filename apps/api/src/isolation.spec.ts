@@ -167,6 +167,7 @@ const aJourney = { entry: { kind: 'api' }, start: 'rest', steps: { rest: { kind:
 /** A body each operation accepts, so that a refusal is about whose thing it is. */
 const bodies: Partial<Record<OperationName, unknown>> = {
   rescheduleMessage: { sendAt: '2099-02-01T00:00:00Z' },
+  cloneCampaign: {},
   upsertProfile: { locale: 'fr' },
   addDevice: { token: 'another-device', platform: 'web' },
   saveTopic: { name: { en: 'Taken' } },
@@ -256,6 +257,7 @@ async function stateOfHere(): Promise<unknown> {
     'journey_signals',
     'counted_sends',
     'upcoming_sends',
+    'open_hours',
     'capacity_uses',
     'capacity_waits',
     'audiences',

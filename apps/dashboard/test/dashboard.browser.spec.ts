@@ -629,6 +629,7 @@ describe('forms drawn from a schema', () => {
         position: 0,
         weight: 1,
         rateLimit: null,
+        warmUp: null,
         settings: {
           host: 'mx.example.com',
           port: 2525,

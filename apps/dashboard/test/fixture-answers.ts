@@ -611,6 +611,8 @@ export const makeAnswers = (
       ),
     archiveTemplate: () => undefined,
     listProviders: () => ({ items: providers }),
+    listUnreadBounces: () => ({ items: [] }),
+    getCapacity: () => ({ items: [] }),
     listAccounts: () => ({ items: empty ? [] : accounts }),
     getAccount: ({ params }) => find(accounts, (each) => each.id === params.id),
     createAccount: ({ body }) => {

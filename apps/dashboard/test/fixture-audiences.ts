@@ -287,6 +287,7 @@ export const draftCampaign: Campaign = {
   reason: null,
   startsAt: null,
   createdBy: 'Ada Lovelace',
+  template: false,
   approval: null,
   createdAt: hoursAgo(30),
   updatedAt: hoursAgo(2),

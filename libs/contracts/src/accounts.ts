@@ -16,6 +16,21 @@ export const RateLimit = z
   })
   .meta({ id: 'RateLimit', description: 'Shared by all processes; a change holds within a second.' });
 export type RateLimit = z.infer<typeof RateLimit>;
+export const WarmUp = z
+  .strictObject({
+    from: z.iso.date('must be a date such as 2027-01-04').describe('The first day (UTC).'),
+    quotas: z
+      .array(z.int().min(1).max(100_000_000))
+      .min(1)
+      .max(90)
+      .describe('Messages at most on the first day, the second, and so on. After the last it is over.'),
+  })
+  .meta({
+    id: 'WarmUp',
+    description:
+      'A new address or domain gains its reputation slowly. While it lasts it stands in place of the rate limit, spread over the day; what has no place takes another account, or waits.',
+  });
+export type WarmUp = z.infer<typeof WarmUp>;
 const Weight = z
   .int()
   .min(0)
@@ -30,6 +45,7 @@ export const ProviderAccountCreate = z
     position: z.int().min(0).max(100).default(0).describe('Lower is tried first.'),
     weight: Weight.default(1),
     rateLimit: RateLimit.nullable().default(null).describe('Null: as fast as the provider takes it.'),
+    warmUp: WarmUp.nullable().default(null),
   })
   .meta({ id: 'ProviderAccountCreate' });
 export const ProviderAccountPatch = z
@@ -39,6 +55,7 @@ export const ProviderAccountPatch = z
     position: z.int().min(0).max(100).optional(),
     weight: Weight.optional(),
     rateLimit: RateLimit.nullable().optional(),
+    warmUp: WarmUp.nullable().optional(),
   })
   .meta({ id: 'ProviderAccountPatch' });
 export const AccountHealth = z.object({
@@ -76,7 +93,8 @@ export const ProviderAccount = z
     position: z.number(),
     weight: z.number(),
     rateLimit: RateLimit.nullable(),
-    quota: AccountQuota.nullable().describe('Null without a rate limit.'),
+    warmUp: WarmUp.nullable(),
+    quota: AccountQuota.nullable().describe('Null without a rate limit. While it warms up: that of the day.'),
     breaker: AccountBreaker,
     paused: z.boolean(),
     pausedReason: z.string().nullable(),

@@ -47,6 +47,24 @@ export const CampaignStart = z
       date: z.iso.date(),
       time: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of the day such as 09:00'),
     }),
+    z
+      .strictObject({
+        kind: z.literal('best'),
+        date: z.iso.date(),
+        from: z.int().min(0).max(23).default(8).describe('Not before this hour of the day.'),
+        to: z.int().min(1).max(24).default(20).describe('Before this hour.'),
+        otherwise: z
+          .int()
+          .min(0)
+          .max(23)
+          .default(10)
+          .describe('The hour for those of whom too little is known.'),
+      })
+      .refine((s) => s.from < s.to, { path: ['to'], message: 'must be after `from`' })
+      .refine((s) => s.otherwise >= s.from && s.otherwise < s.to, {
+        path: ['otherwise'],
+        message: 'must lie between `from` and `to`',
+      }),
     z.strictObject({
       kind: z.literal('recurring'),
       rule: z
@@ -62,7 +80,7 @@ export const CampaignStart = z
   .meta({
     id: 'CampaignStart',
     description:
-      '`now`: when it is started. `local`: at that time where each person is; who is past it already gets it at once.',
+      '`now`: when it is started. `local`: at that time where each person is; who is past it already gets it at once. `best`: at the hour of that day at which each person has opened most, where they are.',
   });
 
 export const CampaignWaves = z
@@ -149,6 +167,16 @@ export const CampaignDefinition = z
       .union([AudienceKey, z.strictObject({ profiles: z.array(ExternalId).min(1).max(10_000) })])
       .describe('Key of an audience, or profiles by name.'),
     exclude: z.array(AudienceKey).max(20).default([]).describe('Members of these audiences get nothing.'),
+    each: z
+      .strictObject({
+        event: z.string().min(1).max(100),
+        key: z.string().min(1).max(100).describe('The property that tells them apart, such as orderId.'),
+        within: Duration.default('30d').describe('Those that happened so long before it begins.'),
+      })
+      .optional()
+      .describe(
+        'Several messages to one person: one for each value of a property of their events, with the properties of the latest as `each`. Who has none gets nothing.',
+      ),
     channels: z
       .array(Channel)
       .min(1)
@@ -206,6 +234,15 @@ export const CampaignSave = z
       .describe('Refused with 409 when somebody else has changed it since this version.'),
   })
   .meta({ id: 'CampaignSave' });
+export const CampaignClone = z
+  .strictObject({
+    name: z.string().min(1).max(200).optional(),
+    template: z
+      .boolean()
+      .default(false)
+      .describe('Keeps it as a template, to begin others with: it is never sent itself.'),
+  })
+  .meta({ id: 'CampaignClone' });
 export const CampaignStep = z
   .strictObject({
     ifVersion: z.int().min(1).optional(),
@@ -287,6 +324,10 @@ export const CampaignReport = z
     at: Time,
     findings: z.array(CampaignFinding).describe('An error keeps it from starting.'),
     audience: z.number(),
+    messages: z
+      .number()
+      .optional()
+      .describe('On each channel, where people get one for each of several things.'),
     byZone: z.array(z.object({ zone: z.string(), people: z.number() })).describe('The largest first.'),
     byChannel: z.array(
       z.object({
@@ -409,6 +450,7 @@ export const Campaign = z
     name: z.string(),
     state: CampaignState,
     version: z.number(),
+    template: z.boolean().describe('Others begin as copies of it; it is never sent itself.'),
     definition: CampaignDefinition,
     report: CampaignReport.nullable(),
     reason: z.string().nullable().describe('Why it is paused, or failed.'),
@@ -420,7 +462,10 @@ export const Campaign = z
     runs: z.array(CampaignRun).describe('The latest first, at most fifty.'),
   })
   .meta({ id: 'Campaign' });
-export const CampaignList = PageQuery.extend({ state: CampaignState.optional() });
+export const CampaignList = PageQuery.extend({
+  state: CampaignState.optional(),
+  template: z.enum(['true', 'false']).optional().describe('Templates instead of campaigns.'),
+});
 
 export type CampaignState = z.infer<typeof CampaignState>;
 export type CampaignDefinition = z.infer<typeof CampaignDefinition>;

@@ -1044,6 +1044,7 @@ export const operations = {
     summary: 'A new draft that says the same',
     auth: { scope: 'campaigns:write' },
     params: id,
+    body: campaigns.CampaignClone,
     status: 201,
     response: campaigns.Campaign,
   }),

@@ -20,7 +20,10 @@ export class Campaigns {
   constructor(private readonly requests: Requests) {}
 
   /** The newest first. */
-  list(query: Paging & { state?: CampaignState } = {}, options?: CallOptions): List<Campaign> {
+  list(
+    query: Paging & { state?: CampaignState; template?: 'true' | 'false' } = {},
+    options?: CallOptions,
+  ): List<Campaign> {
     const { cursor: start, ...rest } = query;
     return new List(
       (cursor, o) => this.requests.call('listCampaigns', { query: { ...rest, cursor }, options: o }),
@@ -86,8 +89,8 @@ export class Campaigns {
   }
 
   /** A new draft that says the same. */
-  clone(id: string, options?: CallOptions): Promise<Campaign> {
-    return this.requests.call('cloneCampaign', { params: { id }, options });
+  clone(id: string, copy: BodyInputOf<'cloneCampaign'> = {}, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('cloneCampaign', { params: { id }, body: copy, options });
   }
 
   /** targeted = pending + sent + suppressed + failed + cancelled + expired + unknown, at every instant. */

@@ -98,7 +98,7 @@ export function campaign(root: Command, context: Context): void {
             name === 'show'
               ? campaigns.get(id, signal())
               : name === 'clone'
-                ? campaigns.clone(id, signal())
+                ? campaigns.clone(id, {}, signal())
                 : campaigns[name](id, {}, signal());
           show(await done);
         }),

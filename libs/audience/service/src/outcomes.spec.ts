@@ -56,6 +56,34 @@ it('folds each outcome once into what is known of the person, whoever takes it a
   expect((await at.owner.query('SELECT FROM pending_outcomes')).rowCount).toBe(0);
 });
 
+it('keeps at which hours somebody opens and clicks, and leaves out what machines did in their place', async () => {
+  const hal = await person('hal');
+  const id = await delivery(hal, []);
+  const at8 = (by: string, hour: number) =>
+    at.owner.query(
+      `INSERT INTO delivery_events (day, delivery_id, workspace_id, type, at, detail) VALUES ($1, $2, $3, 'opened', $4, $5)`,
+      [dayOf(id), id, at.here, `2026-11-23T${hour}:30:00Z`, JSON.stringify({ by })],
+    );
+  for (const [by, hour] of [
+    ['person', 18],
+    ['person', 18],
+    ['machine', 11],
+    ['proxy', 12],
+  ] as const)
+    await at8(by, hour);
+  await new Outcomes(at.database).drain();
+  await at8('person', 20);
+  await new Outcomes(at.database).drain();
+  const { rows } = await at.owner.query<{ hours: number[] }>(
+    'SELECT hours FROM open_hours WHERE profile_id = $1',
+    [hal],
+  );
+  expect(rows[0]?.hours.map((n, hour) => (n > 0 ? `${hour}: ${n}` : '')).filter(Boolean)).toEqual([
+    '18: 2',
+    '20: 1',
+  ]);
+});
+
 it('takes a later line alone: those before it were learned already', async () => {
   const fay = await person('fay');
   const id = await delivery(fay, ['sent', 'opened']);

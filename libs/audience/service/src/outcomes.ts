@@ -46,6 +46,8 @@ interface Outcome {
   source: string;
   /** Recorded by our own page, which has written the word of consent itself. */
   ours: boolean;
+  /** Of an open or a click: not a mailbox or a machine in their place. */
+  themselves: boolean;
 }
 
 @Injectable()
@@ -133,7 +135,8 @@ const LINES = keptByDay(
   'outcome-lines',
   (
     day,
-  ) => `SELECT id, delivery_id AS "deliveryId", type, at, reason, coalesce(detail->>'source' IN ('one-click', 'page'), false) AS ours
+  ) => `SELECT id, delivery_id AS "deliveryId", type, at, reason, coalesce(detail->>'source' IN ('one-click', 'page'), false) AS ours,
+            coalesce(detail->>'by', 'person') = 'person' AS themselves
      FROM delivery_events WHERE day = ${day} AND delivery_id = ANY($2::uuid[]) AND workspace_id = $1`,
 );
 const ABOUT = keptByDay(
@@ -153,10 +156,9 @@ async function outcomesOf(
 ): Promise<Outcome[]> {
   const ids = [...new Set(taken.map((row) => row.deliveryId))];
   const [lines, about] = await Promise.all([
-    sql.query<Pick<Outcome, 'deliveryId' | 'type' | 'at' | 'reason' | 'ours'> & { id: number }>(LINES(day), [
-      workspaceId,
-      ids,
-    ]),
+    sql.query<
+      Pick<Outcome, 'deliveryId' | 'type' | 'at' | 'reason' | 'ours' | 'themselves'> & { id: number }
+    >(LINES(day), [workspaceId, ids]),
     sql.query<
       Pick<Outcome, 'channel' | 'address' | 'profileId' | 'topic' | 'messageId' | 'source'> & { id: string }
     >(ABOUT(day), [workspaceId, ids]),
@@ -220,6 +222,7 @@ async function foldOutcomes(sql: Sql, workspaceId: string, outcomes: readonly Ou
      GROUP BY u.profile_id ORDER BY u.profile_id ${ADDED}`,
     [workspaceId, own.map((o) => o.profileId), own.map((o) => o.type), own.map((o) => o.at), DONE_BY_PEOPLE],
   );
+  await foldOpenHours(sql, workspaceId, own);
   const changes = new Map<string, Set<string>>();
   for (const { profileId, type } of own) {
     let mentions = changes.get(profileId);
@@ -230,6 +233,30 @@ async function foldOutcomes(sql: Sql, workspaceId: string, outcomes: readonly Ou
     sql,
     workspaceId,
     [...changes].map(([profileId, mentions]) => ({ profileId, mentions: [...mentions] })),
+  );
+}
+
+/** When people open and click, by the hour of the day. */
+async function foldOpenHours(
+  sql: Sql,
+  workspaceId: string,
+  outcomes: readonly (Outcome & { profileId: string })[],
+): Promise<void> {
+  const hours = new Map<string, number[]>();
+  for (const { profileId, type, at, themselves } of outcomes) {
+    if (!themselves || (type !== 'opened' && type !== 'clicked')) continue;
+    const counts = hours.get(profileId) ?? Array.from({ length: 24 }, () => 0);
+    counts[at.getUTCHours()]! += 1;
+    hours.set(profileId, counts);
+  }
+  if (hours.size === 0) return;
+  const people = [...hours].sort(([a], [b]) => (a < b ? -1 : 1));
+  await sql.execute(
+    `INSERT INTO open_hours AS o (workspace_id, profile_id, hours)
+     SELECT $1, u.profile_id, u.hours::int[] FROM unnest($2::uuid[], $3::text[]) AS u(profile_id, hours)
+     ON CONFLICT (workspace_id, profile_id) DO UPDATE
+       SET hours = ARRAY(SELECT o.hours[n] + EXCLUDED.hours[n] FROM generate_series(1, 24) AS n ORDER BY n)`,
+    [workspaceId, people.map(([id]) => id), people.map(([, counts]) => `{${counts.join()}}`)],
   );
 }
 

@@ -101,6 +101,27 @@ describe('a rate limit', () => {
     expect(await one().take(given, 'transactional', 1)).toMatchObject({ granted: 0, why: 'account_rate' });
   });
 
+  it('gives way to the quota of the day while the account warms up, whatever account was read before', async () => {
+    const today = new Date().toISOString().slice(0, 10);
+    const before = await account();
+    await limitTo({ count: 1000, per: 'second' });
+    const warmUp = (plan: object | null) =>
+      owner.query('UPDATE provider_accounts SET warm_up = $1', [plan && JSON.stringify(plan)]);
+    await warmUp({ from: today, quotas: [24, 100] });
+    const given = await account();
+    expect(given.rateLimit).toEqual({ count: 24, per: 'day', burst: 1 });
+    expect((await one().take(given, 'transactional', 50)).granted).toBe(1);
+    expect(
+      (await two().take({ ...given, rateLimit: { count: 1000, per: 'second' } }, 'transactional', 50))
+        .granted,
+    ).toBe(0);
+    expect(before.rateLimit).toBeNull();
+    // Over: the limit of the account holds again.
+    await warmUp({ from: '2020-01-01', quotas: [24, 100] });
+    expect((await account()).rateLimit).toEqual({ count: 1000, per: 'second' });
+    await warmUp(null);
+  });
+
   it('spreads rows that found no token', async () => {
     await limitTo({ count: 10, per: 'second' });
     const given = await account();

@@ -4,7 +4,7 @@
  * A process asks for tokens by the slice, not by the message, and gives back what it did not need; an account without a
  * limit and without trouble costs nothing. Used by the deliverer before the hand-over mark and after the answers.
  */
-import type { Lane, RateLimit } from '@carillon/contracts';
+import type { Lane, RateLimit, WarmUp } from '@carillon/contracts';
 import type { Database } from '@carillon/database';
 import {
   addTallies,
@@ -13,6 +13,7 @@ import {
   breakerPhase,
   BREAKER_WINDOW_MS,
   leaseTokens,
+  limitNow,
   perMs,
   promiseTokens,
   SLICE_MS,
@@ -263,11 +264,11 @@ export class AccountFlow {
   ): Promise<T> {
     return this.database.inWorkspace(workspaceId, async (sql) => {
       const read = () =>
-        sql.query<Stored & { now: Date; limit: RateLimit | null }>(
+        sql.query<Stored & { now: Date; limit: RateLimit | null; warmUp: WarmUp | null }>(
           `SELECT f.failures_in_row AS "failuresInRow", f.window_at AS "windowAt", f.window_ok AS "windowOk", f.window_failed AS "windowFailed",
                   f.open_until AS "openUntil", f.opened_at AS "openedAt", f.open_reason AS "openReason", f.trips, f.probes, f.probes_at AS "probesAt",
                   f.held_until AS "heldUntil", f.hold_ms AS "holdMs", f.tokens, f.filled_at AS "filledAt", f.period_at AS "periodAt", f.used,
-                  f.promised_until AS "promisedUntil", a.rate_limit AS "limit", clock_timestamp() AS now
+                  f.promised_until AS "promisedUntil", a.rate_limit AS "limit", a.warm_up AS "warmUp", clock_timestamp() AS now
              FROM account_flow f JOIN provider_accounts a ON a.id = f.account_id
             WHERE f.workspace_id = $1 AND f.account_id = $2 FOR UPDATE OF f`,
           [workspaceId, id],
@@ -282,8 +283,8 @@ export class AccountFlow {
         [found] = await read();
         if (!found) throw new Error(`provider account ${id} is gone`);
       }
-      const { now, limit, ...stored } = found;
-      const { row, result } = rule(toRow(stored), limit, now.getTime());
+      const { now, limit, warmUp, ...stored } = found;
+      const { row, result } = rule(toRow(stored), limitNow(limit, warmUp, now.getTime()), now.getTime());
       if (untroubled(row)) this.troubled.delete(id);
       const at = (ms: number | null) => (ms === null ? null : new Date(ms));
       await sql.execute(

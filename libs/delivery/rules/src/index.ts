@@ -5,6 +5,7 @@ export * from './after-attempt.js';
 export * from './choose-account.js';
 export * from './breaker.js';
 export * from './rate-limit.js';
+export * from './warm-up.js';
 export * from './after-webhook.js';
 export * from './transitions.js';
 export * from './reconcile.js';

@@ -10,9 +10,10 @@ import type {
   ProviderAccountCreate,
   ProviderAccountPatch,
   RateLimit,
+  WarmUp,
 } from '@carillon/contracts';
 import { newId, type Database, type Sql } from '@carillon/database';
-import type { Provider } from '@carillon/delivery-rules';
+import { limitNow, type Provider } from '@carillon/delivery-rules';
 import { ProblemException } from '@carillon/server';
 import { healthOf, talliesOf, type Tally } from './account-health.js';
 import { accountQuota, breakerOf, wakeWaiting, flowsOf, type Flow } from './account-limits.js';
@@ -31,6 +32,7 @@ export interface AccountRow {
   position: number;
   weight: number;
   rateLimit: RateLimit | null;
+  warmUp: WarmUp | null;
   settings: Settings;
   secrets: Record<string, Envelope>;
   revision: number;
@@ -40,7 +42,7 @@ export interface AccountRow {
   updatedAt: Date;
 }
 
-const SELECT = `SELECT id, workspace_id AS "workspaceId", channel, provider, name, position, weight, rate_limit AS "rateLimit", settings, secrets, revision, paused_at AS "pausedAt",
+const SELECT = `SELECT id, workspace_id AS "workspaceId", channel, provider, name, position, weight, rate_limit AS "rateLimit", warm_up AS "warmUp", settings, secrets, revision, paused_at AS "pausedAt",
    paused_reason AS "pausedReason", created_at AS "createdAt", updated_at AS "updatedAt"
    FROM provider_accounts WHERE deleted_at IS NULL`;
 
@@ -73,7 +75,16 @@ export async function rowOf(sql: Sql, workspaceId: string, id: string): Promise<
 export async function createAccount(
   sql: Sql,
   workspaceId: string,
-  { channel, provider: providerName, name, settings, position, weight, rateLimit }: ProviderAccountCreate,
+  {
+    channel,
+    provider: providerName,
+    name,
+    settings,
+    position,
+    weight,
+    rateLimit,
+    warmUp,
+  }: ProviderAccountCreate,
 ): Promise<ProviderAccount> {
   const provider = providerOf(channel, providerName);
   if (!provider) {
@@ -92,8 +103,8 @@ export async function createAccount(
   const { open: readable, secrets } = divideSettings(provider, given);
   const [row] = await sql.query<AccountRow>(
     `WITH made AS (
-       INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position, weight, rate_limit, settings, secrets)
-       VALUES ($1, $2, $3, $4, $5, $6, $9, $10::jsonb, $7::jsonb, $8::jsonb) RETURNING *)
+       INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position, weight, rate_limit, warm_up, settings, secrets)
+       VALUES ($1, $2, $3, $4, $5, $6, $9, $10::jsonb, $11::jsonb, $7::jsonb, $8::jsonb) RETURNING *)
      ${SELECT.replace('provider_accounts', 'made')}`,
     [
       id,
@@ -106,6 +117,7 @@ export async function createAccount(
       JSON.stringify(sealAll(workspaceId, id, secrets)),
       weight,
       rateLimit && JSON.stringify(rateLimit),
+      warmUp && JSON.stringify(warmUp),
     ],
   );
   if (!row) throw new Error('the account was not written');
@@ -130,7 +142,7 @@ export async function updateAccount(
   const change = patch.settings && changedSettings(row, patch.settings as Settings);
   await sql.execute(
     `UPDATE provider_accounts SET name = coalesce($3, name), position = coalesce($4, position), weight = coalesce($7, weight), updated_at = now(),
-            rate_limit = CASE WHEN $8 THEN $9::jsonb ELSE rate_limit END,
+            rate_limit = CASE WHEN $8 THEN $9::jsonb ELSE rate_limit END, warm_up = CASE WHEN $10 THEN $11::jsonb ELSE warm_up END,
             settings = coalesce($5::jsonb, settings), secrets = coalesce($6::jsonb, secrets), revision = revision + ($5::jsonb IS NOT NULL)::int
       WHERE workspace_id = $1 AND id = $2`,
     [
@@ -143,9 +155,11 @@ export async function updateAccount(
       patch.weight ?? null,
       patch.rateLimit !== undefined,
       patch.rateLimit ? JSON.stringify(patch.rateLimit) : null,
+      patch.warmUp !== undefined,
+      patch.warmUp ? JSON.stringify(patch.warmUp) : null,
     ],
   );
-  if (patch.rateLimit !== undefined) {
+  if (patch.rateLimit !== undefined || patch.warmUp !== undefined) {
     await sql.execute(
       'UPDATE account_flow SET promised_until = NULL WHERE workspace_id = $1 AND account_id = $2',
       [workspaceId, id],
@@ -251,7 +265,8 @@ function toAccount(row: AccountRow, tallies: readonly Tally[], flow: Flow | unde
     position: row.position,
     weight: row.weight,
     rateLimit: row.rateLimit,
-    quota: accountQuota(row.rateLimit, flow, new Date()),
+    warmUp: row.warmUp,
+    quota: accountQuota(limitNow(row.rateLimit, row.warmUp, Date.now()), flow, new Date()),
     breaker,
     paused: row.pausedAt !== null,
     pausedReason: row.pausedReason,

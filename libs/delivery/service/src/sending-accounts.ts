@@ -1,8 +1,8 @@
 /** Provider accounts as the dispatcher needs them: with their secrets opened. Never leaves the process. */
 import { config } from '@carillon/config';
-import type { Channel, RateLimit } from '@carillon/contracts';
+import type { Channel, RateLimit, WarmUp } from '@carillon/contracts';
 import { kept, type Sql } from '@carillon/database';
-import type { GateFacts } from '@carillon/delivery-rules';
+import { limitNow, type GateFacts } from '@carillon/delivery-rules';
 import { open, type Envelope, type MasterKeys } from './secrets.js';
 
 export interface SendingAccount {
@@ -16,6 +16,7 @@ export interface SendingAccount {
   position: number;
   /** Share among the accounts of the same position. */
   weight: number;
+  /** What it may send now: while it warms up, the quota of the day. */
   rateLimit: RateLimit | null;
   paused: boolean;
   /** How long its breaker, or the provider's word, keeps everybody from calling. */
@@ -38,7 +39,7 @@ const KEPT_ACCOUNTS = 1000;
 
 const ACCOUNTS = kept(
   'accounts',
-  `SELECT a.id, a.workspace_id AS "workspaceId", a.channel, a.provider, a.name, a.revision, a.position, a.weight, a.rate_limit AS "rateLimit",
+  `SELECT a.id, a.workspace_id AS "workspaceId", a.channel, a.provider, a.name, a.revision, a.position, a.weight, a.rate_limit AS "rateLimit", a.warm_up AS "warmUp",
             a.paused_at IS NOT NULL AS paused, a.settings, a.secrets,
             coalesce(greatest(0, extract(epoch FROM greatest(f.open_until, f.held_until) - clock_timestamp()) * 1000), 0)::float8 AS "blockedMs",
             coalesce(f.failures_in_row > 0 OR f.open_until IS NOT NULL OR f.held_until IS NOT NULL OR f.hold_ms > 0, false) AS troubled
@@ -53,10 +54,11 @@ export async function usableAccounts(
   channel: Channel,
 ): Promise<SendingAccount[]> {
   const rows = await sql.query<
-    Omit<SendingAccount, 'operatorEndpoint'> & { secrets: Record<string, Envelope> }
+    Omit<SendingAccount, 'operatorEndpoint'> & { warmUp: WarmUp | null; secrets: Record<string, Envelope> }
   >(ACCOUNTS, [workspaceId, channel]);
-  return rows.map(({ secrets, ...row }) => ({
+  return rows.map(({ secrets, warmUp, ...row }) => ({
     ...row,
+    rateLimit: warmUp ? limitNow(row.rateLimit, warmUp, Date.now()) : row.rateLimit,
     settings: openSettings(row, secrets),
     operatorEndpoint: typeof row.settings['endpoint'] === 'string',
   }));

@@ -35,6 +35,9 @@ export async function peopleOf(
   };
 }
 
+/** Fewer say nothing about when somebody opens. */
+const ENOUGH_OPENS = 3;
+
 /** Between 0 and 1, the same each time: of `$salt`, a profile, and what is drawn for. */
 const drawn = (salt: string, what: '' | 'test') =>
   `('x' || substr(md5(${salt} || '${what}' || c.profile_id::text), 1, 8))::bit(32)::bigint / 4294967296.0`;
@@ -75,7 +78,7 @@ export async function membersOf(
   const param = (value: unknown, type: string) => `$${params.push(value)}::${type}`;
   const { start, waves } = definition;
   const salt = param(at.salt, 'text');
-  const timed = start.kind === 'local' || waves !== undefined;
+  const timed = start.kind === 'local' || start.kind === 'best' || waves !== undefined;
   const inside = (what: '' | 'test', share: Share | null) =>
     share === null
       ? []
@@ -85,21 +88,44 @@ export async function membersOf(
   const conditions = [...inside('', at.slice.variant), ...inside('test', at.slice.test)];
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
   // Every parameter must be used: its type is known from nothing else.
-  const plain = `SELECT c.profile_id, NULL::text AS key, NULL::jsonb AS data FROM (${people.text}) AS c, (SELECT ${salt}) AS s ${where}`;
+  const chosen = `SELECT c.profile_id, NULL::text AS key, NULL::jsonb AS data FROM (${people.text}) AS c, (SELECT ${salt}) AS s ${where}`;
+  const { each } = definition;
+  const property = each && `e.properties->>${param(each.key, 'text')}`;
+  const plain = !each
+    ? chosen
+    : `SELECT DISTINCT ON (c.profile_id, ${property}) c.profile_id, ${property} AS key, jsonb_build_object('each', e.properties) AS data
+         FROM (${chosen}) AS c JOIN events e ON e.workspace_id = ${param(workspaceId, 'uuid')} AND e.profile_id = c.profile_id AND e.name = ${param(each.event, 'text')}
+          AND e.at > ${param(new Date(at.startsAt.getTime() - durationMs(each.within)), 'timestamptz')} AND ${property} <> ''
+        ORDER BY c.profile_id, ${property}, e.at DESC`;
   if (!timed) return { text: plain, params, timed };
   const startsAt = param(at.startsAt, 'timestamptz');
   let begins = startsAt;
-  if (start.kind === 'local') {
+  let hours = '';
+  if (start.kind === 'local' || start.kind === 'best') {
     const zones = param([...(await knownZones(sql))], 'text[]');
     const [workspace] = await sql.query<{ zone: string | null }>(
       `SELECT settings->>'timezone' AS zone FROM workspaces WHERE id = $1`,
       [workspaceId],
     );
     const zone = `CASE WHEN p.timezone = ANY(${zones}) THEN p.timezone WHEN p.phone_zone = ANY(${zones}) THEN p.phone_zone ELSE ${param(workspace?.zone ?? 'UTC', 'text')} END`;
-    begins = `greatest(${startsAt}, ${param(`${start.date} ${start.time}`, 'timestamp')} AT TIME ZONE ${zone})`;
+    if (start.kind === 'local')
+      begins = `greatest(${startsAt}, ${param(`${start.date} ${start.time}`, 'timestamp')} AT TIME ZONE ${zone})`;
+    else {
+      const day = param(start.date, 'timestamp');
+      const otherwise = param(start.otherwise, 'int');
+      // Of the hours that are allowed, in the order of how often they opened; of equal ones the nearest to the usual hour.
+      hours = `LEFT JOIN open_hours o ON o.workspace_id = ${param(workspaceId, 'uuid')} AND o.profile_id = c.profile_id
+        CROSS JOIN LATERAL (SELECT ${zone} AS zone) AS z
+        CROSS JOIN LATERAL (SELECT coalesce((
+          SELECT h FROM generate_series(${param(start.from, 'int')}, ${param(start.to - 1, 'int')}) AS h,
+            LATERAL (SELECT o.hours[1 + extract(hour FROM (${day} + make_interval(hours => h)) AT TIME ZONE z.zone AT TIME ZONE 'UTC')::int] AS n) AS opened
+           WHERE o.hours IS NOT NULL AND opened.n > 0 AND (SELECT sum(k) FROM unnest(o.hours) AS k) >= ${ENOUGH_OPENS}
+           ORDER BY opened.n DESC, abs(h - ${otherwise}), h LIMIT 1), ${otherwise}) AS hour) AS best`;
+      begins = `greatest(${startsAt}, (${day} + make_interval(hours => best.hour)) AT TIME ZONE z.zone)`;
+    }
   }
   const joined = `SELECT c.profile_id, c.key, c.data, ${begins} AS at, row_number() OVER (ORDER BY md5(${salt} || 'wave' || c.profile_id::text), c.profile_id) AS place, count(*) OVER () AS total
-    FROM (${plain}) AS c JOIN profiles p ON p.workspace_id = ${param(workspaceId, 'uuid')} AND p.id = c.profile_id`;
+    FROM (${plain}) AS c JOIN profiles p ON p.workspace_id = ${param(workspaceId, 'uuid')} AND p.id = c.profile_id ${hours}`;
   if (!waves) return { text: `SELECT profile_id, key, data, at FROM (${joined}) AS j`, params, timed };
   const every = durationMs(waves.every);
   let sum = 0;

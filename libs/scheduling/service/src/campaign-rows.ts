@@ -15,6 +15,7 @@ export interface CampaignRow {
   name: string;
   state: CampaignState;
   version: number;
+  template: boolean;
   definition: CampaignDefinition;
   report: CampaignReport | null;
   reason: string | null;
@@ -26,7 +27,7 @@ export interface CampaignRow {
   createdAt: Date;
   updatedAt: Date;
 }
-const COLUMNS = `id, name, state, version, definition, report, reason, run_no AS "runNo", starts_at AS "startsAt",
+const COLUMNS = `id, name, state, version, template, definition, report, reason, run_no AS "runNo", starts_at AS "startsAt",
   created_by AS "createdBy", author, approval, created_at AS "createdAt", updated_at AS "updatedAt"`;
 
 /** @param lock holds it until the transaction ends: every change begins so */
@@ -47,12 +48,17 @@ export async function campaignById(
 export function campaignsBefore(
   sql: Sql,
   workspaceId: string,
-  { state, cursor, limit }: { state?: string | undefined; cursor?: string | undefined; limit: number },
+  {
+    state,
+    cursor,
+    limit,
+    template = false,
+  }: { state?: string | undefined; cursor?: string | undefined; limit: number; template?: boolean },
 ): Promise<CampaignRow[]> {
   return sql.query<CampaignRow>(
-    `SELECT ${COLUMNS} FROM campaigns WHERE workspace_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR id < $3)
+    `SELECT ${COLUMNS} FROM campaigns WHERE workspace_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR id < $3) AND template = $5
       ORDER BY id DESC LIMIT $4`,
-    [workspaceId, state ?? null, cursor ?? null, limit],
+    [workspaceId, state ?? null, cursor ?? null, limit, template],
   );
 }
 

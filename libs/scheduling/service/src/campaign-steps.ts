@@ -23,13 +23,13 @@ interface Asked {
 export async function createCampaign(
   sql: Sql,
   workspaceId: string,
-  { name, definition }: CampaignSave,
+  { name, definition, template = false }: Pick<CampaignSave, 'name' | 'definition'> & { template?: boolean },
   who: Who,
 ): Promise<Campaign> {
   const id = newId();
   await sql.execute(
-    `INSERT INTO campaigns (id, workspace_id, name, state, definition, created_by, author) VALUES ($1, $2, $3, 'draft', $4, $5, $6)`,
-    [id, workspaceId, name, JSON.stringify(definition), who.name, who.actor],
+    `INSERT INTO campaigns (id, workspace_id, name, state, definition, created_by, author, template) VALUES ($1, $2, $3, 'draft', $4, $5, $6, $7)`,
+    [id, workspaceId, name, JSON.stringify(definition), who.name, who.actor, template],
   );
   return shown(sql, workspaceId, id);
 }
@@ -195,13 +195,24 @@ async function cancelWaiting(sql: Sql, workspaceId: string, part: Part): Promise
   );
 }
 
-export async function cloneCampaign(sql: Sql, workspaceId: string, id: string, who: Who): Promise<Campaign> {
+/** As a campaign, or as a template for others. */
+export async function cloneCampaign(
+  sql: Sql,
+  workspaceId: string,
+  id: string,
+  { name, template = false }: { name?: string | undefined; template?: boolean },
+  who: Who,
+): Promise<Campaign> {
   const row = await campaignById(sql, workspaceId, id);
   if (!row) throw notFound('campaign');
   return createCampaign(
     sql,
     workspaceId,
-    { name: `${row.name.slice(0, 190)} (copy)`, definition: row.definition },
+    {
+      name: name ?? (template || row.template ? row.name : `${row.name.slice(0, 190)} (copy)`),
+      definition: row.definition,
+      template,
+    },
     who,
   );
 }
@@ -228,6 +239,8 @@ async function taken(
     throw conflict(
       `The campaign has been changed: it stands at version ${row.version}, not ${ifVersion}. Read it again.`,
     );
+  if (row.template && step !== 'save' && step !== 'cancel')
+    throw conflict('It is a template and is never sent itself: copy it, and send the copy.');
   const why = refusal(step, row.state);
   if (why) throw conflict(why);
   return row;

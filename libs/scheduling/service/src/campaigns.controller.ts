@@ -46,10 +46,15 @@ export class CampaignsController {
   @Operation('listCampaigns')
   async list({ query, caller }: Call<'listCampaigns'>): Promise<Result<'listCampaigns'>> {
     const { workspaceId } = caller;
-    const { limit, cursor, state } = query;
+    const { limit, cursor, state, template } = query;
     return this.in(caller, async (sql) => {
       const after = cursor !== undefined && /^[0-9a-f-]{36}$/.test(cursor) ? cursor : undefined;
-      const rows = await campaignsBefore(sql, workspaceId, { state, cursor: after, limit: limit + 1 });
+      const rows = await campaignsBefore(sql, workspaceId, {
+        state,
+        cursor: after,
+        limit: limit + 1,
+        template: template === 'true',
+      });
       const page = rows.slice(0, limit);
       const runs = await runsOf(
         sql,
@@ -108,9 +113,9 @@ export class CampaignsController {
   }
 
   @Operation('cloneCampaign')
-  clone({ params, caller }: Call<'cloneCampaign'>): Promise<Result<'cloneCampaign'>> {
+  clone({ params, body, caller }: Call<'cloneCampaign'>): Promise<Result<'cloneCampaign'>> {
     return this.in(caller, async (sql) =>
-      cloneCampaign(sql, caller.workspaceId, params.id, await who(sql, caller)),
+      cloneCampaign(sql, caller.workspaceId, params.id, body, await who(sql, caller)),
     );
   }
 

@@ -27,6 +27,8 @@ import {
   CampaignClock,
   campaignNumbers,
   cancelCampaign,
+  campaignsBefore,
+  cloneCampaign,
   createCampaign,
   pauseCampaign,
   prepareCampaign,
@@ -326,6 +328,119 @@ describe('a campaign', () => {
     await workPages();
     expect(await numbers(id)).toMatchObject({ state: 'running', sent: 100, pending: 200 });
     await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+  });
+
+  it('goes out at the hour that suits each person, where they are, within the hours that are allowed', async () => {
+    const day = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10);
+    const profiles = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6'];
+    const opens = (externalId: string, hours: Record<number, number>) =>
+      owner.query(
+        `INSERT INTO open_hours (workspace_id, profile_id, hours) SELECT $1, id, $3 FROM profiles WHERE external_id = $2`,
+        [workspaceId, externalId, Array.from({ length: 24 }, (_, n) => hours[n] ?? 0)],
+      );
+    // Hours of UTC. p1 and p4 live in Berlin, p3 and p6 in Tokyo, the others nowhere in particular.
+    await opens('p1', { 16: 5, 8: 1 });
+    await opens('p2', { 13: 4, 3: 9 });
+    await opens('p3', { 6: 3 });
+    await opens('p4', { 16: 2 });
+    await opens('p5', { 12: 3, 9: 3 });
+    const { id } = await write({
+      audience: { profiles },
+      start: { kind: 'best', date: day, from: 8, to: 20, otherwise: 10 },
+    });
+    await prepared(id);
+    await started(id);
+    await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
+    await clock.tick();
+    const { rows } = await owner.query<{ who: string; at: Date; zone: string }>(
+      `SELECT f.external_id AS who, p.lease_until AS at, coalesce(f.timezone, 'UTC') AS zone FROM campaign_parts c JOIN pages p ON p.run_id = c.run_id
+         JOIN run_members m ON m.run_id = p.run_id AND m.seq >= p.lo AND m.seq < p.hi JOIN profiles f ON f.id = m.profile_id WHERE c.campaign_id = $1 ORDER BY 1`,
+      [id],
+    );
+    const clockOf = (at: Date, timeZone: string) =>
+      new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' }).format(at);
+    const berlin = new Intl.DateTimeFormat('en', {
+      timeZone: 'Europe/Berlin',
+      hour: 'numeric',
+      hourCycle: 'h23',
+    });
+    const inBerlin = berlin.format(new Date(`${day}T16:00:00Z`));
+    expect(rows.map(({ who, at, zone }) => [who, clockOf(at, zone)])).toEqual([
+      ['p1', `${day} ${inBerlin}:00`],
+      // At three in the morning is not allowed, and it is the second best that counts.
+      ['p2', `${day} 13:00`],
+      ['p3', `${day} 15:00`],
+      // Twice says nothing.
+      ['p4', `${day} 10:00`],
+      // Of equal ones the nearest to the usual hour.
+      ['p5', `${day} 09:00`],
+      ['p6', `${day} 10:00`],
+    ]);
+    await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+  });
+
+  it('says one thing for each of several, once each, with what each was about', async () => {
+    const order = (who: string, orderId: string | null, total: number, ago: string) =>
+      owner.query(
+        `INSERT INTO events (workspace_id, profile_id, at, id, name, properties) SELECT $1, id, now() - $3::interval, gen_random_uuid(), 'order.placed', $4 FROM profiles WHERE external_id = $2`,
+        [workspaceId, who, ago, JSON.stringify({ ...(orderId ? { orderId } : {}), total })],
+      );
+    await owner.query(`SELECT ensure_event_months((now() - interval '20 days')::date, now()::date)`);
+    await order('p1', 'a', 10, '2 days');
+    await order('p1', 'a', 11, '1 day');
+    await order('p1', 'b', 20, '1 day');
+    await order('p2', 'a', 30, '1 day');
+    await order('p2', 'old', 40, '9 days');
+    await order('p3', null, 50, '3 days');
+    const draft = await write({
+      each: { event: 'order.placed', key: 'orderId', within: '7d' },
+      content: { email: { subject: '{{ each.orderId }}', text: '{{ each.total }} {{ unsubscribe_url }}' } },
+    });
+    expect((await prepared(draft.id)).report).toMatchObject({ findings: [], messages: 3 });
+    expect(await toTheEnd(draft.id)).toMatchObject({ state: 'completed' });
+    expect(await numbers(draft.id)).toMatchObject({ targeted: 3, sent: 3 });
+    const { rows } = await owner.query<{ key: string; data: unknown; who: string }>(
+      `SELECT m.key, m.data, f.external_id AS who FROM run_members m JOIN campaign_parts c ON c.run_id = m.run_id JOIN profiles f ON f.id = m.profile_id
+        WHERE c.campaign_id = $1 ORDER BY 3, 1`,
+      [draft.id],
+    );
+    expect(rows).toEqual([
+      { who: 'p1', key: 'a', data: { each: { orderId: 'a', total: 11 } } },
+      { who: 'p1', key: 'b', data: { each: { orderId: 'b', total: 20 } } },
+      { who: 'p2', key: 'a', data: { each: { orderId: 'a', total: 30 } } },
+    ]);
+    const nobody = await write({ each: { event: 'order.placed', key: 'seat', within: '7d' } });
+    expect((await prepared(nobody.id)).report?.findings).toMatchObject([
+      { code: 'empty_audience', at: '/each' },
+    ]);
+  });
+
+  it('can be kept as a template, which is never sent itself', async () => {
+    const { id } = await write({ priority: 77 });
+    const clone = (from: string, template: boolean) =>
+      within((sql) => cloneCampaign(sql, workspaceId, from, { template }, { name: 'Eve', actor: 'user:e' }));
+    const template = await clone(id, true);
+    expect(template).toMatchObject({
+      template: true,
+      state: 'draft',
+      name: 'Spring',
+      definition: { priority: 77 },
+    });
+    await expect(prepared(template.id)).rejects.toThrow('never sent itself');
+    const begun = await clone(template.id, false);
+    expect(begun).toMatchObject({
+      template: false,
+      name: 'Spring',
+      createdBy: 'Eve',
+      definition: { priority: 77 },
+    });
+    expect(await prepared(begun.id)).toMatchObject({ state: 'prepared' });
+    const listed = (only: boolean) =>
+      within((sql) => campaignsBefore(sql, workspaceId, { limit: 500, template: only })).then((rows) =>
+        rows.map((r) => r.id),
+      );
+    expect(await listed(true)).toEqual([template.id]);
+    expect(await listed(false)).not.toContain(template.id);
   });
 
   it('goes out in waves; who is beyond the last of them gets nothing', async () => {

@@ -32,7 +32,7 @@ export { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollme
 export { showJourney } from './journey-rows.js';
 export { campaignNumbers } from './campaign-numbers.js';
 export { chooseWinner, showTest } from './campaign-test.js';
-export { showCampaign } from './campaign-rows.js';
+export { campaignsBefore, showCampaign } from './campaign-rows.js';
 export {
   approveCampaign,
   cancelCampaign,

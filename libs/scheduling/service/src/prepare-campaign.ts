@@ -14,7 +14,7 @@ import type { Sql } from '@carillon/database';
 import { checkContent, usableAccounts } from '@carillon/delivery-service';
 import { durationMs, nextOccurrence, recurrenceFault } from '@carillon/scheduling-rules';
 import { ProblemException } from '@carillon/server';
-import { definitionOf, peopleOf } from './campaign-audience.js';
+import { definitionOf, membersOf, peopleOf } from './campaign-audience.js';
 
 const PREPARE_MS = 55_000;
 
@@ -52,6 +52,7 @@ export async function saidBy(
       ? definition.variants.map((v, n) => ({ ...v, at: `/variants/${n}` }))
       : [{ name: null, template: undefined, content: undefined, data: undefined, at: '' }];
   const said: Said[] = [];
+  const sample = definition.each ? { each: await latestOf(sql, workspaceId, definition.each.event) } : {};
   for (const voice of voices) {
     const own = voice.template !== undefined || voice.content !== undefined;
     const { template: ref, content = null } = own ? voice : definition;
@@ -88,12 +89,14 @@ export async function saidBy(
       const [top = ''] = name.split('.');
       if (
         required &&
-        !['profile', 'unsubscribe_url', 'preferences_url'].includes(top) &&
+        !['profile', 'unsubscribe_url', 'preferences_url', ...(definition.each ? ['each'] : [])].includes(
+          top,
+        ) &&
         data[top] === undefined
       )
         add('error', 'missing_variable', `${at}/data`, `The template needs “${top}”: give it in data.`);
     }
-    const checked = !found && content ? await checkContent(content, data) : null;
+    const checked = !found && content ? await checkContent(content, { ...data, ...sample }) : null;
     for (const { pointer, message } of checked?.errors ?? [])
       add('error', 'content', at + pointer, `${message.charAt(0).toUpperCase()}${message.slice(1)}.`);
     said.push({
@@ -104,6 +107,15 @@ export async function saidBy(
     });
   }
   return { said, findings };
+}
+
+/** What the content is tried with, of messages about events. */
+async function latestOf(sql: Sql, workspaceId: string, name: string): Promise<Record<string, unknown>> {
+  const [event] = await sql.query<{ properties: Record<string, unknown> }>(
+    'SELECT properties FROM events WHERE workspace_id = $1 AND name = $2 ORDER BY at DESC LIMIT 1',
+    [workspaceId, name],
+  );
+  return event?.properties ?? {};
 }
 
 async function templateAt(
@@ -134,6 +146,11 @@ export function startsAt({ start }: CampaignDefinition, now: Date): Date | null 
       const first = Date.parse(`${start.date}T${start.time}:00Z`) - 14 * 3_600_000;
       return new Date(Math.max(now.getTime(), first));
     }
+    case 'best': {
+      const first =
+        Date.parse(`${start.date}T${String(start.from).padStart(2, '0')}:00:00Z`) - 14 * 3_600_000;
+      return new Date(Math.max(now.getTime(), first));
+    }
     case 'recurring':
       return nextOccurrence(start, new Date(now.getTime() - 1));
   }
@@ -158,7 +175,14 @@ export async function prepare(
   if (start.kind === 'at' && Date.parse(start.at) < now.getTime())
     add('warning', 'past_start', '/start/at', 'That time is over: it would start at once.');
 
-  const counted = await count(sql, workspaceId, definition, add);
+  const counted = await count(sql, workspaceId, definition, begins ?? now, add);
+  if (definition.each && counted.audience > 0 && counted.messages === 0)
+    add(
+      'error',
+      'empty_audience',
+      '/each',
+      `Nobody in it did “${definition.each.event}” with a “${definition.each.key}” in that time.`,
+    );
   if (counted.audience === 0 && !findings.some((f) => f.at === '/audience'))
     add('error', 'empty_audience', '/audience', 'There is nobody in it.');
   return {
@@ -170,7 +194,7 @@ export async function prepare(
       template ? [{ variant, key: template.key, version: template.version }] : [],
     ),
     startsAt: begins?.toISOString() ?? null,
-    endsAt: begins && endOf(definition, begins, counted.audience),
+    endsAt: begins && endOf(definition, begins, counted.messages ?? counted.audience),
   };
 }
 
@@ -196,8 +220,9 @@ async function count(
   sql: Sql,
   workspaceId: string,
   definition: CampaignDefinition,
+  startsAt: Date,
   add: (level: CampaignFinding['level'], code: string, at: string, message: string) => void,
-): Promise<Pick<CampaignReport, 'audience' | 'byZone' | 'byChannel'>> {
+): Promise<Pick<CampaignReport, 'audience' | 'messages' | 'byZone' | 'byChannel'>> {
   const none = { audience: 0, byZone: [], byChannel: [] };
   for (const [at, key] of namedIn(definition)) {
     const audience = await audienceByKey(sql, workspaceId, key);
@@ -216,7 +241,27 @@ async function count(
     );
     const rule = typeof definition.audience === 'string' ? definitionOf(definition) : null;
     const reach = rule ? (await previewAudience(sql, workspaceId, rule)).reach : [];
+    const each = definition.each
+      ? await membersOf(
+          sql,
+          workspaceId,
+          { ...definition, start: { kind: 'now' }, waves: undefined },
+          people,
+          {
+            salt: '',
+            slice: { variant: null, test: null },
+            startsAt,
+          },
+        )
+      : null;
+    const [counted] = each
+      ? await sql.query<{ messages: number }>(
+          `SELECT count(*) AS messages FROM (${each.text}) AS m`,
+          each.params,
+        )
+      : [];
     return {
+      ...counted,
       audience: zones.reduce((sum, z) => sum + z.people, 0),
       byZone: zones.slice(0, 100),
       byChannel: reach.filter((r) => definition.channels.includes(r.channel)),
@@ -237,7 +282,11 @@ const namedIn = ({ audience, exclude }: CampaignDefinition): [pointer: string, k
 function endOf({ waves, rate, start, test }: CampaignDefinition, begins: Date, people: number): string {
   const spread =
     (waves ? (waves.sizes.length - 1) * durationMs(waves.every) : 0) +
-    (start.kind === 'local' ? 26 * 3_600_000 : 0) +
+    (start.kind === 'local'
+      ? 26 * 3_600_000
+      : start.kind === 'best'
+        ? (26 + start.to - start.from) * 3_600_000
+        : 0) +
     (test && test.portion < 100 ? durationMs(test.decideAfter) : 0);
   const last = waves ? people / waves.sizes.length : people;
   return new Date(begins.getTime() + spread + (rate ? (last / rate) * 1000 : 0)).toISOString();

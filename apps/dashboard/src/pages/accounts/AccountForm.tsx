@@ -10,7 +10,7 @@ import { Notice } from '../../parts/Notice.js';
 import { fault, fieldsOf, settingsFrom, typedFrom } from '../../settings/fields.js';
 import { SettingsFields } from '../../settings/SettingsFields.js';
 import { LimitFields } from './LimitFields.js';
-import { limitFrom, typedLimit } from './limit.js';
+import { limitFrom, typedLimit, typedWarmUp, warmUpFrom } from './limit.js';
 
 interface AccountFormProps {
   provider: ProviderInfo;
@@ -30,6 +30,7 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
   const [position, setPosition] = useState<number | string>(account?.position ?? 0);
   const [weight, setWeight] = useState<number | string>(account?.weight ?? 1);
   const [limit, setLimit] = useState(() => typedLimit(account?.rateLimit));
+  const [warmUp, setWarmUp] = useState(() => typedWarmUp(account?.warmUp));
   const [cleared, setCleared] = useState<ReadonlySet<string>>(new Set());
   const [errors, setErrors] = useState<Record<string, string | undefined>>({});
   const queryClient = useQueryClient();
@@ -43,6 +44,7 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
         position: Number(position) || 0,
         weight: weight === '' ? 1 : Number(weight),
         rateLimit: limitFrom(limit),
+        warmUp: warmUpFrom(warmUp),
       };
       return account
         ? api.accounts.update(account.id, {
@@ -87,7 +89,14 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
       .querySelector<HTMLElement>(`[name="${first === 'name' ? 'name' : `settings.${first}`}"]`)
       ?.focus();
   };
-  const shown = new Set(['name', 'position', 'weight', 'rateLimit', ...fields.map((field) => field.name)]);
+  const shown = new Set([
+    'name',
+    'position',
+    'weight',
+    'rateLimit',
+    'warmUp',
+    ...fields.map((field) => field.name),
+  ]);
   const placed =
     save.error instanceof ApiProblem && save.error.errors.some(({ pointer }) => shown.has(fieldOf(pointer)));
   const changed =
@@ -96,6 +105,7 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
     Number(position) !== account.position ||
     Number(weight) !== account.weight ||
     JSON.stringify(limitFrom(limit)) !== JSON.stringify(limitFrom(typedLimit(account.rateLimit))) ||
+    JSON.stringify(warmUpFrom(warmUp)) !== JSON.stringify(account.warmUp) ||
     cleared.size > 0 ||
     JSON.stringify(typed) !== JSON.stringify(opened);
 
@@ -135,10 +145,12 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
         <LimitFields
           weight={weight}
           limit={limit}
+          warmUp={warmUp}
           errors={errors}
           disabled={readOnly}
           onWeight={setWeight}
           onLimit={setLimit}
+          onWarmUp={setWarmUp}
         />
         <SettingsFields
           fields={fields}

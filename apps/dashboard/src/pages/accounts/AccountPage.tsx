@@ -104,9 +104,37 @@ export const AccountPage = () => {
               </div>
             </Section>
           )}
+          {it.channel === 'email' && <UnreadBounces accountId={it.id} />}
         </Stack>
       </div>
     </>
+  );
+};
+
+/** Mails to its return address that told of no delivery; nothing where all were read. */
+const UnreadBounces = ({ accountId }: { accountId: string }) => {
+  const unread = useQuery({
+    queryKey: ['unread-bounces'],
+    queryFn: () => api.accounts.unreadBounces(),
+    refetchInterval: 60_000,
+  });
+  const mine = (unread.data ?? []).filter((bounce) => bounce.accountId === accountId);
+  if (mine.length === 0) return null;
+  return (
+    <Section title="Bounces that could not be read">
+      <Stack gap="sm">
+        {mine.map((bounce) => (
+          <div key={bounce.id}>
+            <Text size="sm">
+              {bounce.why} <When at={bounce.receivedAt} />
+            </Text>
+            <Text size="xs" c="dimmed" className="mono break">
+              {bounce.head}
+            </Text>
+          </div>
+        ))}
+      </Stack>
+    </Section>
   );
 };
 

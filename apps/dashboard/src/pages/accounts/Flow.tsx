@@ -7,7 +7,7 @@ import { Notice } from '../../parts/Notice.js';
 import { Section } from '../../parts/PageHeader.js';
 import { When } from '../../parts/Times.js';
 import { whole } from '../home/tally.js';
-import { limitWords } from './limit.js';
+import { limitWords, warmUpWords } from './limit.js';
 
 const breakerLooks = {
   closed: { tone: 'good', title: 'Closed' },
@@ -17,8 +17,8 @@ const breakerLooks = {
 
 /** What is used of the present period, as a bar with words. */
 export const Quota = ({ account }: { account: ProviderAccount }) => {
-  const { quota, rateLimit } = account;
-  if (!quota || !rateLimit) return null;
+  const { quota } = account;
+  if (!quota) return null;
   const share = Math.min(100, (100 * quota.used) / Math.max(1, quota.limit));
   // A second is over before it is read.
   if (quota.per === 'second') return null;
@@ -68,6 +68,7 @@ export const Flow = ({ account }: { account: ProviderAccount }) => {
               ? ([['Next probe', <When key="r" at={breaker.retryAt} none="" />]] as [string, ReactNode][])
               : []),
             ['Rate limit', rateLimit ? limitWords(rateLimit) : 'none: as fast as the provider takes it'],
+            ...(account.warmUp ? ([['Warm-up', warmUpWords(account.warmUp)]] as [string, ReactNode][]) : []),
             ...(quota && quota.per !== 'second'
               ? ([['Starts anew', <When key="q" at={quota.resetsAt} none="" />]] as [string, ReactNode][])
               : []),

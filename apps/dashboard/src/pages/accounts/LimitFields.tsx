@@ -1,17 +1,28 @@
 /** The share and the rate limit of an account, in its form. */
-import { NumberInput, Select, SimpleGrid } from '@mantine/core';
-import { periods, type TypedLimit } from './limit.js';
+import { NumberInput, Select, SimpleGrid, TextInput } from '@mantine/core';
+import { periods, type TypedLimit, type TypedWarmUp } from './limit.js';
 
 interface LimitFieldsProps {
   weight: number | string;
   limit: TypedLimit;
+  warmUp: TypedWarmUp;
   errors: Record<string, string | undefined>;
   disabled?: boolean | undefined;
   onWeight: (weight: number | string) => void;
   onLimit: (limit: TypedLimit) => void;
+  onWarmUp: (plan: TypedWarmUp) => void;
 }
 
-export const LimitFields = ({ weight, limit, errors, disabled, onWeight, onLimit }: LimitFieldsProps) => (
+export const LimitFields = ({
+  weight,
+  limit,
+  warmUp,
+  errors,
+  disabled,
+  onWeight,
+  onLimit,
+  onWarmUp,
+}: LimitFieldsProps) => (
   <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="md">
     <NumberInput
       label="Weight"
@@ -53,6 +64,23 @@ export const LimitFields = ({ weight, limit, errors, disabled, onWeight, onLimit
       value={limit.burst}
       disabled={(disabled ?? false) || limit.count === ''}
       onChange={(burst) => onLimit({ ...limit, burst })}
+    />
+    <TextInput
+      label="Warm-up"
+      description="Messages on the first day, the second … Empty: none."
+      placeholder="50, 100, 500, 1000"
+      value={warmUp.quotas}
+      error={errors.warmUp}
+      disabled={disabled ?? false}
+      onChange={(event) => onWarmUp({ ...warmUp, quotas: event.currentTarget.value })}
+    />
+    <TextInput
+      label="First day"
+      description="In UTC."
+      type="date"
+      value={warmUp.from}
+      disabled={(disabled ?? false) || warmUp.quotas === ''}
+      onChange={(event) => onWarmUp({ ...warmUp, from: event.currentTarget.value })}
     />
   </SimpleGrid>
 );

@@ -42,6 +42,11 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
     queryKey: ['templates', 'all'],
     queryFn: () => api.templates.list({ limit: 200 }).page(),
   });
+  const templatesToBegin = useQuery({
+    queryKey: ['campaigns', 'templates'],
+    queryFn: () => api.campaigns.list({ limit: 100, template: 'true', state: 'draft' }).page(),
+    enabled: !campaign,
+  });
   const set = (changes: Partial<CampaignDefinition>) => setDefinition({ ...definition, ...changes });
   const save = useMutation({
     mutationFn: () => {
@@ -92,6 +97,22 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
         }}
       >
         <Stack>
+          {!campaign && (templatesToBegin.data?.items.length ?? 0) > 0 && (
+            <Select
+              label="Begin with"
+              clearable
+              placeholder="An empty campaign"
+              data={(templatesToBegin.data?.items ?? []).map((t) => ({ value: t.id, label: t.name }))}
+              onChange={(id) => {
+                const from = templatesToBegin.data?.items.find((t) => t.id === id);
+                const next = from?.definition ?? emptyDefinition;
+                setDefinition(next);
+                setWaves(next.waves?.sizes.join(', ') ?? '');
+                setJson(JSON.stringify(next, null, 2));
+                if (from && !name) setName(from.name);
+              }}
+            />
+          )}
           <TextInput
             label="Name"
             required
@@ -186,13 +207,24 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
                   onChange={(value) => set({ class: value as CampaignDefinition['class'] })}
                 />
               </Group>
+              <TrackingFields definition={definition} readOnly={readOnly} set={setDefinition} />
               <StartFields
                 start={definition.start}
                 readOnly={readOnly}
                 error={errorAt('/start')}
                 set={(start) => set({ start })}
               />
-              <SimpleGrid cols={{ base: 1, sm: 3 }} verticalSpacing="md">
+              <SimpleGrid cols={{ base: 1, sm: 2 }} verticalSpacing="md">
+                <NumberInput
+                  label="Priority"
+                  description="0 to 100: who gets the last place under caps and capacity"
+                  readOnly={readOnly}
+                  min={0}
+                  max={100}
+                  allowDecimal={false}
+                  value={definition.priority}
+                  onChange={(value) => set({ priority: Number(value) })}
+                />
                 <NumberInput
                   label="Messages a second"
                   description="On each channel, at most"
@@ -269,6 +301,77 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
   );
 };
 
+interface TrackingProps {
+  definition: CampaignDefinition;
+  readOnly: boolean;
+  set: (definition: CampaignDefinition) => void;
+}
+/** Opens and clicks of its mails; and one message for each of several things. */
+const TrackingFields = ({ definition, readOnly, set }: TrackingProps) => {
+  const { tracking, each, ...rest } = definition;
+  const put = (next: CampaignDefinition['tracking'], things = each) =>
+    set({ ...rest, ...(next ? { tracking: next } : {}), ...(things ? { each: things } : {}) });
+  const choose = (name: 'opens' | 'clicks', value: string | null) => {
+    const { [name]: _, ...others } = tracking ?? {};
+    const next = value === 'policy' || value === null ? others : { ...others, [name]: value === 'on' };
+    put(Object.keys(next).length > 0 ? next : undefined);
+  };
+  const field = (name: 'opens' | 'clicks', label: string) => (
+    <Select
+      label={label}
+      readOnly={readOnly}
+      disabled={!definition.channels.includes('email')}
+      allowDeselect={false}
+      data={[
+        { value: 'policy', label: 'As the policy says' },
+        { value: 'on', label: 'Counted' },
+        { value: 'off', label: 'Not counted' },
+      ]}
+      value={tracking?.[name] === undefined ? 'policy' : tracking[name] ? 'on' : 'off'}
+      onChange={(value) => choose(name, value)}
+    />
+  );
+  const told = (changes: Partial<NonNullable<CampaignDefinition['each']>>) => {
+    const next = { event: '', key: '', within: '30d', ...each, ...changes };
+    put(tracking, next.event || next.key ? next : undefined);
+    if (!next.event && !next.key) set({ ...rest, ...(tracking ? { tracking } : {}) });
+  };
+  return (
+    <>
+      <Group grow align="flex-start">
+        {field('opens', 'Opens of mails')}
+        {field('clicks', 'Clicks in mails')}
+      </Group>
+      <SimpleGrid cols={{ base: 1, sm: 3 }} verticalSpacing="md">
+        <TextInput
+          label="One for each"
+          description="An event; empty: one message a person"
+          placeholder="order.placed"
+          readOnly={readOnly}
+          value={each?.event ?? ''}
+          onChange={(event) => told({ event: event.currentTarget.value })}
+        />
+        <TextInput
+          label="Told apart by"
+          description="A property of it; the others are {{ each.… }}"
+          placeholder="orderId"
+          readOnly={readOnly}
+          value={each?.key ?? ''}
+          onChange={(event) => told({ key: event.currentTarget.value })}
+        />
+        <TextInput
+          label="Of the last"
+          description="Before it begins"
+          readOnly={readOnly}
+          disabled={!each}
+          value={each?.within ?? '30d'}
+          onChange={(event) => told({ within: event.currentTarget.value })}
+        />
+      </SimpleGrid>
+    </>
+  );
+};
+
 interface StartProps {
   start: CampaignStart;
   readOnly: boolean;
@@ -281,6 +384,7 @@ const StartFields = ({ start, readOnly, error, set }: StartProps) => {
     now: { kind: 'now' },
     at: { kind: 'at', at: soon },
     local: { kind: 'local', date: soon.slice(0, 10), time: '09:00' },
+    best: { kind: 'best', date: soon.slice(0, 10), from: 8, to: 20, otherwise: 10 },
     recurring: {
       kind: 'recurring',
       rule: 'FREQ=WEEKLY;BYDAY=MO',
@@ -300,6 +404,7 @@ const StartFields = ({ start, readOnly, error, set }: StartProps) => {
             { value: 'now', label: 'When it is started' },
             { value: 'at', label: 'At a time' },
             { value: 'local', label: 'At each person’s own time' },
+            { value: 'best', label: 'At the hour that suits each person' },
             { value: 'recurring', label: 'Again and again' },
           ]}
           value={start.kind}
@@ -332,6 +437,44 @@ const StartFields = ({ start, readOnly, error, set }: StartProps) => {
               readOnly={readOnly}
               value={start.time}
               onChange={(event) => set({ ...start, time: event.currentTarget.value })}
+            />
+          </>
+        )}
+        {start.kind === 'best' && (
+          <>
+            <TextInput
+              label="Day"
+              type="date"
+              readOnly={readOnly}
+              value={start.date}
+              onChange={(event) => set({ ...start, date: event.currentTarget.value })}
+            />
+            <NumberInput
+              label="Not before"
+              suffix=":00"
+              readOnly={readOnly}
+              min={0}
+              max={23}
+              value={start.from}
+              onChange={(value) => set({ ...start, from: Number(value) })}
+            />
+            <NumberInput
+              label="Before"
+              suffix=":00"
+              readOnly={readOnly}
+              min={1}
+              max={24}
+              value={start.to}
+              onChange={(value) => set({ ...start, to: Number(value) })}
+            />
+            <NumberInput
+              label="Otherwise"
+              suffix=":00"
+              readOnly={readOnly}
+              min={0}
+              max={23}
+              value={start.otherwise}
+              onChange={(value) => set({ ...start, otherwise: Number(value) })}
             />
           </>
         )}

@@ -1,4 +1,5 @@
 /** One campaign: what it is, what preparing found, and how far it is. */
+import type { ReactNode } from 'react';
 import { Anchor, Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
@@ -76,13 +77,17 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
     },
   });
   const clone = useMutation({
-    mutationFn: () => api.campaigns.clone(id),
+    mutationFn: (copy: { template?: boolean }) => api.campaigns.clone(id, copy),
     onSuccess: async (made) => {
+      await queryClient.invalidateQueries({ queryKey: ['campaigns', 'templates'] });
+      if (made.template)
+        return void notifications.show({ message: 'Saved as a template: new campaigns can begin with it.' });
       notifications.show({ message: 'A draft that says the same.' });
       await navigate({ to: '/campaigns/$id', params: { id: made.id } });
     },
   });
-  const may = (name: Step) => mayWrite && mayNow[state].includes(name);
+  const may = (name: Step) =>
+    mayWrite && mayNow[state].includes(name) && (!campaign.template || name === 'cancel');
   const button = (name: Step, label: string, filled = false) =>
     may(name) && (
       <Button
@@ -105,8 +110,17 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
           <Group gap="sm">
             {button('cancel', 'Cancel')}
             {mayWrite && (
-              <Button variant="default" loading={clone.isPending} onClick={() => clone.mutate()}>
-                Clone
+              <Button variant="default" loading={clone.isPending} onClick={() => clone.mutate({})}>
+                {campaign.template ? 'New campaign from it' : 'Clone'}
+              </Button>
+            )}
+            {mayWrite && !campaign.template && (
+              <Button
+                variant="default"
+                loading={clone.isPending}
+                onClick={() => clone.mutate({ template: true })}
+              >
+                Save as template
               </Button>
             )}
             {button('prepare', state === 'prepared' ? 'Prepare again' : 'Prepare', state === 'draft')}
@@ -120,6 +134,11 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
         {(step.error ?? clone.error) && (
           <Notice tone="bad" alert>
             {messageOf(step.error ?? clone.error)}
+          </Notice>
+        )}
+        {campaign.template && (
+          <Notice tone="good" title="A template">
+            New campaigns can begin with it. It is never sent itself.
           </Notice>
         )}
         {campaign.reason && (
@@ -179,6 +198,9 @@ const Report = ({ report }: { report: CampaignReport }) => {
         <Facts
           items={[
             ['People', whole(report.audience)],
+            ...(report.messages === undefined
+              ? []
+              : ([['Messages on each channel', whole(report.messages)]] as [string, ReactNode][])),
             [
               'Zones',
               report.byZone

@@ -110,6 +110,9 @@ function sentence({ decision, waiting, decidesAt, variants }: CampaignTestResult
     return `“${decision.winner}” won at ${absoluteWithZone(decision.at)}: ${why}. The rest gets it.`;
   }
   if (waiting === 0) return 'Everybody is part of the test: nothing waits for a winner.';
+  const late = decidesAt !== null && Date.parse(decidesAt) < Date.now();
+  if (late && variants.every((v) => v.people === 0))
+    return `Its time is over and no variant has reached anybody, so none is better than another: ${whole(waiting)} messages wait until somebody chooses. Why nobody was reached stands among the reasons above.`;
   const until = decidesAt ? ` The best of them wins at ${absoluteWithZone(decidesAt)} at the latest.` : '';
   return variants.every((v) => v.people === 0)
     ? `Nobody has been reached yet, so nothing can be said. ${whole(waiting)} messages wait for the winner.${until}`

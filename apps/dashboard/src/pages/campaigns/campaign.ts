@@ -14,6 +14,8 @@ export function startWords(start: CampaignStart): string {
       return `at ${start.at.replace('T', ' ').slice(0, 16)}`;
     case 'local':
       return `on ${start.date} at ${start.time}, each person’s own time`;
+    case 'best':
+      return `on ${start.date}, at the hour that suits each person`;
     case 'recurring':
       return `${start.rule} from ${start.from.replace('T', ' ')}, ${start.zone}`;
   }
@@ -92,7 +94,9 @@ function nextTime(campaign: Campaign): Mark[] {
         ? start.at
         : start.kind === 'local'
           ? `${start.date}T${start.time}`
-          : null;
+          : start.kind === 'best'
+            ? `${start.date}T${String(start.otherwise).padStart(2, '0')}:00`
+            : null;
   const at = state === 'scheduled' ? startsAt : written;
   return at ? [{ campaign, at: new Date(at), run: null }] : [];
 }

@@ -1,0 +1,21 @@
+/** Warming up an account: a quota for each of its first days. Pure. */
+import type { RateLimit, WarmUp } from '@carillon/contracts';
+
+const DAY = 86_400_000;
+
+/** Which day of the plan it is, from 1; null before the first and after the last. */
+export function warmUpDay({ from, quotas }: WarmUp, now: number): number | null {
+  const day = Math.floor((now - Date.parse(`${from}T00:00:00Z`)) / DAY) + 1;
+  return day >= 1 && day <= quotas.length ? day : null;
+}
+
+/**
+ * What an account may send now. While it warms up the quota of the day, an hour's share of it at once; else its rate limit. Before
+ * the first day it sends as it did.
+ */
+export function limitNow(limit: RateLimit | null, plan: WarmUp | null, now: number): RateLimit | null {
+  const day = plan && warmUpDay(plan, now);
+  if (!plan || day === null) return limit;
+  const count = plan.quotas[day - 1]!;
+  return { count, per: 'day', burst: Math.max(1, Math.ceil(count / 24)) };
+}
