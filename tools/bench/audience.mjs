@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- audience [people]`: a workspace of so many people (1,000,000) who have done ten times as much
+ * `npm run bench -- audience [people] [section …]`: a workspace of so many people (1,000,000) who have done ten times as much
  * (tools/people.mjs), and on it the figures of the audience service: events taken in, durable, in batches of 500; states of
  * profiles read at 1,000 a second; rules previewed, frozen into a run, and followed live. What each could be at best is measured in the same run.
  */
@@ -8,6 +8,8 @@ import { makePeople, progressBar } from '../people.mjs';
 import { liveLag, previews, snapshots } from './parts/rules.mjs';
 import { costCells, costHead, machine, measure, quantiles, round, startPart, table } from './harness.mjs';
 
+/** In this order; by name, where only some are wanted. */
+export const sections = { previews, snapshots, liveLag, intake, states };
 const CLIENTS = 3;
 const BATCHES = 120;
 const SIZE = 500;
@@ -21,7 +23,7 @@ export default async function audience({
   appUrl,
   pids,
   setting,
-  more: [count = '1000000'],
+  more: [count = '1000000', ...only],
 }) {
   const people = Number(count);
   const owner = new pg.Client({ connectionString: ownerUrl });
@@ -43,7 +45,8 @@ export default async function audience({
     );
     const watched = { owner, processes: { ...pids, generator: part.pid } };
     const bench = { url, apiKey, appUrl, owner, workspaceId, people, part, watched };
-    for (const section of [previews, snapshots, liveLag, intake, states]) {
+    for (const [name, section] of Object.entries(sections)) {
+      if (only.length > 0 && !only.includes(name)) continue;
       await section(bench);
       console.log();
     }

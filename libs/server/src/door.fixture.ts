@@ -44,12 +44,13 @@ export function standIns(answers: Partial<Record<OperationName, StandIn>>): Type
       writable: true,
       configurable: true,
     };
-    Object.defineProperty(StandInController.prototype, name, descriptor);
+    // As the compiler does it for a decorator.
     Operation(name)(
       StandInController.prototype,
       name,
       descriptor as unknown as TypedPropertyDescriptor<Answering>,
     );
+    Object.defineProperty(StandInController.prototype, name, descriptor);
   }
   Controller()(StandInController);
   class StandInModule {}

@@ -13,7 +13,7 @@ import { verifyInboxToken } from './inbox-token.js';
 import { OPERATION, PUBLIC } from './metadata.js';
 import { ProblemException } from './problem.js';
 import { RateLimit } from './rate-limit.js';
-import { setCaller } from './request-state.js';
+import { setCaller, setWelcome } from './request-state.js';
 import { Sessions, sessionCookieOf } from './sessions.js';
 
 @Injectable()
@@ -44,12 +44,14 @@ export class Doorkeeper implements CanActivate {
     const operation: Operation = operations[name];
     const caller = await this.admit(operation, request);
     if (caller) setCaller(request, caller);
+    if (operation.produces === 'text/event-stream')
+      setWelcome(request, () => this.stillWelcome(operation, request));
     this.rateLimit.take(rateKey(caller, request), reply);
     return true;
   }
 
   /** Whether the credentials of an open stream still hold. */
-  async stillWelcome(operation: Operation, request: FastifyRequest): Promise<boolean> {
+  private async stillWelcome(operation: Operation, request: FastifyRequest): Promise<boolean> {
     try {
       await this.admit(operation, request);
       return true;

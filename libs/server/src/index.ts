@@ -1,6 +1,7 @@
 /** Start-up shared by all services: operations, credentials, problems, health, logs, shutdown. Not business. */
 export { Operation, Public } from './operation.js';
 export type { Call, Result, StreamEvent } from './operation.js';
+export { WrittenJson } from './answer.js';
 export type { Caller, CallerOf, InboxCaller, KeyCaller, UserCaller } from './caller.js';
 export { notFound, ProblemException } from './problem.js';
 export type { ProblemOptions } from './problem.js';

@@ -15,7 +15,6 @@ import {
   RequestMapping,
   RequestMethod,
   SetMetadata,
-  UseInterceptors,
 } from '@nestjs/common';
 import {
   operations,
@@ -30,7 +29,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CallerOf } from './caller.js';
 import { readInput } from './input.js';
 import { callerOf, callSignal } from './request-state.js';
-import { AnswerInterceptor } from './answer.js';
+import { answer, type WrittenJson } from './answer.js';
 import { OPERATION, PUBLIC } from './metadata.js';
 
 /** What a handler gets. Everything in it has been validated and belongs to `caller.workspaceId` or is refused. */
@@ -60,7 +59,9 @@ export type Result<N extends OperationName> = (typeof operations)[N] extends { p
     ? AsyncIterable<string>
     : ResponseOf<N>;
 
-type Handler<N extends OperationName> = (call: Call<N>) => Promise<Result<N>> | Result<N>;
+type Handler<N extends OperationName> = (
+  call: Call<N>,
+) => Promise<Result<N> | WrittenJson<Result<N>>> | Result<N>;
 
 const CallParameter = createParamDecorator((name: OperationName, context) => {
   const http = context.switchToHttp();
@@ -86,12 +87,15 @@ export function Operation<N extends OperationName>(name: N) {
     property: string | symbol,
     descriptor: TypedPropertyDescriptor<H>,
   ): void => {
+    const handler = descriptor.value!;
+    descriptor.value = function (this: unknown, call: Call<N>) {
+      return answer(name, operation, call, () => handler.call(this, call));
+    } as unknown as H;
     CallParameter(name)(target, property, 0);
     applyDecorators(
       RequestMapping({ path: operation.path, method: RequestMethod[operation.method] }),
       HttpCode(operation.status),
       SetMetadata(OPERATION, name),
-      UseInterceptors(AnswerInterceptor),
     )(target, property, descriptor);
   };
 }

@@ -8,6 +8,13 @@ export const setCaller = (request: FastifyRequest, caller: Caller): void => void
 /** Who called, or null where the operation asks for no credentials. */
 export const callerOf = (request: FastifyRequest): Caller | null => callers.get(request) ?? null;
 
+/** Of streams: whether the credentials with which they were opened still hold. */
+const welcomes = new WeakMap<FastifyRequest, () => Promise<boolean>>();
+export const setWelcome = (request: FastifyRequest, isWelcome: () => Promise<boolean>): void =>
+  void welcomes.set(request, isWelcome);
+export const isStillWelcome = async (request: FastifyRequest): Promise<boolean> =>
+  (await welcomes.get(request)?.()) ?? false;
+
 /** Calls whose handler asked for the signal, by request and by server. */
 const calls = new WeakMap<FastifyRequest, AbortController>();
 const open = new WeakMap<FastifyInstance['server'], Set<AbortController>>();

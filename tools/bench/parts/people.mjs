@@ -10,16 +10,30 @@ const { url, apiKey } = JSON.parse(process.argv[2]);
 const pool = new Pool(url, { connections: 32, pipelining: 1, headersTimeout: 60_000 });
 const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
 
-async function call(method, path, body) {
+/** By the least that undici offers: on two cores the generator takes its part from what is measured. */
+function call(method, path, body) {
   const from = performance.now();
-  const answer = await pool.request({
-    method,
-    path,
-    headers,
-    ...(body ? { body: JSON.stringify(body) } : {}),
+  return new Promise((resolve, reject) => {
+    const pieces = [];
+    let status = 0;
+    pool.dispatch(
+      { method, path, headers, ...(body ? { body: JSON.stringify(body) } : {}) },
+      {
+        onRequestStart() {},
+        onResponseStart(_controller, statusCode) {
+          status = statusCode;
+        },
+        onResponseData(_controller, piece) {
+          pieces.push(piece);
+        },
+        onResponseEnd() {
+          const text = Buffer.concat(pieces).toString();
+          resolve({ ok: status >= 200 && status < 300, text, ms: performance.now() - from });
+        },
+        onResponseError: (_controller, error) => reject(error),
+      },
+    );
   });
-  const text = await answer.body.text();
-  return { ok: answer.statusCode < 300, text, ms: performance.now() - from };
 }
 
 let n = 0;

@@ -16,6 +16,7 @@ import {
   type Call,
   type Caller,
   type Result,
+  WrittenJson,
 } from '@carillon/server';
 import { removeDevice, upsertDevice } from './devices.js';
 import { idsByExternalId } from './find-profiles.js';
@@ -131,7 +132,7 @@ export class ProfilesController {
   }
 
   @Operation('getProfileState')
-  async state({ params, caller }: Call<'getProfileState'>): Promise<Result<'getProfileState'>> {
+  async state({ params, caller }: Call<'getProfileState'>): Promise<WrittenJson<Result<'getProfileState'>>> {
     const state = await this.readState(caller.workspaceId, params.externalId);
     if (!state) throw noSuchProfile();
     return state;
