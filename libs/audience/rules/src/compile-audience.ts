@@ -85,6 +85,8 @@ const FEW = 20_000;
 
 interface EventGroup {
   alias: string;
+  /** Of its counts; a number follows. */
+  column: string;
   /** What an event clause that everybody must meet asks of it, where there is one. */
   first?: string;
   name: string;
@@ -153,7 +155,8 @@ class Statement {
   /** People, with everything that the clauses so far look at. */
   from(columns: string, where = 'TRUE'): string {
     let [begin, people] = ['', 'profiles p'];
-    const groups = [...this.groups.values()].map((group) => {
+    const done = [...this.groups.values()];
+    const joined = (group: EventGroup): string => {
       const { alias, first } = group;
       const select = this.eventGroup(group);
       const on = `${alias}.profile_id = p.id`;
@@ -163,7 +166,12 @@ class Statement {
       people = `(SELECT p.* FROM profiles p WHERE NOT (SELECT yes FROM few) UNION ALL SELECT p.* FROM ${alias} CROSS JOIN LATERAL
         (SELECT * FROM profiles WHERE workspace_id = ${this.workspace} AND id = ${alias}.profile_id OFFSET 0) AS p WHERE (SELECT yes FROM few) AND ${first}) AS p`;
       return `JOIN ${alias} ON ${on}`;
-    });
+    };
+    // What a few people did is read once, whatever is asked of it: each reading of it looks into every month for each of them.
+    const groups =
+      this.only && done.length > 0
+        ? [`LEFT JOIN (${this.eventsOfFew(done)}) AS ev ON ev.profile_id = p.id`]
+        : done.map(joined);
     const activity = this.usesActivity
       ? [`LEFT JOIN profile_activity act ON act.workspace_id = ${this.workspace} AND act.profile_id = p.id`]
       : [];
@@ -253,7 +261,8 @@ class Statement {
     if (clause.then) return this.sequence(clause, clause.then);
     if (clause.occurrence) return this.occurrence(clause, clause.occurrence);
     const group = this.groups.get(clause.event) ?? {
-      alias: `ev${this.groups.size}`,
+      alias: this.only ? 'ev' : `ev${this.groups.size}`,
+      column: `c${this.groups.size}_`,
       name: clause.event,
       counts: [],
       zoned: false,
@@ -267,25 +276,38 @@ class Statement {
     );
     let place = group.counts.findIndex((count) => count.condition === condition);
     if (place < 0) place = group.counts.push({ condition, since }) - 1;
-    return this.howMany(`${group.alias}.c${place}`, clause, plain);
+    return this.howMany(`${group.alias}.${group.column}${place}`, clause, plain);
   }
 
-  private eventGroup({ name, counts, zoned }: EventGroup): string {
-    // A span that all of them share bounds the scan, and a single condition narrows it.
+  private eventGroup({ name, column, counts, zoned }: EventGroup): string {
+    // A single condition narrows the scan.
     const [only] = counts.length === 1 ? counts : [];
-    const starts = counts.map(({ since }) => since);
-    const earliest = starts.every((since) => since !== undefined)
-      ? new Date(Math.min(...starts.map((since) => since.getTime())))
-      : undefined;
     const columns = counts.map(({ condition }, i) =>
-      only ? `count(*) AS c${i}` : `count(*) FILTER (WHERE ${condition}) AS c${i}`,
+      only ? `count(*) AS ${column}${i}` : `count(*) FILTER (WHERE ${condition}) AS ${column}${i}`,
     );
-    const bound = only
-      ? ` AND ${only.condition}`
-      : earliest
-        ? ` AND e.at >= ${this.params.add(earliest.toISOString(), 'timestamptz')}`
-        : '';
+    const bound = only ? ` AND ${only.condition}` : this.bound(counts);
     return `SELECT e.profile_id, ${columns.join(', ')} FROM ${this.events([name], zoned)}${bound} GROUP BY e.profile_id`;
+  }
+
+  private eventsOfFew(groups: readonly EventGroup[]): string {
+    const columns = groups.flatMap(({ name, column, counts }) =>
+      counts.map(
+        ({ condition }, i) =>
+          `count(*) FILTER (WHERE e.name = ${this.params.add(name, 'text')} AND ${condition}) AS ${column}${i}`,
+      ),
+    );
+    const names = groups.map(({ name }) => name);
+    const zoned = groups.some((group) => group.zoned);
+    const bound = this.bound(groups.flatMap(({ counts }) => counts));
+    return `SELECT e.profile_id, ${columns.join(', ')} FROM ${this.events(names, zoned)}${bound} GROUP BY e.profile_id`;
+  }
+
+  /** A span that all of them share bounds the scan. */
+  private bound(counts: EventGroup['counts']): string {
+    const starts = counts.map(({ since }) => since);
+    if (!starts.every((since) => since !== undefined)) return '';
+    const earliest = new Date(Math.min(...starts.map((since) => since.getTime())));
+    return ` AND e.at >= ${this.params.add(earliest.toISOString(), 'timestamptz')}`;
   }
 
   /** `FROM` and `WHERE` of events by name; with their people where conditions ask for a zone. */

@@ -39,8 +39,13 @@ export async function writeChanges(
   cause: string,
 ): Promise<void> {
   if (changes.length === 0) return;
-  const ids = [...new Set(changes.map(({ audienceId }) => audienceId))].sort();
-  const of = new Map(ids.map((id) => [id, changes.filter(({ audienceId }) => audienceId === id)]));
+  const of = new Map<string, MemberChange[]>();
+  for (const change of changes) {
+    const same = of.get(change.audienceId);
+    if (same) same.push(change);
+    else of.set(change.audienceId, [change]);
+  }
+  const ids = [...of.keys()].sort();
   const counters = await sql.query<{ id: string; seq: number }>(
     `UPDATE audiences a SET last_seq = a.last_seq + u.changes, size = a.size + u.more
      FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS u(id, changes, more)
@@ -88,7 +93,7 @@ export async function writeChanges(
       cause,
     ],
   );
-  for (const { id, seq } of counters) await tellWebhooks(sql, workspaceId, id, seq);
+  await tellWebhooks(sql, workspaceId, counters);
   const mentioned = await liveMentions(sql, workspaceId);
   await markStale(
     sql,
@@ -101,13 +106,12 @@ export async function writeChanges(
 
 /**
  * Rows for the endpoints that ask for changes of audiences by name: those that take everything do not get them. In the
- * transaction of the changes, which come after `after`.
+ * transaction of the changes, which come after `seq` of each audience.
  */
 export const tellWebhooks = (
   sql: Sql,
   workspaceId: string,
-  audienceId: string,
-  after: number,
+  after: readonly { id: string; seq: number }[],
 ): Promise<number> =>
   sql.execute(
     `INSERT INTO webhook_messages (endpoint_id, event_id, workspace_id, type, happened_at, payload)
@@ -115,12 +119,13 @@ export const tellWebhooks = (
        jsonb_build_object('audience', jsonb_build_object('id', a.id, 'key', a.key, 'name', a.name), 'seq', c.seq, 'cause', c.cause,
          'profile', jsonb_build_object('id', p.id, 'externalId', p.external_id))
      FROM webhook_endpoints w
-     JOIN audience_changes c ON c.workspace_id = $1 AND c.audience_id = $2 AND c.seq > $3
-     JOIN audiences a ON a.workspace_id = $1 AND a.id = $2
+     CROSS JOIN unnest($2::uuid[], $3::bigint[]) AS u(id, seq)
+     JOIN audience_changes c ON c.workspace_id = $1 AND c.audience_id = u.id AND c.seq > u.seq
+     JOIN audiences a ON a.workspace_id = $1 AND a.id = u.id
      JOIN profiles p ON p.workspace_id = $1 AND p.id = c.profile_id
      WHERE w.workspace_id = $1 AND w.enabled
        AND CASE c.change WHEN 'enter' THEN 'audience.entered' ELSE 'audience.left' END = ANY(w.types)`,
-    [workspaceId, audienceId, after],
+    [workspaceId, after.map(({ id }) => id), after.map(({ seq }) => seq)],
   );
 
 /** Ids of those of these people who are members, or of all members. */

@@ -298,7 +298,7 @@ async function evaluateMembers(sql: Sql, workspaceId: string, audience: RuleRow)
     `UPDATE audiences SET last_seq = $3, size = size + $4 WHERE workspace_id = $1 AND id = $2`,
     [...of, base + entered + left, entered - gone - left],
   );
-  await tellWebhooks(sql, workspaceId, audience.id, base);
+  await tellWebhooks(sql, workspaceId, [{ id: audience.id, seq: base }]);
   await tellOthers(sql, workspaceId, audience.id, base, entered + left);
 }
 
