@@ -1,7 +1,7 @@
 /**
  * Works an import: reads its text, cuts it into rows, and writes them in batches. The cursor is committed in the
- * transaction of its batch, so that a worker that is killed doubles nothing and loses nothing; the next batch is read and
- * cut while the present one is written. Works `import-profiles`; the clock offers again what nobody works.
+ * transaction of its batch, so that a worker that is killed doubles nothing and loses nothing. Two batches are written side by side
+ * while the next one is read and judged; they are committed in the order of the file. Works `import-profiles`; the clock offers again what nobody works.
  *
  * Several rows about one person: they are applied in the order of the file, each over the one before, so the last one
  * wins, field by field.
@@ -11,10 +11,12 @@ import { OWN_NAMESPACE, type PayloadOf, type ProfileUpsert } from '@carillon/con
 import { Database, type Sql } from '@carillon/database';
 import { Work, type WorkContext } from '@carillon/queue';
 import { Controller, Inject, Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { erasedSince } from './erased.js';
 import { faultOf, importRows, layoutOf, type ImportedRow, type SuppressionRow } from './import-rows.js';
 import { importText, UnreadableFile } from './import-text.js';
 import { claimImport, endImport, moveOn, type ImportInHand, type Tally } from './imports.js';
+import { withLeanHeap } from './lean-heap.js';
 import { suppressAddresses } from './suppression.js';
 import { amongWriters, markStale } from './stale.js';
 import {
@@ -30,6 +32,8 @@ import {
  * them fills the old heap.
  */
 const BATCH = 1_000;
+/** So long a batch whose rows are written waits for the one before it. */
+const TURN_MS = 2_000;
 /** People of one import whom live audiences are asked about one by one; beyond, they are evaluated as a whole at its end. */
 const MOST_STALE = 10_000;
 /** Bad rows that are kept for download; more are only counted. */
@@ -55,7 +59,8 @@ export class ImportWorker {
     const held = await this.database.acrossWorkspaces((sql) => claimImport(sql, id));
     if (!held) return;
     try {
-      if (await this.read(held, signal)) await this.in(held, (sql) => endImport(sql, held, null));
+      if (await withLeanHeap(() => this.read(held, signal)))
+        await this.in(held, (sql) => endImport(sql, held, null));
     } catch (error) {
       if (!(error instanceof UnreadableFile)) throw error;
       this.log.warn(`import ${held.id} cannot be read on`);
@@ -78,29 +83,38 @@ export class ImportWorker {
       yield* pieces;
     })();
 
-    let writing: Promise<boolean> = Promise.resolve(true);
     const file = { mostlyNew: true };
+    const none: Written = { done: Promise.resolve(true), people: null };
+    // The two that are being written. `people` of a batch that only makes new ones.
+    let [earlier, last] = [none, none];
     let batch: ImportedRow[] = [];
     const write = async (): Promise<boolean> => {
       const [rows, at] = [batch, read.bytes];
       batch = [];
-      // Judged while the batch before is written: the one is this process's work, the other the database's.
+      // Judged while those before are written: the one is this process's work, the other the database's.
       const prepared = await this.judge(held, rows, file.mostlyNew);
-      if (!(await writing) || signal.aborted) return false;
-      writing = this.writeBatch(held, rows, prepared, at, file);
-      // Awaited with the next one: until then this process reads on.
-      writing.catch(() => undefined);
+      const people = prepared.insertion ? new Set(prepared.wishes.map(({ externalId }) => externalId)) : null;
+      if (!(await earlier.done) || signal.aborted) return false;
+      if (!areApart(last.people, people) && !(await last.done)) return false;
+      const done = this.writeBatch(held, rows, prepared, at, file, last.done);
+      // Awaited with a later one: until then this process reads on.
+      done.catch(() => undefined);
+      [earlier, last] = [last, { done, people }];
       return true;
     };
-    for await (const rows of importRows(all, layout, held.kind, held))
-      for (let at = 0; at < rows.length;) {
-        const taken = rows.slice(at, at + BATCH - batch.length);
-        batch = batch.length === 0 ? taken : batch.concat(taken);
-        at += taken.length;
-        if (batch.length >= BATCH && !(await write())) return false;
-      }
-    if (batch.length > 0 && !(await write())) return false;
-    return writing;
+    try {
+      for await (const rows of importRows(all, layout, held.kind, held))
+        for (let at = 0; at < rows.length;) {
+          const taken = rows.slice(at, at + BATCH - batch.length);
+          batch = batch.length === 0 ? taken : batch.concat(taken);
+          at += taken.length;
+          if (batch.length >= BATCH && !(await write())) return false;
+        }
+      if (batch.length > 0 && !(await write())) return false;
+      return (await earlier.done) && (await last.done);
+    } finally {
+      await Promise.allSettled([earlier.done, last.done]);
+    }
   }
 
   /** What becomes of each good row, of profiles. */
@@ -117,22 +131,33 @@ export class ImportWorker {
     return prepareProfiles(judged, mostlyNew);
   }
 
-  /** One transaction. @returns false when it is not this worker's any more; then nothing was written */
+  /**
+   * One transaction, committed after the one before it.
+   * @returns false when it is not this worker's any more; then nothing was written
+   */
   private async writeBatch(
     held: ImportInHand,
     rows: readonly ImportedRow[],
     prepared: Prepared,
     read: number,
     file: { mostlyNew: boolean },
+    before: Promise<boolean>,
   ): Promise<boolean> {
     const last = rows.at(-1);
-    if (!last) return true;
+    if (!last) return before;
+    const inTurn = async (): Promise<void> => {
+      // Others may wait for us whom the batch before waits for: then we begin again after it.
+      const waited = await Promise.race([before, sleep(TURN_MS, null, { ref: false })]);
+      if (waited === null) throw new OutOfTurn();
+      if (!waited) throw new NotOurs();
+    };
     try {
       await this.in(held, async (sql) => {
         const { bad, ...tally } =
           held.kind === 'profiles'
-            ? await writeRows(sql, held, rows as ImportedRow<ProfileUpsert>[], prepared)
+            ? await writeRows(sql, held, rows as ImportedRow<ProfileUpsert>[], prepared, inTurn)
             : await writeSuppressions(sql, held.workspaceId, rows as ImportedRow<SuppressionRow>[]);
+        await inTurn();
         await noteBadRows(sql, held, bad);
         const to = { cursor: last.end, line: last.line, read };
         if (!(await moveOn(sql, held, to, { ...tally, rows: rows.length, failed: bad.length })))
@@ -142,7 +167,8 @@ export class ImportWorker {
       return true;
     } catch (error) {
       if (error instanceof NotOurs) return false;
-      throw error;
+      if (!(error instanceof OutOfTurn)) throw error;
+      return (await before) && this.writeBatch(held, rows, prepared, read, file, before);
     }
   }
 
@@ -168,13 +194,24 @@ export class ImportWorker {
 
 /** Somebody cancelled it, or another worker has taken over: rolls the batch back. */
 class NotOurs extends Error {}
+/** The batch before it is not done yet: rolls this one back. */
+class OutOfTurn extends Error {}
+
+interface Written {
+  /** False when it was not this worker's any more. */
+  done: Promise<boolean>;
+  people: ReadonlySet<string> | null;
+}
+/** Whether neither batch can wait for what the other writes. */
+const areApart = (a: Written['people'], b: Written['people']): boolean =>
+  a !== null && b !== null && ![...b].some((person) => a.has(person));
 
 interface BadRow {
   line: number;
   reason: string;
   cells: string[];
 }
-type Written = Omit<Tally, 'rows' | 'failed'> & { bad: BadRow[] };
+type Outcome = Omit<Tally, 'rows' | 'failed'> & { bad: BadRow[] };
 
 const refused = (rows: readonly ImportedRow[]): BadRow[] =>
   rows.flatMap((row) =>
@@ -186,7 +223,8 @@ async function writeRows(
   held: ImportInHand,
   rows: readonly ImportedRow<ProfileUpsert>[],
   prepared: Prepared,
-): Promise<Written> {
+  inTurn: () => Promise<void>,
+): Promise<Outcome> {
   const { workspaceId } = held;
   const [, , isErased, merged, [before]] = await Promise.all([
     sql.query(BY_INDEX),
@@ -202,6 +240,8 @@ async function writeRows(
       [workspaceId, held.id],
     ),
   ]);
+  // Two ids may lead to one person: a batch may then not write beside another.
+  if (isErased || merged.length > 0) await inTurn();
   const bad = refused(rows);
   const good = rows.filter(({ value }) => value !== null);
   const wanted = isErased
@@ -249,7 +289,7 @@ async function writeSuppressions(
   sql: Sql,
   workspaceId: string,
   rows: ImportedRow<SuppressionRow>[],
-): Promise<Written> {
+): Promise<Outcome> {
   const good = rows.flatMap((row) => (row.value === null ? [] : [{ ...row.value, source: 'import' }]));
   const created = await suppressAddresses(sql, workspaceId, good);
   return { created, updated: 0, unchanged: good.length - created, bad: refused(rows), mentions: [] };
