@@ -226,7 +226,14 @@ async function writeRows(
   inTurn: () => Promise<void>,
 ): Promise<Outcome> {
   const { workspaceId } = held;
-  const [, , isErased, merged, [before]] = await Promise.all([
+  const changedSoFar = async (): Promise<number> => {
+    const [row] = await sql.query<{ changed: number }>(
+      'SELECT created + updated AS changed FROM imports WHERE workspace_id = $1 AND id = $2',
+      [workspaceId, held.id],
+    );
+    return row?.changed ?? 0;
+  };
+  const [, , isErased, merged, before] = await Promise.all([
     sql.query(BY_INDEX),
     amongWriters(sql, workspaceId),
     erasedSince(sql, workspaceId, held.createdAt),
@@ -235,10 +242,7 @@ async function writeRows(
       workspaceId,
       OWN_NAMESPACE,
     ]),
-    sql.query<{ changed: number }>(
-      'SELECT created + updated AS changed FROM imports WHERE workspace_id = $1 AND id = $2',
-      [workspaceId, held.id],
-    ),
+    changedSoFar(),
   ]);
   // Two ids may lead to one person: a batch may then not write beside another.
   if (isErased || merged.length > 0) await inTurn();
@@ -255,7 +259,10 @@ async function writeRows(
       : prepared;
   const mentions = new Set<string>();
   const results = await writeProfiles(sql, workspaceId, wanted, async (changes) => {
-    if ((before?.changed ?? 0) + changes.length <= MOST_STALE) await markStale(sql, workspaceId, changes);
+    // Those of the batch beside this one count as well.
+    if (before <= MOST_STALE) await inTurn();
+    const told = before <= MOST_STALE ? await changedSoFar() : before;
+    if (told + changes.length <= MOST_STALE) await markStale(sql, workspaceId, changes);
     else for (const change of changes) for (const mention of change.mentions) mentions.add(mention);
   });
   let [created, updated, unchanged] = [0, 0, 0];
