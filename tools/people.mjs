@@ -123,11 +123,11 @@ const PEOPLE = `
       replace(c.last[1 + floor(pg_temp.r(i, 5) * array_length(c.last, 1))::int], '_', ' ') AS family
     FROM n CROSS JOIN LATERAL (SELECT * FROM made_countries WHERE upto > n.where_from ORDER BY upto LIMIT 1) c
   ), made AS (
-    INSERT INTO profiles (id, workspace_id, external_id, email, email_original, phone, phone_original, locale, timezone, phone_zone, attributes, created_at, updated_at)
+    INSERT INTO profiles (id, workspace_id, external_id, email, email_original, phone, phone_original, locale, timezone, phone_country, phone_zone, attributes, created_at, updated_at)
     SELECT (substr(ms, 1, 8) || '-' || substr(ms, 9, 4) || '-7' || substr(hex, 1, 3) || '-8' || substr(hex, 4, 3) || '-' || substr(hex, 7, 12))::uuid,
       $1, 'person-' || i, email, email, phone, phone, CASE WHEN pg_temp.r(i, 6) < 0.93 THEN locale END,
       CASE WHEN pg_temp.r(i, 7) < 0.8 THEN zones->>floor(pg_temp.r(i, 8) * jsonb_array_length(zones))::int END,
-      CASE WHEN phone IS NOT NULL AND jsonb_array_length(zones) = 1 THEN zones->>0 END,
+      CASE WHEN phone IS NOT NULL THEN country END, CASE WHEN phone IS NOT NULL AND jsonb_array_length(zones) = 1 THEN zones->>0 END,
       jsonb_strip_nulls(jsonb_build_object(
         'firstName', given, 'lastName', family, 'country', country,
         'plan', CASE WHEN pg_temp.r(i, 9) < 0.70 THEN 'free' WHEN pg_temp.r(i, 9) < 0.92 THEN 'pro' WHEN pg_temp.r(i, 9) < 0.985 THEN 'team' ELSE 'enterprise' END,

@@ -28,8 +28,8 @@ export async function withPeople(work, count = PEOPLE) {
       [newId(), workspaceId],
     );
     await owner.query(
-      `INSERT INTO profiles (id, workspace_id, external_id, email, phone, locale, attributes)
-       SELECT gen_random_uuid(), $1, 'p' || n, 'p' || n || '@example.com', '+1500' || lpad(n::text, 7, '0'), 'en', (SELECT jsonb_object_agg('a' || i, 'value ' || i || ' of ' || n) FROM generate_series(0, 19) AS i)
+      `INSERT INTO profiles (id, workspace_id, external_id, email, phone, phone_country, locale, attributes)
+       SELECT gen_random_uuid(), $1, 'p' || n, 'p' || n || '@example.com', '+1500' || lpad(n::text, 7, '0'), 'ZZ', 'en', (SELECT jsonb_object_agg('a' || i, 'value ' || i || ' of ' || n) FROM generate_series(0, 19) AS i)
          FROM generate_series(1, $2::int) AS n`,
       [workspaceId, count],
     );

@@ -4,7 +4,7 @@ export { normalizeEmail } from './email.js';
 export { normalizePhone } from './phone.js';
 export { momentIn, startOfDay, wallClock } from './local-time.js';
 export { testHolds } from './evaluate-test.js';
-export { localeChain, validLocale, validTimeZone, zoneOf, zonesOfCountry } from './place.js';
+export { localeChain, NO_COUNTRY, validLocale, validTimeZone, zoneOf, zonesOfCountry } from './place.js';
 export type { AssumedZone } from './place.js';
 export { CsvRecords, MOST_RECORD_BYTES, RecordTooLong } from './csv-records.js';
 export type { Record as CsvRecord } from './csv-records.js';

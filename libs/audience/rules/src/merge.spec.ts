@@ -8,6 +8,7 @@ const profile: fc.Arbitrary<Mergeable> = fc.record({
   emailOriginal: text,
   phone: text,
   phoneOriginal: text,
+  phoneCountry: text,
   phoneZone: text,
   locale: text,
   timezone: text,
@@ -36,9 +37,10 @@ describe('mergeProfiles', () => {
       fc.property(profile, profile, (kept, merged) => {
         const { values } = mergeProfiles(kept, merged);
         const whose = kept.phone === null && merged.phone !== null ? merged : kept;
-        expect([values.phone, values.phoneOriginal, values.phoneZone]).toEqual([
+        expect([values.phone, values.phoneOriginal, values.phoneCountry, values.phoneZone]).toEqual([
           whose.phone,
           whose.phoneOriginal,
+          whose.phoneCountry,
           whose.phoneZone,
         ]);
       }),

@@ -11,6 +11,7 @@ export interface Mergeable {
   emailOriginal: string | null;
   phone: string | null;
   phoneOriginal: string | null;
+  phoneCountry: string | null;
   phoneZone: string | null;
   locale: string | null;
   timezone: string | null;
@@ -24,7 +25,7 @@ export interface Merged {
 
 const groups = [
   ['email', 'emailOriginal'],
-  ['phone', 'phoneOriginal', 'phoneZone'],
+  ['phone', 'phoneOriginal', 'phoneCountry', 'phoneZone'],
   ['locale'],
   ['timezone'],
 ] as const;

@@ -98,6 +98,9 @@ export function zoneOf(
   return { zone: workspaceZone, source: 'workspace', candidates };
 }
 
+/** Of a number that belongs to none, such as +800 (CLDR's unknown region). It has no zones. */
+export const NO_COUNTRY = 'ZZ';
+
 const known = new Map<string, string[]>();
 
 /**

@@ -1,6 +1,7 @@
 /** Judges one profile as it was given: addresses made comparable, zone and language made canonical. Pure. */
 import {
   attributeFault,
+  NO_COUNTRY,
   normalizeEmail,
   normalizePhone,
   validLocale,
@@ -19,6 +20,8 @@ export interface JudgedProfile {
   phoneOriginal?: string | null;
   locale?: string | null;
   timezone?: string | null;
+  /** ISO 3166-1 alpha-2; `NO_COUNTRY` for a number that is of none. */
+  phoneCountry?: string | null;
   /** Of the phone's country, where that has but one. */
   phoneZone?: string | null;
   /** Keys to set. */
@@ -78,6 +81,7 @@ export function judgeProfile(
     Object.assign(profile, {
       phone: phone?.value ?? null,
       phoneOriginal: phone?.original ?? null,
+      phoneCountry: phone ? (phone.country ?? NO_COUNTRY) : null,
       phoneZone: assumed.source === 'phone' && knowsZone(assumed.zone) ? assumed.zone : null,
     });
   }

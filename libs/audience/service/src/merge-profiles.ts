@@ -46,7 +46,7 @@ export async function mergeProfiles(
 
   const rows = await sql.query<Row>(
     `SELECT id, external_id AS "externalId", email, email_original AS "emailOriginal", phone, phone_original AS "phoneOriginal",
-       phone_zone AS "phoneZone", locale, timezone, attributes
+       phone_country AS "phoneCountry", phone_zone AS "phoneZone", locale, timezone, attributes
      FROM profiles WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE`,
     [workspaceId, [keptId, mergedId]],
   );
@@ -78,8 +78,8 @@ export async function mergeProfiles(
     [workspaceId, OWN_NAMESPACE, goes.externalId, keptId],
   );
   await sql.execute(
-    `UPDATE profiles SET email = $3, email_original = $4, phone = $5, phone_original = $6, phone_zone = $7, locale = $8,
-       timezone = $9, attributes = $10, version = version + 1, updated_at = now()
+    `UPDATE profiles SET email = $3, email_original = $4, phone = $5, phone_original = $6, phone_country = $7, phone_zone = $8,
+       locale = $9, timezone = $10, attributes = $11, version = version + 1, updated_at = now()
      WHERE workspace_id = $1 AND id = $2`,
     [
       workspaceId,
@@ -88,6 +88,7 @@ export async function mergeProfiles(
       values.emailOriginal,
       values.phone,
       values.phoneOriginal,
+      values.phoneCountry,
       values.phoneZone,
       values.locale,
       values.timezone,

@@ -7,6 +7,7 @@ export interface AudienceRecipient {
   externalId: string;
   email: string | null;
   phone: string | null;
+  phoneCountry: string | null;
   locale: string | null;
   timezone: string | null;
   attributes: Readonly<Record<string, unknown>>;
@@ -52,7 +53,7 @@ async function recipients(
 
 const RECIPIENTS = kept(
   'recipients',
-  `SELECT p.id AS "profileId", p.external_id AS "externalId", p.email, p.phone, p.locale, p.timezone, p.attributes,
+  `SELECT p.id AS "profileId", p.external_id AS "externalId", p.email, p.phone, p.phone_country AS "phoneCountry", p.locale, p.timezone, p.attributes,
        coalesce(d.devices, '[]') AS devices
      FROM profiles p
      LEFT JOIN (

@@ -147,6 +147,7 @@ describe('recipientsByIds', () => {
           phone: null,
           locale: null,
           timezone: null,
+          phoneCountry: null,
           attributes: { x: 1 },
           devices: [{ id: device.id, token: 'token-0001', platform: 'ios' }],
         },

@@ -125,6 +125,7 @@ const columns = {
   phoneOriginal: 'phone_original',
   locale: 'locale',
   timezone: 'timezone',
+  phoneCountry: 'phone_country',
   phoneZone: 'phone_zone',
 } as const;
 type Field = keyof typeof columns;

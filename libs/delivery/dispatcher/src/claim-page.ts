@@ -88,7 +88,7 @@ export async function loggedOf(
 /** The members of a page that are not done, with the people they stand for. */
 export async function membersOf(sql: Sql, page: PageInHand): Promise<Member[]> {
   const rows = await sql.query<MemberRow>(
-    `SELECT m.seq, m.profile_id AS "profileId", m.data, p.external_id AS "externalId", p.email, p.phone, p.locale, p.timezone, p.attributes,
+    `SELECT m.seq, m.profile_id AS "profileId", m.data, p.external_id AS "externalId", p.email, p.phone, p.phone_country AS "phoneCountry", p.locale, p.timezone, p.attributes,
             CASE WHEN $6 THEN (SELECT json_agg(json_build_object('id', d.id, 'token', d.token, 'platform', d.platform) ORDER BY d.id)
                                  FROM devices d WHERE d.workspace_id = $1 AND d.profile_id = m.profile_id) END AS devices
        FROM run_members m LEFT JOIN profiles p ON p.workspace_id = $1 AND p.id = m.profile_id
@@ -109,6 +109,7 @@ export async function membersOf(sql: Sql, page: PageInHand): Promise<Member[]> {
             externalId: row.externalId,
             email: row.email,
             phone: row.phone,
+            phoneCountry: row.phoneCountry,
             locale: row.locale,
             timezone: row.timezone,
             attributes: row.attributes ?? {},
@@ -124,6 +125,7 @@ interface MemberRow {
   externalId: string | null;
   email: string | null;
   phone: string | null;
+  phoneCountry: string | null;
   locale: string | null;
   timezone: string | null;
   attributes: Record<string, unknown> | null;

@@ -3,7 +3,7 @@
  * sub-batch still waits for its own mark before its bytes leave, so what can be unknown after a crash stays the same.
  */
 import { GroupCommit, type Database, type Sql } from '@carillon/database';
-import { groupBy } from '@carillon/delivery-service';
+import { groupBy, unlessOvertaken } from '@carillon/delivery-service';
 import { Logger } from '@nestjs/common';
 import type { Rendered } from './deliver.js';
 import { markHandedOver, underCaps, unclaim } from './hand-over.js';
@@ -71,12 +71,10 @@ export class Commits {
     let group = groups.get(workspaceId);
     if (!group) {
       const alone = (own: readonly Item[]): Promise<PromiseSettledResult<Result>> =>
-        this.database
-          .inWorkspace(workspaceId, (sql) => write(sql, own))
-          .then(
-            (written) => ({ status: 'fulfilled', value: committed(written) }),
-            (reason: unknown) => ({ status: 'rejected', reason }),
-          );
+        unlessOvertaken(() => this.database.inWorkspace(workspaceId, (sql) => write(sql, own))).then(
+          (written) => ({ status: 'fulfilled', value: committed(written) }),
+          (reason: unknown) => ({ status: 'rejected', reason }),
+        );
       group = new GroupCommit(async (batches) => {
         const whole = await alone(batches.flat());
         if (whole.status === 'fulfilled' || batches.length === 1) return batches.map(() => whole);

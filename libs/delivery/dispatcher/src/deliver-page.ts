@@ -28,6 +28,7 @@ import {
   type SendingAccount,
   mayBeUsed,
   saveLists,
+  unlessOvertaken,
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
 import { Logger, type OnModuleDestroy } from '@nestjs/common';
@@ -225,12 +226,12 @@ export class PageDeliverer implements OnModuleDestroy {
         return { window: null, eventIds, ids: idsOf(done) };
       }
       const may = head.running && !this.stopping;
-      const lists = may && next.members ? await listsFor(sql, page, head, next.members) : null;
+      const held = may && next.members ? await listsFor(sql, page, head, next.members) : null;
       // After the lists, always: so nobody waits in a ring.
       const late = may && next.members ? await lateFor(sql, page, head, next.members) : undefined;
       const judged =
         may && facts && next.members
-          ? judgeMembers(page, head, next.account, facts, lists ?? undefined, late)
+          ? judgeMembers(page, head, next.account, facts, held?.lists, late)
           : null;
       if (!judged || !facts || !next.members || judged.asked === 0) {
         if (next.members === null) await restRun(sql, page, next.restMs);
@@ -241,13 +242,12 @@ export class PageDeliverer implements OnModuleDestroy {
       for (const row of judged.stopped) count(page, row.status);
       const mark = (next.members[judged.asked - 1]?.seq ?? 0) + 1;
       await insertRows(sql, page, judged.stopped, null, judged.gateVersion);
-      if (lists)
+      if (held)
         await saveLists(
           sql,
           workspaceId,
-          lists,
+          held,
           judged.going.map((g) => g.member.profileId),
-          head.now,
         );
       if (late && late.capacities.length > 0) await savePlaces(sql, page, head, late, judged.going.length);
       await savePage(sql.last, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS });
@@ -264,11 +264,11 @@ export class PageDeliverer implements OnModuleDestroy {
       };
       return { window, eventIds, ids: [...idsOf(done), ...judged.stopped.map((r) => r.member.id)] };
     };
-    const { window, eventIds, ids } = await this.database
-      .inWorkspace(workspaceId, work)
-      .catch((error: { code?: string }) => {
-        throw error.code === DUPLICATE ? takenByAnother(page, error) : error;
-      });
+    const { window, eventIds, ids } = await unlessOvertaken(() =>
+      this.database.inWorkspace(workspaceId, work),
+    ).catch((error: { code?: string }) => {
+      throw error.code === DUPLICATE ? takenByAnother(page, error) : error;
+    });
     void this.queues.offer('route-event', eventIds);
     this.hints.changed(workspaceId, ids);
     return window;

@@ -49,8 +49,8 @@ export async function underCaps<R extends Ready>(
   const wanted = batch.flatMap((r) => wantedOf(r.delivery, r.own) ?? []);
   const needy = batch.flatMap((r) => (r.own?.rooms?.length ? [{ ...r.delivery, ...r.own.rank }] : []));
   if (wanted.length === 0 && needy.length === 0) return batch;
-  const { lists, now } = await holdLists(sql, workspaceId, wanted);
-  const refused = reserve(lists, wanted, now);
+  const held = await holdLists(sql, workspaceId, wanted);
+  const refused = reserve(held.lists, wanted, held.now);
   const [first] = batch.flatMap((r) => (r.own?.rooms?.length ? [r.own] : []));
   // Always after the lists: so nobody waits in a ring.
   const full = first
@@ -59,11 +59,12 @@ export async function underCaps<R extends Ready>(
         workspaceId,
         first,
         needy.filter((n) => !refused.has(n.id)),
-        now,
+        held.now,
       )
     : NOBODY;
   const taken = wanted.flatMap((w) => (refused.has(w.id) || full.has(w.id) ? [] : [w.profileId]));
-  if (taken.length > 0) await saveLists(sql, workspaceId, without(lists, full), taken, now);
+  if (taken.length > 0)
+    await saveLists(sql, workspaceId, { ...held, lists: without(held.lists, full) }, taken);
   const stays = (r: R) => !refused.has(r.delivery.id) && !full.has(r.delivery.id);
   return refused.size === 0 && full.size === 0 ? batch : batch.filter(stays);
 }

@@ -30,6 +30,7 @@ import {
   mayBeUsed,
   take,
   wantedOf,
+  type Held,
   type Lists,
 } from '@carillon/delivery-service';
 import type { Member, PageInHand } from './claim-page.js';
@@ -261,14 +262,14 @@ export async function listsFor(
   page: PageInHand,
   head: { now: Date; settings: WorkspaceSettings },
   members: readonly Member[],
-): Promise<Lists | null> {
+): Promise<Held | null> {
   const ownFacts = head.settings.gate?.caps?.length ? ownFactsFor(head.settings) : null;
   if (!ownFacts) return null;
   const { source } = page;
   const wanted = members.flatMap(
     (member) => wantedOf({ ...page, id: member.id }, ownFacts({ ...member, source }, undefined)) ?? [],
   );
-  return wanted.length > 0 ? (await holdLists(sql, page.workspaceId, wanted, head.now)).lists : null;
+  return wanted.length > 0 ? holdLists(sql, page.workspaceId, wanted, head.now) : null;
 }
 
 const isThere = (member: Member): member is Going['member'] => member.recipient !== null;

@@ -76,7 +76,7 @@ export function overCap(
   zone: string,
 ): Capped | null {
   for (const cap of caps) {
-    if (!counts(cap, about)) continue;
+    if (sent.length < cap.limit || !counts(cap, about)) continue;
     const all = sent.filter((s) => s.id !== about.id && counts(cap, s));
     // The start of a window asks the calendar of a zone, which costs more than all the rest: only where it decides.
     if (all.length < cap.limit) continue;

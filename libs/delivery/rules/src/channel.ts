@@ -19,6 +19,8 @@ export interface Recipient {
   externalId: string | null;
   email: string | null;
   phone: string | null;
+  /** ISO 3166-1 alpha-2, or ZZ; not there where nobody has looked yet. */
+  phoneCountry?: string | null;
   locale: string | null;
   timezone: string | null;
   attributes: Readonly<Record<string, unknown>>;

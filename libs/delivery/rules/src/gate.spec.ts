@@ -315,6 +315,17 @@ describe('own rules', () => {
       { kind: 'wait', reason: 'quiet_hours' },
     ],
     [
+      'quiet: the country that is kept with the number decides',
+      own(
+        { quietHours: [{ ...days, periods: [{ from: '21:00', to: '08:00' }] }] },
+        {
+          where: () =>
+            whereIs({ timezone: null, phone: '+15005550123', phoneCountry: 'US' }, 'Europe/Berlin'),
+        },
+      ),
+      { kind: 'wait', reason: 'quiet_hours' },
+    ],
+    [
       'quiet: somewhere on earth it is night',
       own(
         { quietHours: [{ ...days, periods: [{ from: '21:00', to: '08:00' }] }] },

@@ -335,11 +335,14 @@ export function gate(facts: GateFacts): { verdict: Verdict; trace: string[] } {
   const trace: string[] = [];
   for (const rule of gateRules) {
     const verdict = rule.judge(facts);
-    trace.push(`${rule.name}: ${verdict ? lineOf(verdict) : 'passed'}`);
-    if (verdict) return { verdict, trace };
+    if (verdict) return { verdict, trace: [...trace, `${rule.name}: ${lineOf(verdict)}`] };
+    trace.push(passed.get(rule)!);
   }
-  return { verdict: { kind: 'send' }, trace };
+  return { verdict: SEND, trace };
 }
+const SEND: Verdict = { kind: 'send' };
+/** Made once: most rules let most deliveries pass. */
+const passed = new Map(gateRules.map((rule) => [rule, `${rule.name}: passed`]));
 function lineOf(verdict: Verdict): string {
   const reason = 'reason' in verdict ? ` (${verdict.reason})` : '';
   return `${verdict.kind}${reason}${'said' in verdict && verdict.said ? ` ${verdict.said}` : ''}`;
@@ -371,8 +374,10 @@ export function ownFactsFor(
     const { id, profileId, source, recipient } = about;
     // Several rules ask, and reading the country of a phone number costs more than they do.
     let where: AssumedZone | undefined;
+    // Field by field: copying the rest of an object takes longer than most rules.
     return {
-      ...own,
+      rules: own.rules,
+      version: own.version,
       profileId,
       personId: own.rules.caps.length > 0 ? personOf(about) : profileId,
       deliveryId: id,
@@ -416,10 +421,11 @@ export const noRules: GateRules = {
  * all zones must agree.
  */
 export function whereIs(
-  person: { timezone: string | null; phone: string | null } | null,
+  person: Pick<Recipient, 'timezone' | 'phone' | 'phoneCountry'> | null,
   workspaceZone: string | null | undefined,
 ): AssumedZone {
-  const country = person && !person.timezone && person.phone ? countryOf(person.phone) : null;
+  const country =
+    person && !person.timezone && person.phone ? (person.phoneCountry ?? countryOf(person.phone)) : null;
   const found = zoneOf({ timezone: person?.timezone ?? null, phoneCountry: country }, workspaceZone ?? 'UTC');
   if (found.source !== 'workspace' || workspaceZone || found.candidates.length > 1) return found;
   return { ...found, candidates: EVERYWHERE };

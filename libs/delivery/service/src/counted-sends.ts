@@ -1,8 +1,8 @@
 /**
  * What people were sent lately, for frequency caps. A person's list is one row: its lock makes reserving atomic, and rows
- * are always locked in the order of profiles, so that nobody waits in a ring. A place is reserved in the transaction of
- * the hand-over mark. It is not given back by anybody: what did not go out is seen in the log when it would decide, and
- * counts no more. So the caps cannot disagree with the log, whatever stopped a delivery.
+ * are always locked in the order of profiles, so that nobody waits in a ring; somebody's first place is a row that is
+ * inserted, and whoever was a moment later begins again (`Overtaken`). A place is reserved in the transaction of the
+ * hand-over mark. It is not given back by anybody: what did not go out is seen in the log when it would decide, and counts no more. So the caps cannot disagree with the log, whatever stopped a delivery.
  */
 import type { Channel, FrequencyCap, MessageClass } from '@carillon/contracts';
 import { dayOf, type Sql } from '@carillon/database';
@@ -58,29 +58,47 @@ export async function sentLately(
   return lists;
 }
 
+export interface Held {
+  lists: Lists;
+  /** Those who have a row, which is locked; the others have none yet. */
+  locked: ReadonlySet<string>;
+  now: Date;
+}
 /** The same, and holds the lists until the transaction ends. */
 export async function holdLists(
   sql: Sql,
   workspaceId: string,
   wanted: readonly Wanted[],
   now?: Date,
-): Promise<{ lists: Lists; now: Date }> {
-  const ids = profilesOf(wanted);
-  const [, rows, [clock]] = await Promise.all([
-    sql.execute(
-      `INSERT INTO counted_sends (workspace_id, profile_id) SELECT $1::uuid, id FROM unnest($2::uuid[]) AS id ORDER BY id ON CONFLICT DO NOTHING`,
-      [workspaceId, ids],
-    ),
+): Promise<Held> {
+  const [rows, [clock]] = await Promise.all([
     sql.query<Row>(
       `SELECT profile_id AS "profileId", sends FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[]) ORDER BY profile_id FOR UPDATE`,
-      [workspaceId, ids],
+      [workspaceId, profilesOf(wanted)],
     ),
-    sql.query<{ now: Date }>('SELECT clock_timestamp() AS now'),
+    now ? [{ now }] : sql.query<{ now: Date }>('SELECT clock_timestamp() AS now'),
   ]);
   const lists = listsOf(rows);
-  const at = now ?? clock?.now ?? new Date();
-  await settle(sql, workspaceId, lists, wanted, at);
-  return { lists, now: at };
+  const held = { lists, locked: new Set(lists.keys()), now: clock?.now ?? new Date() };
+  await settle(sql, workspaceId, lists, wanted, held.now);
+  return held;
+}
+
+/** Somebody had no list when it was to be held, and has one by now: what was decided without it does not stand. */
+export class Overtaken extends Error {
+  constructor() {
+    super('somebody was sent their first message at the same moment');
+  }
+}
+const MOST_TRIES = 5;
+/** Does the work of a transaction again from its beginning while it is overtaken: the list that was missing is there then. */
+export async function unlessOvertaken<T>(transaction: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await transaction();
+    } catch (error) {
+      if (!(error instanceof Overtaken) || tries === MOST_TRIES) throw error;
+    }
 }
 
 /** Takes a place for each, in order. @returns those for whom there was none */
@@ -102,33 +120,44 @@ export function take(lists: Lists, w: Omit<Wanted, 'caps' | 'zone'>, now: Date):
   lists.set(w.profileId, [...list, { id, at: now.getTime(), channel, messageClass, topic }]);
 }
 
-/** Writes lists that are held. */
+/**
+ * Writes lists that are held.
+ * @throws Overtaken when somebody has a list by now who had none: the transaction is to be rolled back and done again
+ */
 export async function saveLists(
   sql: Sql,
   workspaceId: string,
-  lists: Lists,
+  { lists, locked, now }: Held,
   profileIds: readonly string[],
-  now: Date,
 ): Promise<void> {
   const since = now.getTime() - LONGEST_WINDOW_MS;
-  const ids = [...new Set(profileIds)];
-  await sql.execute(
-    // The list leads straight to the rows, and no join pairs each of them with each: the planner takes a table that grew a moment ago
-    // for a small one, and would read all of it.
-    `UPDATE counted_sends SET sends = ($3::text[])[array_position($2::uuid[], profile_id)]::jsonb
-      WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
-    [
-      workspaceId,
-      ids,
-      ids.map((id) =>
-        JSON.stringify(
-          (lists.get(id) ?? [])
-            .filter((s) => s.at >= since)
-            .map((s): Kept => [s.at, s.id, s.channel, s.messageClass, s.topic]),
-        ),
-      ),
-    ],
+  const written = (id: string) =>
+    JSON.stringify(
+      (lists.get(id) ?? [])
+        .filter((s) => s.at >= since)
+        .map((s): Kept => [s.at, s.id, s.channel, s.messageClass, s.topic]),
+    );
+  const [known = [], first = []] = [true, false].map((is) =>
+    [...new Set(profileIds)].filter((id) => locked.has(id) === is),
   );
+  const [, inserted] = await Promise.all([
+    known.length > 0 &&
+      // The list leads straight to the rows, and no join pairs each of them with each: the planner takes a table that grew a moment ago
+      // for a small one, and would read all of it.
+      sql.execute(
+        `UPDATE counted_sends SET sends = ($3::text[])[array_position($2::uuid[], profile_id)]::jsonb
+          WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
+        [workspaceId, known, known.map(written)],
+      ),
+    first.length > 0
+      ? sql.execute(
+          `INSERT INTO counted_sends (workspace_id, profile_id, sends)
+           SELECT $1::uuid, id, sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) ORDER BY id ON CONFLICT DO NOTHING`,
+          [workspaceId, first, first.map(written)],
+        )
+      : 0,
+  ]);
+  if (inserted < first.length) throw new Overtaken();
 }
 
 interface Row {

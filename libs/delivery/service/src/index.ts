@@ -10,7 +10,9 @@ export {
   saveLists,
   sentLately,
   take,
+  unlessOvertaken,
   wantedOf,
+  type Held,
   type Lists,
   type Wanted,
 } from './counted-sends.js';
