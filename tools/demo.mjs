@@ -2,7 +2,8 @@
 /**
  * `npm run demo`: Carillon's main job on real input (apps/cli, demo), on the instance that runs from this checkout,
  * or else on one of its own in a temporary folder, which it removes. Arguments go to the demo. `npm run demo -- campaign [people]`: a campaign
- * to many (demo-campaign.mjs), always on an instance of its own.
+ * to many (demo-campaign.mjs); `npm run demo -- journey [people]`: the six ready journeys (demo-journey.mjs). Both always on an
+ * instance of their own.
  */
 import { dataFolder } from './data-folder.mjs';
 import { runningInstance } from './instance.mjs';
@@ -14,6 +15,12 @@ await runCommand(async (until) => {
     const instance = await onInstance(until);
     const { demoCampaign } = await import('./demo-campaign.mjs');
     process.exitCode = await demoCampaign(instance, people === undefined ? undefined : Number(people));
+    return;
+  }
+  if (what === 'journey') {
+    const instance = await onInstance(until);
+    const { demoJourney } = await import('./demo-journey.mjs');
+    process.exitCode = await demoJourney(instance, people === undefined ? undefined : Number(people));
     return;
   }
   const running = runningInstance(dataFolder());

@@ -11,6 +11,7 @@ import {
   type Campaign,
   type Device,
   type Import,
+  type JourneySimulation,
   type Operation,
   type OperationName,
   type ProviderAccount,
@@ -42,6 +43,7 @@ let owned: {
   campaign: string;
   journey: string;
   enrollment: string;
+  simulation: string;
 };
 
 beforeAll(async () => {
@@ -95,6 +97,7 @@ beforeAll(async () => {
       WHERE j.workspace_id = $1 AND p.workspace_id = $1 AND p.external_id = $3`,
     [at.here.id, enrollment, profile],
   );
+  const simulation = await make<JourneySimulation>('simulateJourney', { params: { key: journey }, body: {} });
   const redrive = await make<Redrive>('redrive', { body: { filter: {} } });
   owned = {
     redrive: redrive.id,
@@ -111,6 +114,7 @@ beforeAll(async () => {
     campaign: campaign.id,
     journey,
     enrollment,
+    simulation: simulation.id,
   };
 }, 60_000);
 afterAll(() => at.close(), 30_000);
@@ -131,11 +135,13 @@ function namesOf({ path }: Operation): Record<string, string> {
               ? owned.endpoint
               : path.startsWith('/v1/campaigns')
                 ? owned.campaign
-                : path.startsWith('/v1/journeys')
-                  ? owned.enrollment
-                  : path.startsWith('/v1/imports')
-                    ? owned.import
-                    : owned.key;
+                : path.includes('/simulations/')
+                  ? owned.simulation
+                  : path.startsWith('/v1/journeys')
+                    ? owned.enrollment
+                    : path.startsWith('/v1/imports')
+                      ? owned.import
+                      : owned.key;
   return {
     id,
     no: '0',
@@ -206,6 +212,7 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   enterJourney: { profile: 'ana-of-here' },
   endEnrollment: {},
   retryEnrollment: {},
+  simulateJourney: {},
 };
 /** Queries without which an operation is not understood. */
 const queries: Partial<Record<OperationName, string>> = { explainAudience: '?profile=ana-of-here' };
@@ -255,6 +262,8 @@ async function stateOfHere(): Promise<unknown> {
     'enrollment_steps',
     'journey_counts',
     'journey_signals',
+    'journey_simulations',
+    'simulated_people',
     'counted_sends',
     'upcoming_sends',
     'open_hours',

@@ -17,6 +17,7 @@ import { deliveries } from './commands/deliveries.js';
 import { demo } from './demo.js';
 import { doctor } from './commands/doctor.js';
 import { explain } from './commands/explain.js';
+import { journeys } from './commands/journeys.js';
 import { failures, redrive } from './commands/failures.js';
 import { accounts } from './commands/accounts.js';
 import { audience } from './commands/audience.js';
@@ -120,6 +121,7 @@ function program(context: Context): Command {
     audience,
     audit,
     campaign,
+    journeys,
     track,
     templates,
     types,

@@ -200,8 +200,8 @@ const journey = createRoute({
   path: '/journeys/$key',
   validateSearch: (
     search: Words,
-  ): { as?: 'json' | 'people'; version?: 'draft' | number; with?: 'draft' | number } => ({
-    as: search.as === 'json' || search.as === 'people' ? search.as : undefined,
+  ): { as?: 'json' | 'people' | 'simulation'; version?: 'draft' | number; with?: 'draft' | number } => ({
+    as: search.as === 'json' || search.as === 'people' || search.as === 'simulation' ? search.as : undefined,
     version: draftOrVersion(search.version),
     with: draftOrVersion(search.with),
   }),

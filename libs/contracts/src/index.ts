@@ -22,5 +22,6 @@ export * from './webhooks.js';
 export * from './audiences.js';
 export * from './campaigns.js';
 export * from './journeys.js';
+export * from './simulations.js';
 export * from './workspace.js';
 export * from './operations.js';

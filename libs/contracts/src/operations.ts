@@ -14,6 +14,7 @@ import * as gate from './gate.js';
 import * as imports from './imports.js';
 import * as inbox from './inbox.js';
 import * as journeys from './journeys.js';
+import * as simulations from './simulations.js';
 import * as lanes from './lanes.js';
 import * as messages from './messages.js';
 import { Id, pageOf, PageQuery } from './page.js';
@@ -1301,6 +1302,60 @@ export const operations = {
     query: journeys.JourneyNumbersQuery,
     status: 200,
     response: journeys.JourneyNumbers,
+  }),
+  simulateJourney: op({
+    method: 'POST',
+    path: '/v1/journeys/:key/simulations',
+    tag: 'Journeys',
+    summary: 'Play a journey on a clock of its own',
+    description:
+      'For people of yours, with every rule of the gate. Nothing is sent and nothing is written but the result; of each journey the last 20 are kept.',
+    auth: { scope: 'journeys:write' },
+    params: key,
+    body: simulations.JourneySimulate,
+    status: 201,
+    response: simulations.JourneySimulation,
+  }),
+  listJourneySimulations: op({
+    method: 'GET',
+    path: '/v1/journeys/:key/simulations',
+    tag: 'Journeys',
+    summary: 'What was played, the newest first',
+    auth: { scope: 'journeys:read' },
+    params: key,
+    status: 200,
+    response: z.object({ items: z.array(simulations.JourneySimulation) }),
+  }),
+  getJourneySimulation: op({
+    method: 'GET',
+    path: '/v1/journeys/:key/simulations/:id',
+    tag: 'Journeys',
+    summary: 'One run of the simulator',
+    auth: { scope: 'journeys:read' },
+    params: key.extend({ id: Id }),
+    status: 200,
+    response: simulations.JourneySimulation,
+  }),
+  listSimulatedPeople: op({
+    method: 'GET',
+    path: '/v1/journeys/:key/simulations/:id/people',
+    tag: 'Journeys',
+    summary: 'Who was played',
+    auth: { scope: 'journeys:read' },
+    params: key.extend({ id: Id }),
+    query: simulations.SimulatedPeopleQuery,
+    status: 200,
+    response: pageOf(simulations.SimulatedPerson),
+  }),
+  getSimulatedWay: op({
+    method: 'GET',
+    path: '/v1/journeys/:key/simulations/:id/people/:no',
+    tag: 'Journeys',
+    summary: 'One person’s way, with times and what their messages say',
+    auth: { scope: 'journeys:read' },
+    params: key.extend({ id: Id, no: z.coerce.number().int().min(0) }),
+    status: 200,
+    response: simulations.SimulatedWay,
   }),
 
   listTemplates: op({

@@ -21,7 +21,7 @@ export {
   type Happening,
   type SendIn,
 } from './journey.js';
-export type { JourneyEnterInput, JourneyInput, Journeys } from './journeys.js';
+export type { JourneyEnterInput, JourneyInput, Journeys, JourneySimulateInput } from './journeys.js';
 export type { Audiences } from './audiences.js';
 export type { List } from './pages.js';
 export type { AnyTemplates, Json, Send } from './templates.js';
@@ -95,10 +95,14 @@ export type {
   JourneyDefinitionInput,
   JourneyFinding,
   JourneyNumbers,
+  JourneySimulation,
   JourneyState,
   JourneyStep,
   JourneyTrigger,
   JourneyVersion,
+  SimulatedMessage,
+  SimulatedPerson,
+  SimulatedWay,
   Channel,
   ChannelRetry,
   LaneRun,

@@ -7,8 +7,11 @@ import type {
   Journey,
   JourneyFinding,
   JourneyNumbers,
+  JourneySimulation,
   JourneyState,
   JourneyVersion,
+  SimulatedPerson,
+  SimulatedWay,
 } from '@carillon/contracts';
 import type { BuiltJourney } from './journey.js';
 import { List } from './pages.js';
@@ -16,6 +19,8 @@ import type { CallOptions, Requests } from './requests.js';
 import type { Paging } from './resources.js';
 
 export type JourneyInput = BodyInputOf<'saveJourney'>;
+/** Who is played, from when, and what becomes of messages. */
+export type JourneySimulateInput = BodyInputOf<'simulateJourney'>;
 /** Who enters: a profile, several, or an audience. */
 export type JourneyEnterInput = BodyInputOf<'enterJourney'>;
 
@@ -129,6 +134,45 @@ export class Journeys {
   /** How many came, are inside and left, by step. */
   numbers(key: string, query: { version?: number } = {}, options?: CallOptions): Promise<JourneyNumbers> {
     return this.requests.call('getJourneyNumbers', { params: { key }, query, options });
+  }
+
+  /** Plays it for people of yours on a clock of its own, with every rule of the gate. Nothing is sent. */
+  simulate(key: string, asked: JourneySimulateInput = {}, options?: CallOptions): Promise<JourneySimulation> {
+    return this.requests.call('simulateJourney', { params: { key }, body: asked, options });
+  }
+
+  /** What was played, the newest first. */
+  async simulations(key: string, options?: CallOptions): Promise<JourneySimulation[]> {
+    return (await this.requests.call('listJourneySimulations', { params: { key }, options })).items;
+  }
+
+  simulation(key: string, id: string, options?: CallOptions): Promise<JourneySimulation> {
+    return this.requests.call('getJourneySimulation', { params: { key, id }, options });
+  }
+
+  /** Who was played. With `step`: who came to it. */
+  simulatedPeople(
+    key: string,
+    id: string,
+    query: Paging & { outcome?: string; step?: string; profile?: string } = {},
+    options?: CallOptions,
+  ): List<SimulatedPerson> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) =>
+        this.requests.call('listSimulatedPeople', {
+          params: { key, id },
+          query: { ...rest, cursor },
+          options: o,
+        }),
+      start,
+      options,
+    );
+  }
+
+  /** One of them: their way, with times and what their messages say. */
+  simulatedWay(key: string, id: string, no: number, options?: CallOptions): Promise<SimulatedWay> {
+    return this.requests.call('getSimulatedWay', { params: { key, id, no }, options });
   }
 }
 

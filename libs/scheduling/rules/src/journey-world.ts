@@ -182,7 +182,10 @@ export class JourneyWorld {
   private ownFacts: { at: Date; of: ReturnType<typeof ownFactsFor> } | undefined;
   private readonly topicPaths: NonNullable<Rules['topics']>;
   private readonly rules: Rules;
+  private readonly sentBy = new Map<string, WorldMessage[]>();
+  private readonly refusals = new Map<string, Refused[]>();
   private made = 0;
+  private atOnce = 0;
 
   constructor(
     private readonly means: Means,
@@ -233,27 +236,45 @@ export class JourneyWorld {
     });
   }
 
-  /** Somebody enters or leaves an audience. */
-  change(id: string, audience: string, change: 'enter' | 'leave', at = this.now): void {
+  /** Somebody enters or leaves an audience; with `again` also who has done so already. */
+  change(id: string, audience: string, change: 'enter' | 'leave', at = this.now, again = false): void {
     this.at(at, () => {
       const somebody = this.people.get(id);
-      if (somebody) this.changed(somebody, audience, change);
+      if (somebody) this.changed(somebody, audience, change, again);
     });
   }
 
-  /** Lets time pass, and everything happen that is due meanwhile, in its order. */
-  advance(until: Date): void {
-    let instant = NaN;
-    let many = 0;
-    for (let next = this.tasks.next(until.getTime()); next; next = this.tasks.next(until.getTime())) {
-      many = next.at === instant ? many + 1 : 0;
-      instant = next.at;
-      if (many > MOST_AT_ONCE)
-        throw new Error(`At ${new Date(instant).toISOString()} one thing leads to the next without end.`);
-      if (instant > this.now.getTime()) this.now = new Date(instant);
+  /**
+   * Lets time pass, and everything happen that is due meanwhile, in its order.
+   * @param most so many things at a time
+   * @returns whether all of it has happened
+   */
+  advance(until: Date, most = Infinity): boolean {
+    for (let n = 0; n < most; n++) {
+      const next = this.tasks.next(until.getTime());
+      if (!next) {
+        if (until > this.now) this.now = until;
+        return true;
+      }
+      if (next.at > this.now.getTime()) {
+        this.now = new Date(next.at);
+        this.atOnce = 0;
+      } else if (++this.atOnce > MOST_AT_ONCE)
+        throw new Error(`At ${this.now.toISOString()} one thing leads to the next without end.`);
       next.run();
     }
-    if (until > this.now) this.now = until;
+    return false;
+  }
+
+  /** Somebody's ways, in the order in which they came in. */
+  visitsOf(id: string): readonly Walker[] {
+    return this.walking.get(id) ?? [];
+  }
+  messagesOf({ id }: Walker): readonly WorldMessage[] {
+    return this.sentBy.get(id) ?? [];
+  }
+  refusalsOf(id: string): readonly Refused[] {
+    return this.refusals.get(id) ?? [];
   }
 
   /** When something happens next; null when nothing is left. */
@@ -308,7 +329,9 @@ export class JourneyWorld {
     };
     const why = mayEnter(definition, before || null, this.enteredLately(journey), this.now);
     if (why) {
-      this.refused.push({ journey, somebody, reason: why, at: this.now });
+      const refusal = { journey, somebody, reason: why, at: this.now };
+      this.refused.push(refusal);
+      listOf(this.refusals, somebody.id).push(refusal);
       return;
     }
     const event = signal.kind === 'event' ? signal.properties : signal.kind === 'enter' ? signal.data : {};
@@ -442,12 +465,12 @@ export class JourneyWorld {
     }
   }
 
-  private changed(somebody: Somebody, key: string, change: 'enter' | 'leave'): void {
+  private changed(somebody: Somebody, key: string, change: 'enter' | 'leave', again: boolean): void {
     const audience = this.means.audiences.get(key);
     const id = audience?.id ?? key;
     const was = somebody.memberOf.has(id);
-    if (was === (change === 'enter')) return;
-    if (was) somebody.memberOf.delete(id);
+    if (was === (change === 'enter') && !again) return;
+    if (change === 'leave') somebody.memberOf.delete(id);
     else somebody.memberOf.add(id);
     this.signal(somebody, { kind: 'audience', at: this.now, ref: this.name('change'), name: key, change });
   }
@@ -488,6 +511,7 @@ export class JourneyWorld {
       this.look(delivery);
     });
     this.messages.push(message);
+    listOf(this.sentBy, walker.id).push(message);
     return { ok: true, detail: { messageId: id } };
   }
 

@@ -7,6 +7,7 @@ import { Clock } from './clock.js';
 import { JourneyCalls } from './journey-calls.js';
 import { JourneyClock } from './journey-clock.js';
 import { JourneysController } from './journeys.controller.js';
+import { SimulationsController } from './simulations.controller.js';
 
 @Module({
   imports: [DeliveryCoreModule],
@@ -16,7 +17,10 @@ import { JourneysController } from './journeys.controller.js';
 export class SchedulingModule {}
 
 /** The scheduling service's HTTP side: mounted by the API. */
-@Module({ imports: [DeliveryHttpModule], controllers: [CampaignsController, JourneysController] })
+@Module({
+  imports: [DeliveryCoreModule, DeliveryHttpModule],
+  controllers: [CampaignsController, JourneysController, SimulationsController],
+})
 export class SchedulingHttpModule {}
 export { CampaignClock, Clock, JourneyClock };
 export {
@@ -44,3 +48,5 @@ export {
   saveCampaign,
   startCampaign,
 } from './campaign-steps.js';
+export { simulateJourney } from './simulate-journey.js';
+export { simulatedPeople, simulatedWay, simulationsOf } from './simulation-rows.js';

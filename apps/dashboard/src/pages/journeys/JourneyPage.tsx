@@ -6,36 +6,19 @@ import {
   ActionIcon,
   Button,
   Group,
-  Kbd,
-  Popover,
   SegmentedControl,
   Select,
   Skeleton,
   Stack,
-  Text,
   Tooltip,
   VisuallyHidden,
 } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
-import type {
-  Journey,
-  JourneyDefinition,
-  JourneyFinding,
-  JourneyNumbers,
-  JourneyStepKind,
-  JourneyVersion,
-} from '@carillon/contracts';
+import type { Journey, JourneyDefinition, JourneyFinding, JourneyStepKind } from '@carillon/contracts';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import {
-  IconAlertTriangle,
-  IconArrowBackUp,
-  IconArrowForwardUp,
-  IconCircleX,
-  IconKeyboard,
-  IconX,
-} from '@tabler/icons-react';
+import { IconArrowBackUp, IconArrowForwardUp } from '@tabler/icons-react';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import { api } from '../../api.js';
 import { messageOf } from '../../parts/Confirm.js';
@@ -44,6 +27,7 @@ import { PageHeader } from '../../parts/PageHeader.js';
 import { Failure, PagePending } from '../../parts/PageStates.js';
 import { useCan } from '../../session.js';
 import { LeaveGuard } from '../templates/LeaveGuard.js';
+import { AtStep, EntryNumbers, Findings, Keys, Overview, PanelHead } from './BesideCanvas.js';
 import {
   begin,
   change,
@@ -67,8 +51,9 @@ import { KindPicker } from './KindPicker.js';
 import { ENTRY } from './layout-names.js';
 import { LifeActions } from './LifeActions.js';
 import { entryWords, JourneyMark, kindLooks } from './looks.js';
-import { PeoplePage, PeopleRows, useWay, WayOfOne } from './People.js';
+import { PeoplePage, useWay, WayOfOne } from './People.js';
 import { SettingsForm } from './SettingsForm.js';
+import { Simulate } from './Simulate.js';
 import { StepForm } from './StepForm.js';
 
 const Canvas = lazy(() => import('./Canvas.js'));
@@ -401,11 +386,12 @@ const Shown = ({ journey }: { journey: Journey }) => {
               size="xs"
               aria-label="How it is shown"
               value={as}
-              onChange={(value) => go({ as: value === 'canvas' ? undefined : (value as 'json' | 'people') })}
+              onChange={(value) => go({ as: value === 'canvas' ? undefined : (value as typeof search.as) })}
               data={[
                 { value: 'canvas', label: 'Canvas' },
                 { value: 'json', label: 'JSON' },
                 ...(journey.newest > 0 ? [{ value: 'people', label: 'People' }] : []),
+                { value: 'simulation', label: 'Simulate' },
               ]}
             />
             {as !== 'people' && (
@@ -421,7 +407,7 @@ const Shown = ({ journey }: { journey: Journey }) => {
                     go({ version: value === 'draft' ? 'draft' : Number(value), with: undefined });
                   }}
                 />
-                {views.length > 1 && (
+                {views.length > 1 && as !== 'simulation' && (
                   <Select
                     size="xs"
                     w={170}
@@ -443,7 +429,7 @@ const Shown = ({ journey }: { journey: Journey }) => {
               </>
             )}
             <Group gap={6} ml="auto" wrap="nowrap">
-              {!readOnly && as !== 'people' && (
+              {!readOnly && as !== 'people' && as !== 'simulation' && (
                 <>
                   <Tooltip label="Undo (Ctrl Z)">
                     <ActionIcon
@@ -482,6 +468,13 @@ const Shown = ({ journey }: { journey: Journey }) => {
               <Failure error={versions.error} retry={() => void versions.refetch()} />
             ) : !isDraft && !looking ? (
               <Skeleton h={520} m="md" />
+            ) : as === 'simulation' ? (
+              <Simulate
+                journey={journey}
+                document={document}
+                version={isDraft ? undefined : looking?.version}
+                mayRun={mayWrite}
+              />
             ) : as === 'json' ? (
               compared ? (
                 <JsonDifferences
@@ -616,247 +609,3 @@ const Shown = ({ journey }: { journey: Journey }) => {
     </>
   );
 };
-
-const PanelHead = ({ title, onClose }: { title: string; onClose: () => void }) => (
-  <Group justify="space-between" wrap="nowrap" mb="xs">
-    <Text fw={600} component="h2" className="clip">
-      {title}
-    </Text>
-    <ActionIcon variant="subtle" color="gray" aria-label="Close the panel" onClick={onClose}>
-      <IconX size={16} />
-    </ActionIcon>
-  </Group>
-);
-
-const Findings = ({
-  findings,
-  onOpen,
-}: {
-  findings: readonly JourneyFinding[];
-  onOpen?: (key: string) => void;
-}) =>
-  findings.length === 0 ? null : (
-    <div className={classes.findings} role="list" aria-label="Findings">
-      {findings.map((one) => (
-        <div key={one.at + one.code + one.message} role="listitem" className={classes.finding}>
-          {one.level === 'error' ? (
-            <IconCircleX size={15} color="var(--status-failed)" aria-label="Error" />
-          ) : (
-            <IconAlertTriangle size={15} color="var(--status-suppressed)" aria-label="Warning" />
-          )}
-          <Text size="sm" className="break">
-            {one.message}{' '}
-            {onOpen && (
-              <button
-                type="button"
-                className={classes.link}
-                onClick={() => onOpen(one.step ?? ENTRY)}
-                aria-label={`Open ${one.step ?? 'the entry'}`}
-              >
-                {one.step ?? 'entry'}
-              </button>
-            )}
-          </Text>
-        </div>
-      ))}
-    </div>
-  );
-
-const Overview = ({
-  journey,
-  findings,
-  linted,
-  lintError,
-  isDraft,
-  version,
-  numbers,
-  compared,
-  onOpen,
-}: {
-  journey: Journey;
-  findings: readonly JourneyFinding[];
-  linted: boolean;
-  lintError: unknown;
-  isDraft: boolean;
-  version: JourneyVersion | undefined;
-  numbers: JourneyNumbers | undefined;
-  compared: { name: string; marks: ReturnType<typeof differences> } | undefined;
-  onOpen: (key: string) => void;
-}) => (
-  <Stack gap="md">
-    {compared && (
-      <div>
-        <Text fw={600} component="h2" mb={4}>
-          Since {compared.name}
-        </Text>
-        {compared.marks.steps.size === 0 && compared.marks.settings.length === 0 && (
-          <Text size="sm" c="dimmed">
-            Nothing differs.
-          </Text>
-        )}
-        <ul className={classes.changes}>
-          {[...compared.marks.steps].map(([key, mark]) => (
-            <li key={key} data-mark={mark}>
-              <span>{{ added: 'New', removed: 'Taken out', changed: 'Changed' }[mark]}</span>{' '}
-              <span className="mono">{key}</span>
-            </li>
-          ))}
-          {compared.marks.settings.length > 0 && (
-            <li data-mark="changed">
-              <span>Changed</span> <span className="mono">{compared.marks.settings.join(', ')}</span>
-            </li>
-          )}
-        </ul>
-      </div>
-    )}
-    {isDraft ? (
-      <div>
-        <Text fw={600} component="h2" mb={4}>
-          {lintError
-            ? 'It could not be looked through'
-            : findings.length === 0
-              ? linted
-                ? 'Nothing would go wrong, as far as can be seen'
-                : 'Looking through it …'
-              : 'What would go wrong'}
-        </Text>
-        {lintError ? (
-          <Text size="sm" c="var(--status-failed)">
-            {messageOf(lintError)}
-          </Text>
-        ) : null}
-        <Findings findings={findings} onOpen={onOpen} />
-      </div>
-    ) : (
-      numbers && <EntryNumbers numbers={numbers} />
-    )}
-    {version && (
-      <Text size="sm" c="dimmed">
-        {version.note || `Version ${version.version}.`} By {version.createdBy}. Choose a step to see who is
-        there.
-      </Text>
-    )}
-    {isDraft && journey.description && (
-      <Text size="sm" c="dimmed">
-        {journey.description}
-      </Text>
-    )}
-  </Stack>
-);
-
-const EntryNumbers = ({ numbers }: { numbers: JourneyNumbers }) => (
-  <Stack gap="sm" mb="sm">
-    <dl className={classes.tallies}>
-      <div>
-        <dt>Entered</dt>
-        <dd className="numbers">{whole(numbers.entered)}</dd>
-      </div>
-      <div>
-        <dt>Inside</dt>
-        <dd className="numbers">{whole(numbers.inside)}</dd>
-      </div>
-      {numbers.outcomes.map(({ outcome, count }) => (
-        <div key={outcome}>
-          <dt>Left: {outcome}</dt>
-          <dd className="numbers">{whole(count)}</dd>
-        </div>
-      ))}
-    </dl>
-    {numbers.refused.length > 0 && (
-      <div>
-        <Text size="xs" c="dimmed">
-          Did not enter
-        </Text>
-        {numbers.refused.map(({ reason, count }) => (
-          <Text key={reason} size="sm">
-            <span className="numbers">{whole(count)}</span> {reason.replaceAll('_', ' ')}
-          </Text>
-        ))}
-      </div>
-    )}
-  </Stack>
-);
-
-const AtStep = ({
-  journey,
-  version,
-  step,
-  numbers,
-  onFollow,
-}: {
-  journey: Journey;
-  version: JourneyVersion;
-  step: string;
-  numbers: JourneyNumbers | undefined;
-  onFollow: (id: string) => void;
-}) => {
-  const own = numbers?.steps.find((one) => one.step === step);
-  return (
-    <Stack gap="sm" mb="md">
-      {own && (
-        <dl className={classes.tallies}>
-          {(
-            [
-              ['Entered', own.entered],
-              ['Waiting', own.waiting],
-              ['Exited', own.entered - own.waiting],
-              ['Errors', own.errors],
-            ] as const
-          ).map(([label, count]) => (
-            <div key={label}>
-              <dt>{label}</dt>
-              <dd className="numbers">{whole(count)}</dd>
-            </div>
-          ))}
-        </dl>
-      )}
-      <div>
-        <Text fw={550} size="sm" component="h3" mb={4}>
-          Who is here
-        </Text>
-        <PeopleRows
-          journey={journey}
-          query={{ step, version: version.version }}
-          followed={null}
-          onFollow={onFollow}
-          nobody="Nobody, just now."
-        />
-      </div>
-    </Stack>
-  );
-};
-
-const keyLines = [
-  ['↑ ↓ ← →', 'Move between steps', false],
-  ['Enter', 'Open the step', false],
-  ['Esc', 'Close the panel', false],
-  ['I', 'Put a step in after this one', true],
-  ['Shift I', 'Put a step in before it', true],
-  ['R', 'Exchange it for another kind', true],
-  ['Delete', 'Take it out', true],
-  ['Home', 'Go to the entry', false],
-  ['Ctrl Z', 'Undo', true],
-  ['Ctrl Shift Z', 'Redo', true],
-  ['Ctrl S', 'Save', true],
-] as const;
-const Keys = ({ write }: { write: boolean }) => (
-  <Popover position="bottom-end" shadow="md" trapFocus>
-    <Popover.Target>
-      <ActionIcon variant="default" aria-label="Keys of the canvas" title="Keys">
-        <IconKeyboard size={16} />
-      </ActionIcon>
-    </Popover.Target>
-    <Popover.Dropdown>
-      <ul className={classes.keys} tabIndex={0} aria-label="Keys of the canvas">
-        {keyLines
-          .filter(([, , writes]) => write || !writes)
-          .map(([key, means]) => (
-            <li key={key}>
-              <span>{means}</span>
-              <Kbd size="xs">{key}</Kbd>
-            </li>
-          ))}
-      </ul>
-    </Popover.Dropdown>
-  </Popover>
-);
