@@ -38,9 +38,8 @@ export class Doorkeeper implements CanActivate {
         return true;
       throw new ProblemException('forbidden', 'This address is not open to anyone.');
     }
-    const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    const reply = http.getResponse<FastifyReply>();
+    const request = context.getArgByIndex<FastifyRequest>(0);
+    const reply = context.getArgByIndex<FastifyReply>(1);
     const operation: Operation = operations[name];
     const caller = await this.admit(operation, request);
     if (caller) setCaller(request, caller);

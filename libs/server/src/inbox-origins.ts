@@ -20,8 +20,9 @@ const open = new Map(
 export function inboxOrigins(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     const { origin } = request.headers;
+    if (origin === undefined) return done();
     const method = open.get(request.url.split('?', 1)[0] ?? '');
-    if (method === undefined || origin === undefined) return done();
+    if (method === undefined) return done();
     if (!isAllowed(origin, request))
       return done(
         new ProblemException(

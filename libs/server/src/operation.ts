@@ -26,8 +26,8 @@ import {
   type ResponseOf,
 } from '@carillon/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { CallerOf } from './caller.js';
-import { readInput } from './input.js';
+import type { Caller, CallerOf } from './caller.js';
+import { readInput, type Input } from './input.js';
 import { callerOf, callSignal } from './request-state.js';
 import { answer, type WrittenJson } from './answer.js';
 import { OPERATION, PUBLIC } from './metadata.js';
@@ -63,20 +63,31 @@ type Handler<N extends OperationName> = (
   call: Call<N>,
 ) => Promise<Result<N> | WrittenJson<Result<N>>> | Result<N>;
 
+/** A Call: of one shape, because one is made per request. */
+class Given {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  constructor(
+    { params, query, body }: Input,
+    readonly caller: Caller | null,
+    readonly request: FastifyRequest,
+    readonly reply: FastifyReply,
+  ) {
+    this.params = params;
+    this.query = query;
+    this.body = body;
+  }
+  /** Made when asked for: most handlers are done long before anyone could leave. */
+  get signal(): AbortSignal {
+    return callSignal(this.request, this.reply);
+  }
+}
+
 const CallParameter = createParamDecorator((name: OperationName, context) => {
-  const http = context.switchToHttp();
-  const request = http.getRequest<FastifyRequest>();
-  const reply = http.getResponse<FastifyReply>();
-  return {
-    ...readInput(operations[name], request),
-    caller: callerOf(request),
-    request,
-    reply,
-    // Made when asked for: most handlers are done long before anyone could leave.
-    get signal() {
-      return callSignal(request, reply);
-    },
-  };
+  const request = context.getArgByIndex<FastifyRequest>(0);
+  const input = readInput(operations[name], request);
+  return new Given(input, callerOf(request), request, context.getArgByIndex<FastifyReply>(1));
 });
 
 /** @param name of an operation in the contract; the handler takes one `Call` and returns its `Result` */

@@ -2,11 +2,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from './caller.js';
 
-const callers = new WeakMap<FastifyRequest, Caller>();
+/** On the request itself: a weak map of every request is looked through by each collection. */
+const CALLER = Symbol('caller');
+interface Known {
+  [CALLER]?: Caller;
+}
 
-export const setCaller = (request: FastifyRequest, caller: Caller): void => void callers.set(request, caller);
+export const setCaller = (request: FastifyRequest, caller: Caller): void =>
+  void ((request as Known)[CALLER] = caller);
 /** Who called, or null where the operation asks for no credentials. */
-export const callerOf = (request: FastifyRequest): Caller | null => callers.get(request) ?? null;
+export const callerOf = (request: FastifyRequest): Caller | null => (request as Known)[CALLER] ?? null;
 
 /** Of streams: whether the credentials with which they were opened still hold. */
 const welcomes = new WeakMap<FastifyRequest, () => Promise<boolean>>();
