@@ -11,7 +11,7 @@ import { OWN_NAMESPACE, type PayloadOf, type ProfileUpsert } from '@carillon/con
 import { Database, type Sql } from '@carillon/database';
 import { Work, type WorkContext } from '@carillon/queue';
 import { Controller, Inject, Logger } from '@nestjs/common';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
 import { erasedSince } from './erased.js';
 import { faultOf, importRows, layoutOf, type ImportedRow, type SuppressionRow } from './import-rows.js';
 import { importText, UnreadableFile } from './import-text.js';
@@ -103,13 +103,16 @@ export class ImportWorker {
       return true;
     };
     try {
-      for await (const rows of importRows(all, layout, held.kind, held))
+      for await (const rows of importRows(all, layout, held.kind, held)) {
+        // What the database has answered meanwhile goes on first: it must not wait for rows that are read ahead.
+        await breathe();
         for (let at = 0; at < rows.length;) {
           const taken = rows.slice(at, at + BATCH - batch.length);
           batch = batch.length === 0 ? taken : batch.concat(taken);
           at += taken.length;
           if (batch.length >= BATCH && !(await write())) return false;
         }
+      }
       if (batch.length > 0 && !(await write())) return false;
       return (await earlier.done) && (await last.done);
     } finally {
@@ -126,7 +129,7 @@ export class ImportWorker {
     if (held.kind !== 'profiles') return prepareProfiles([]);
     const good = (rows as ImportedRow<ProfileUpsert>[]).flatMap(({ value }) => value ?? []);
     const judged = await this.database.reading(held.workspaceId, (sql) =>
-      judgeProfiles(sql, held.workspaceId, good),
+      judgeProfiles(sql, held.workspaceId, good, breathe),
     );
     return prepareProfiles(judged, mostlyNew);
   }

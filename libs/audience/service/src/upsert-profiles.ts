@@ -43,14 +43,26 @@ export async function upsertProfiles(
   );
 }
 
-/** The first half: writes nothing, and needs no transaction. */
+/** Rows that are judged in one go: two milliseconds. */
+const AT_ONCE = 100;
+
+/**
+ * The first half: writes nothing, and needs no transaction.
+ * @param breathe awaited now and then, where there is something else that this process should not let wait
+ */
 export async function judgeProfiles(
   sql: Sql,
   workspaceId: string,
   rows: readonly ProfileUpsert[],
+  breathe?: () => Promise<unknown>,
 ): Promise<Judgement[]> {
   const rules = await rulesFor(sql, workspaceId, rows);
-  return rows.map((row) => judgeProfile(row, rules));
+  const judged: Judgement[] = [];
+  for (const row of rows) {
+    judged.push(judgeProfile(row, rules));
+    if (breathe && judged.length % AT_ONCE === 0) await breathe();
+  }
+  return judged;
 }
 export type Judgement = ReturnType<typeof judgeProfile>;
 
