@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ProfileUpsert } from '@carillon/contracts';
+import { ProfileState, type ProfileUpsert } from '@carillon/contracts';
 import { audienceFixture, type AudienceFixture } from './audience.fixture.js';
 import { upsertDevice } from './devices.js';
 import { recipientsByIds, removeDevices, upsertProfiles } from './index.js';
+import { mergeProfiles } from './merge-profiles.js';
+import { stateReader } from './state.js';
 
 let at: AudienceFixture;
 beforeAll(async () => {
@@ -182,5 +184,93 @@ describe('devices', () => {
       expect(await removeDevices(sql, at.here, ['moving-token', 'never seen'])).toBe(1);
       expect(await devicesAt(b?.id)).toEqual([]);
     });
+  });
+});
+
+describe('the state of a profile', () => {
+  it('is what the contract says and nothing else, for each of those who are asked for together', async () => {
+    const [full, gone] = await upsert([
+      {
+        externalId: 'st-full',
+        email: 'st@example.com',
+        phone: '+442071838750',
+        timezone: 'Europe/Paris',
+        attributes: { 'a "quoted" key': ['ü', { deep: null }], n: 1.5 },
+      },
+      { externalId: 'st-gone' },
+      { externalId: 'st-bare' },
+    ]);
+    await upsert([{ externalId: 'st-elsewhere' }], at.elsewhere);
+    const audience = '0197a3b0-0000-7000-8000-000000000001';
+    await at.owner.query(
+      `INSERT INTO audiences (id, workspace_id, key, name, kind) VALUES ('${audience}', '${at.here}', 'st-list', 'List', 'list')`,
+    );
+    await at.owner.query(
+      `INSERT INTO audience_members (workspace_id, audience_id, profile_id, seq, since) VALUES ('${at.here}', '${audience}', '${full?.id}', 1, '2026-11-01T10:00:00.5Z')`,
+    );
+    await at.owner.query(
+      `INSERT INTO consents (workspace_id, channel, address, profile_id, topic, word, source, at)
+       SELECT $1, channel, address, profile, topic, word, 'spec', '2026-11-02T10:00:00Z' FROM (VALUES
+         ('email', '', $2::uuid, 'news', 'in'), ('email', 'st@example.com', '00000000-0000-0000-0000-000000000000', 'marketing', 'out'),
+         ('sms', '+442071838750', '00000000-0000-0000-0000-000000000000', '', 'pending'),
+         ('sms', 'st@example.com', '00000000-0000-0000-0000-000000000000', '', 'out'),
+         ('email', 'other@example.com', '00000000-0000-0000-0000-000000000000', '', 'out')) AS v(channel, address, profile, topic, word)`,
+      [at.here, full?.id],
+    );
+    await at.owner.query(
+      `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES
+         ('${at.here}', 'email', 'st@example.com', 'complained', 'spec'), ('${at.elsewhere}', 'sms', '+442071838750', 'complained', 'spec')`,
+    );
+    await at.database.inWorkspace(at.here, async (sql) => {
+      await upsertDevice(sql, at.here, full?.id ?? '', { token: 'st-token', platform: 'web' });
+      await mergeProfiles(sql, at.here, 'st-full', 'st-gone', 'spec');
+    });
+    const read = stateReader(at.database);
+    const names = ['st-gone', 'nobody', 'st-bare', 'st-full', 'st-elsewhere'];
+    const states = await Promise.all(names.map((name) => read(at.here, name)));
+    const [merged, nobody, bare, known, elsewhere] = states.map(
+      (state) => state && (JSON.parse(state.text) as unknown),
+    );
+    expect([nobody, elsewhere]).toEqual([null, null]);
+    const parts = { zone: ProfileState.shape.zone, activity: ProfileState.shape.activity };
+    for (const state of [merged, bare, known]) {
+      expect(ProfileState.strict().parse(state)).toEqual(state);
+      for (const [name, part] of Object.entries(parts))
+        expect(part.parse((state as ProfileState)[name as 'zone'])).toEqual(
+          (state as ProfileState)[name as 'zone'],
+        );
+    }
+    expect(merged).toEqual(known);
+    expect(known).toMatchObject({
+      id: full?.id,
+      externalId: 'st-full',
+      email: 'st@example.com',
+      zone: { name: 'Europe/Paris', source: 'profile' },
+      attributes: { 'a "quoted" key': ['ü', { deep: null }], n: 1.5 },
+      consents: [
+        {
+          channel: 'email',
+          topic: 'marketing',
+          word: 'out',
+          about: 'address',
+          at: '2026-11-02T10:00:00.000Z',
+        },
+        { channel: 'email', topic: 'news', word: 'in', about: 'profile', at: '2026-11-02T10:00:00.000Z' },
+        { channel: 'sms', topic: '', word: 'pending', about: 'address', at: '2026-11-02T10:00:00.000Z' },
+      ],
+      suppressed: [{ channel: 'email', reason: 'complained' }],
+      audiences: [{ id: audience, key: 'st-list', since: '2026-11-01T10:00:00.500Z' }],
+      devices: 1,
+    });
+    expect(bare).toMatchObject({
+      externalId: 'st-bare',
+      email: null,
+      zone: { name: 'UTC', source: 'workspace' },
+      consents: [],
+      suppressed: [],
+      audiences: [],
+      devices: 0,
+    });
+    expect(gone?.id).not.toBe(full?.id);
   });
 });
