@@ -31,6 +31,10 @@ export const ZEROS = [
  * @param {object[]} ledgers.arrived B: `{ at, channel, delivery, key }`
  * @param {object[]} ledgers.log C: one per delivery, see dump.mjs
  * @param {object[]} [ledgers.runs] C: one per run, `{ message, state }`
+ * @param {object[]} [ledgers.enrollments] C: one per person's way through a journey, `{ id, key, state, no, outcome, lines: [{ no, step, kind, way, next }] }`;
+ *   of A `began { key, goes }` belongs to it: an event that must have begun one, and whether what it listens for was ever told;
+ *   rows of the log that a journey sent have `journey: { enrollment, step }`
+ * @param {object[]} [ledgers.counts] C: what the journey has counted, `{ step, way, count }`
  * @param {object[]} [ledgers.receipts] E: `{ delivery, status }`, those answered with success
  * @param {object[]} [ledgers.faults] F: `{ at, what }`, in order; recovery counts from `at`
  * @param {object[]} [ledgers.webhooks] D: `{ id, type, forged }`, `id` being `<delivery>:<line of its timeline>`
@@ -43,6 +47,8 @@ export function check({
   arrived,
   log,
   runs = [],
+  enrollments = [],
+  counts = [],
   receipts = [],
   faults = [],
   webhooks = [],
@@ -63,9 +69,12 @@ export function check({
   );
 
   const planned = promised.filter((p) => p.kind === 'run');
+  const began = promised.filter((p) => p.kind === 'began');
+  const travelled = judgeJourney({ began, enrollments, counts, log });
   const logMissing = [
     ...[...acceptedIds].filter((id) => !rows.has(id)),
     ...membersMissing({ planned, promised, log, runs }),
+    ...travelled.missing,
   ];
   const lost = log
     .filter((row) => isPlace(row.status, 'sent', 'delivered') && !arrivals.has(row.delivery))
@@ -73,8 +82,10 @@ export function check({
   const phantom = [
     ...[...arrivals.keys()].filter((id) => !(rows.get(id)?.tries > 0)),
     ...arrived.filter((b) => b.delivery === null).map((b) => `${b.channel} ${b.key}`),
+    ...travelled.unasked,
   ];
   const duplicates = judgeDuplicates({ arrivals, rows, accepted, log });
+  duplicates.known.push(...travelled.doubled);
   const forbidden = [
     ...cancelledYetSent({ promised, accepted, arrivals, rows }),
     ...runCancelledYetSent({ promised, arrivals, log }),
@@ -86,19 +97,21 @@ export function check({
     ...runs
       .filter((run) => !isPlace(run.state, 'completed', 'cancelled'))
       .map((run) => `run of ${run.message} ${run.state}`),
+    ...travelled.stuck,
   ];
   const untold = linesUntold(log, webhooks, told);
   const contradictions = [
     ...sentTwice(log),
     ...receiptsIgnored(rows, receipts),
     ...webhooksWrong(rows, webhooks),
+    ...travelled.wrong,
   ];
   const unknown = log.filter((row) => row.status === 'unknown' || row.possibleDuplicate);
   const recovery = recoveryOf(log, faults, unknownAtMost);
 
   return {
     figures: {
-      accepted: acceptedIds.size + planned.reduce((sum, run) => sum + run.profiles.length, 0),
+      accepted: acceptedIds.size + planned.reduce((sum, run) => sum + run.profiles.length, 0) + began.length,
       lost: count('lost', lost),
       logMissing: count('logMissing', logMissing),
       phantom: count('phantom', phantom),
@@ -116,6 +129,66 @@ export function check({
     },
     examples: { ...examples, ...(recovery.slowest ? { slowest: [recovery.slowest] } : {}) },
   };
+}
+
+/**
+ * Each event that was taken began one way through the journey, which has ended once; its lines are one chain from the first
+ * step to the end; each step that sends has one message, and each message such a step; the counts are the sums of the rows.
+ */
+function judgeJourney({ began, enrollments, counts, log }) {
+  const found = { missing: [], unasked: [], doubled: [], stuck: [], wrong: [] };
+  const ways = groupBy(enrollments, (e) => e.key);
+  for (const { key } of began) {
+    const mine = ways.get(key) ?? [];
+    if (mine.length === 0) found.missing.push(`nobody entered for event ${key}`);
+    if (mine.length > 1) found.doubled.push(`event ${key} began ${mine.length} ways`);
+  }
+  const goes = new Map(began.map((b) => [b.key, b.goes]));
+  const sent = groupBy(
+    log.filter((row) => row.journey),
+    (row) => `${row.journey.enrollment} ${row.journey.step}`,
+  );
+  const owed = new Set();
+  for (const { id, key, state, no, outcome, reason, lines } of enrollments) {
+    const chain = lines ?? [];
+    if (state !== 'ended') found.stuck.push(`${id} is ${state} (${reason ?? ''})`);
+    else if (outcome !== 'done') found.wrong.push(`${id} ended as ${outcome} (${reason ?? ''})`);
+    const whole =
+      chain.length === no &&
+      chain.every((line, n) => line.no === n && (n === 0 || chain[n - 1].next === line.step)) &&
+      (state !== 'ended' || chain.at(-1)?.next === null);
+    if (!whole) found.wrong.push(`${id} has a history that is no chain`);
+    if (goes.get(key) === false && chain.some((line) => line.step === 'went'))
+      found.wrong.push(`${id} heard what nobody told`);
+    for (const line of chain)
+      if (line.kind === 'send' && line.way === 'next') {
+        owed.add(`${id} ${line.step}`);
+        if (!sent.has(`${id} ${line.step}`)) found.missing.push(`${id} sent nothing at ${line.step}`);
+      }
+  }
+  // Two for one step are two of one key, as any others.
+  for (const [place, rows] of sent)
+    if (!owed.has(place)) found.unasked.push(`${rows[0].message} of ${place}, which no line says`);
+  const steps = new Map();
+  const counted = (step, way) => steps.set(`${step} ${way}`, (steps.get(`${step} ${way}`) ?? 0) + 1);
+  for (const { state, outcome, step, lines } of enrollments) {
+    counted('', 'entered');
+    if (state === 'ended') counted('', `ended:${outcome}`);
+    for (const line of lines ?? []) {
+      counted(line.step, 'entered');
+      counted(line.step, line.way);
+    }
+    if (state !== 'ended') counted(step, 'entered');
+  }
+  const said = new Map(
+    counts
+      .filter(({ way }) => !way.startsWith('refused:'))
+      .map(({ step, way, count }) => [`${step} ${way}`, count]),
+  );
+  for (const place of new Set([...steps.keys(), ...said.keys()]))
+    if ((steps.get(place) ?? 0) !== (said.get(place) ?? 0))
+      found.wrong.push(`${place}: counted ${said.get(place) ?? 0}, there are ${steps.get(place) ?? 0}`);
+  return found;
 }
 
 const isPlace = (status, ...places) => places.includes(status);

@@ -335,3 +335,119 @@ function doubt(row) {
   row.possibleDuplicate = true;
   row.timeline.splice(1, 0, { id: 9, at: 1005, type: 'deferred', reason: 'retry' });
 }
+
+/** Two people's ways through a journey: hello (a message), hear, and then `went` or the end. */
+function travels() {
+  const ledgers = sound();
+  const line = (no, step, kind, way, next) => ({ no, step, kind, way, next });
+  ledgers.promised.push(
+    { kind: 'began', at: 1000, key: '1', goes: true },
+    { kind: 'began', at: 1000, key: '2', goes: false },
+  );
+  ledgers.enrollments = [1, 2].map((n) => ({
+    id: `e${n}`,
+    key: `${n}`,
+    state: 'ended',
+    no: n === 1 ? 3 : 2,
+    step: 'hear',
+    outcome: 'done',
+    reason: null,
+    lines: [
+      line(0, 'hello', 'send', 'next', 'hear'),
+      ...(n === 1
+        ? [line(1, 'hear', 'listen', 'went', 'went'), line(2, 'went', 'send', 'next', null)]
+        : [line(1, 'hear', 'listen', 'otherwise', null)]),
+    ],
+  }));
+  const sends = [
+    ['e1', 'hello'],
+    ['e1', 'went'],
+    ['e2', 'hello'],
+  ];
+  sends.forEach(([enrollment, step], n) => {
+    const delivery = `j${n}`;
+    const row = { ...ledgers.log[0], key: `${enrollment}:${step}`, message: `jm${n}`, delivery };
+    ledgers.log.push({ ...row, timeline: [], journey: { enrollment, step } });
+    ledgers.arrived.push({ at: 1020, channel: 'sms', delivery, key: null });
+  });
+  const count = (step, way, n) => ({ step, way, count: n });
+  ledgers.counts = [
+    count('', 'entered', 2),
+    count('', 'ended:done', 2),
+    count('', 'refused:never_again', 7),
+    count('hello', 'entered', 2),
+    count('hello', 'next', 2),
+    count('hear', 'entered', 2),
+    count('hear', 'went', 1),
+    count('hear', 'otherwise', 1),
+    count('went', 'entered', 1),
+    count('went', 'next', 1),
+  ];
+  return ledgers;
+}
+
+describe('the checker, of a journey', () => {
+  it('finds nothing in a sound run', () => {
+    expect(check(travels()).examples).toEqual({});
+  });
+
+  it.each([
+    [
+      'an event for which nobody entered',
+      (l) => l.promised.push({ kind: 'began', key: '3' }),
+      { logMissing: 1 },
+    ],
+    [
+      'an event that began two ways',
+      (l) => {
+        l.enrollments.push({ ...l.enrollments[1], id: 'e3', no: 0, lines: [] });
+      },
+      // Its counts and its history show it, too.
+      { duplicatesKnown: 1, contradictions: 3 },
+    ],
+    [
+      'one who never came to an end',
+      (l) => void (l.enrollments[0].state = 'parked'),
+      { stuck: 1, contradictions: 2 },
+    ],
+    ['one who ended with an error', (l) => void (l.enrollments[0].outcome = 'error'), { contradictions: 3 }],
+    [
+      'a step that sends without its message',
+      (l) => {
+        l.log.pop();
+        l.arrived.pop();
+      },
+      { logMissing: 1 },
+    ],
+    [
+      'a second message of one step',
+      (l) => {
+        l.log.push({ ...l.log.at(-1), message: 'jm9', delivery: 'j9' });
+        l.arrived.push({ ...l.arrived.at(-1), delivery: 'j9' });
+      },
+      { duplicatesKnown: 1 },
+    ],
+    [
+      'a message of a step that nobody took',
+      (l) => void (l.log.at(-1).journey.step = 'late'),
+      { logMissing: 1, phantom: 1 },
+    ],
+    ['a line that is missing', (l) => void l.enrollments[0].lines.splice(1, 1), { contradictions: 3 }],
+    [
+      'a line that leads elsewhere',
+      (l) => void (l.enrollments[0].lines[0].next = 'rest'),
+      { contradictions: 1 },
+    ],
+    ['a step after the end', (l) => void (l.enrollments[1].lines[1].next = 'went'), { contradictions: 1 }],
+    [
+      'somebody who heard what nobody told',
+      (l) => void (l.promised.at(-2).goes = false),
+      { contradictions: 1 },
+    ],
+    ['a count that is one too high', (l) => void (l.counts[0].count += 1), { contradictions: 1 }],
+  ])('sees %s', (_, change, expected) => {
+    const ledgers = travels();
+    change(ledgers);
+    expect(zerosOf(ledgers)).toEqual(expected);
+  });
+});

@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
-const OF_RUN = `FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id WHERE m.options->'metadata'->>'run' = $1`;
+/** A journey of a run has its name: what it sends says so itself. */
+const OF_RUN = `FROM deliveries d JOIN messages m ON m.day = d.day AND m.id = d.message_id WHERE (m.options->'metadata'->>'run' = $1 OR m.source = 'journey' AND m.source_id = lower($1))`;
+const JOURNEY = `FROM journeys j JOIN enrollments e ON e.workspace_id = j.workspace_id AND e.journey_id = j.id WHERE j.key = lower($1)`;
 const RUNS = `FROM runs r JOIN messages m ON m.day = r.day AND m.id = r.message_id WHERE m.options->'metadata'->>'run' = $1`;
 
 /** Waits until nothing of the run is under way. @returns whether it came to that in time */
@@ -12,7 +14,8 @@ export async function untilAtRest(ownerUrl, run, patienceMs, onWait = () => {}) 
     const open = await ask(
       ownerUrl,
       `SELECT (SELECT count(*) ${OF_RUN} AND d.status IN ('scheduled', 'queued', 'sending'))::int
-            + (SELECT count(*) ${RUNS} AND r.state NOT IN ('completed', 'cancelled'))::int AS n`,
+            + (SELECT count(*) ${RUNS} AND r.state NOT IN ('completed', 'cancelled'))::int
+            + (SELECT count(*) ${JOURNEY} AND e.state NOT IN ('ended', 'parked'))::int + (SELECT count(*) FROM journey_signals WHERE NOT held)::int AS n`,
       [run],
     ).then(
       ([row]) => row.n,
@@ -47,7 +50,8 @@ export async function untilTold(ownerUrl, patienceMs) {
 export async function dumpLog(ownerUrl, run) {
   const rows = await ask(
     ownerUrl,
-    `SELECT concat_ws(':', m.options->'metadata'->>'key', CASE WHEN r.id IS NOT NULL THEN d.profile_id END) AS key, r.id IS NOT NULL AS "inRun", d.profile_id AS profile,
+    `SELECT concat_ws(':', m.options->'metadata'->>'key', m.data->'journey'->>'enrollment', m.data->'journey'->>'step', CASE WHEN r.id IS NOT NULL THEN d.profile_id END) AS key,
+            m.data->'journey' AS journey, r.id IS NOT NULL AS "inRun", d.profile_id AS profile,
             m.id AS message, d.id AS delivery, d.channel, d.lane, d.class, d.status, d.reason, d.attempt, d.tries, d.crashes,
             d.possible_duplicate AS "possibleDuplicate", d.address, ms(d.handed_over_at) AS "handedOverAt",
             (SELECT json_agg(json_build_object('id', e.id, 'at', ms(e.at), 'type', e.type, 'attempt', e.attempt, 'reason', e.reason, 'detail', e.detail) ORDER BY e.at, e.id)
@@ -63,6 +67,18 @@ export async function dumpLog(ownerUrl, run) {
   return {
     log: rows,
     runs: await ask(ownerUrl, `SELECT r.message_id AS message, r.state ${RUNS}`, [run]),
+    enrollments: await ask(
+      ownerUrl,
+      `SELECT e.id, e.key, e.state, e.no, e.step, e.outcome, e.reason,
+              (SELECT json_agg(json_build_object('no', s.no, 'step', s.step, 'kind', s.kind, 'way', s.way, 'next', s.next) ORDER BY s.no) FROM enrollment_steps s WHERE s.workspace_id = e.workspace_id AND s.enrollment_id = e.id) AS lines
+         ${JOURNEY}`,
+      [run],
+    ),
+    counts: await ask(
+      ownerUrl,
+      `SELECT c.step, c.way, c.count::int FROM journeys j JOIN journey_counts c ON c.workspace_id = j.workspace_id AND c.journey_id = j.id WHERE j.key = lower($1)`,
+      [run],
+    ),
     inbox: rows
       .filter((row) => row.inboxAt !== null)
       .map((row) => ({ at: row.inboxAt, channel: 'in-app', delivery: row.delivery, key: row.key })),

@@ -274,6 +274,87 @@ async function toAnAudience() {
   });
 }
 
+/** How many people begin the journey. */
+const TRAVELLERS = 240;
+/**
+ * A journey as people write it, by the SDK, and what begins it: an event each for so many people, over the time of the load.
+ * Some events are told twice, under their key and without one; half of the people do what the journey listens for. What it
+ * sends is known by its own name (messages.source_id), so that nothing has to be marked.
+ */
+async function toTravellers() {
+  const key = run.toLowerCase();
+  const says = (name) => ({
+    email: { subject: `chaos ${name}`, text: `chaos ${key}-${name}` },
+    sms: { body: `chaos ${key}-${name}` },
+    'in-app': { title: `chaos ${key}-${name}`, body: 'chaos' },
+  });
+  const send = (name, channel, next) => ({
+    kind: 'send',
+    channels: [channel],
+    content: { [channel]: says(name)[channel] },
+    ...(next ? { next } : {}),
+  });
+  const definition = {
+    entry: { kind: 'event', event: `${key}.began` },
+    perKey: 'n',
+    reentry: { kind: 'never' },
+    start: 'hello',
+    steps: {
+      hello: send('hello', 'email', 'rest'),
+      rest: { kind: 'wait', for: '2s', next: 'fork' },
+      fork: {
+        kind: 'split',
+        shares: [
+          { name: 'a', percent: 50, next: 'note' },
+          { name: 'b', percent: 50, next: 'hear' },
+        ],
+      },
+      note: { kind: 'update', attributes: { seen: true }, next: 'hear' },
+      hear: {
+        kind: 'listen',
+        within: '5s',
+        for: [{ on: { event: `${key}.went` }, next: 'went' }],
+        otherwise: 'late',
+      },
+      went: send('went', 'sms'),
+      late: send('late', 'in-app'),
+    },
+  };
+  const travellers = Array.from({ length: TRAVELLERS }, (_, n) => ({
+    externalId: `${run}-t${n}`,
+    email: `${run}-t${n}@example.com`,
+    phone: `+1557${String((seed % 1000) * 10_000 + n)
+      .padStart(7, '0')
+      .slice(-7)}`,
+  }));
+  const ready = await insist(async () => {
+    await carillon.profiles.bulkUpsert(travellers);
+    await carillon.journeys.save({ key, name: key, definition });
+    return carillon.journeys.goLive(key);
+  });
+  if (!ready) return;
+  const tell = (profile, name, n, eventKey) =>
+    insist(() =>
+      carillon.events.track({ profile, name, properties: { n }, ...(eventKey ? { key: eventKey } : {}) }),
+    );
+  const one = async (n) => {
+    const profile = `${run}-t${n}`;
+    if (!(await tell(profile, `${key}.began`, n, `${key}-${n}`))) return;
+    ledger.add({ kind: 'began', at: Date.now(), journey: key, key: String(n), goes: n % 2 === 0 });
+    if (n % 3 === 0) await tell(profile, `${key}.began`, n, `${key}-${n}`);
+    if (n % 5 === 0) await tell(profile, `${key}.began`, n);
+    if (n % 2 > 0) return;
+    await sleep(between(ofRuns, 1500, 6000));
+    await tell(profile, `${key}.went`, n);
+  };
+  const travelling = [];
+  for (let n = 0; n < TRAVELLERS; n++) {
+    travelling.push(one(n));
+    await sleep((seconds * 800) / TRAVELLERS);
+  }
+  await Promise.all(travelling);
+}
+
 /** As much at once as batches carry, so that more is under way than one fault may leave in doubt. */
 async function atOnce({ channel, count }) {
   const plans = Array.from({ length: count }, (_, i) => {
@@ -315,6 +396,7 @@ let lot = [];
 let runsMade = 0;
 if (burst) track(atOnce(burst));
 if (settings.campaign) track(toAnAudience());
+if (settings.journey) track(toTravellers());
 while (performance.now() - started < seconds * 1000) {
   const plan = planOf(n++);
   if (settings.runs && performance.now() - started > (runsMade + 0.4) * RUN_EVERY_MS)

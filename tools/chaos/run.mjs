@@ -65,6 +65,7 @@ export async function runScenario(stage, scenario, { seed, rate, say, slack = 1 
         messageClass: scenario.messageClass,
         members: scenario.members,
         campaign: scenario.campaign,
+        journey: scenario.journey,
       }),
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...stage.env } },
@@ -88,9 +89,10 @@ export async function runScenario(stage, scenario, { seed, rate, say, slack = 1 
   if (scenario.webhooks !== false) await untilTold(stage.ownerUrl, TOLD_WITHIN_MS);
   await scenario.after?.(stage, meanwhile);
   const busy = neighbours.stop();
-  const { log, runs, inbox } = await dumpLog(stage.ownerUrl, run);
+  const { log, runs, inbox, enrollments, counts } = await dumpLog(stage.ownerUrl, run);
   stage.onFault = () => {};
   fs.writeFileSync(file('c'), log.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const rows = new Set(log.map((row) => row.delivery));
   const struck = readLedger(file('f'));
   const promised = readLedger(file('a'));
   const { figures, examples } = check({
@@ -98,8 +100,11 @@ export async function runScenario(stage, scenario, { seed, rate, say, slack = 1 
     arrived: [...readLedger(file('b')), ...inbox],
     log,
     runs,
+    enrollments,
+    counts,
     receipts: readLedger(file('e')),
-    webhooks: readLedger(file('d')).filter((told) => told.run === run),
+    // What a journey sends is not marked with its run: it is known by its rows.
+    webhooks: readLedger(file('d')).filter((told) => told.run === run || rows.has(told.id.split(':')[0])),
     told: scenario.webhooks === false ? [] : TOLD,
     unknownAtMost: UNKNOWN_AT_MOST[stage.apart ? 'apart' : 'together'],
     faults: struck,
@@ -114,6 +119,7 @@ export async function runScenario(stage, scenario, { seed, rate, say, slack = 1 
     ...(scenario.campaign && !promised.some((p) => p.kind === 'campaignOver')
       ? ['the campaign did not come to its end']
       : []),
+    ...(scenario.journey && !promised.some((p) => p.kind === 'began') ? ['the journey was never begun'] : []),
     ...(slow && !busy
       ? [`recovery took ${figures.recoverySeconds} s, more than ${within} s (${examples.slowest})`]
       : []),

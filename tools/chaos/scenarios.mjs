@@ -332,6 +332,63 @@ const rows = [
     },
   },
   {
+    // People on their way while what moves them dies in the worst moments, stands still for longer than a lease, and loses its
+    // database and its queues; a second engine takes over.
+    name: 'journey',
+    queue: 'redis',
+    apart: true,
+    seconds: 40,
+    rate: 5,
+    runs: false,
+    journey: true,
+    recoverySeconds: 30,
+    faultsAtLeast: 6,
+    how: () => ({
+      only: { scheduling: { CARILLON_FAILPOINTS: 'journey-before-commit:kill:12' } },
+      extra: ['scheduling'],
+    }),
+    during: async (stage, { sleep, random }) => {
+      stage.upNext = ['after', 'before', 'after'].map(
+        (when) => `journey-${when}-commit:kill:${between(random, 4, 12)}`,
+      );
+      await sleep(6000);
+      stage.signal('scheduling', 'SIGKILL');
+      await stage.askRedis('FLUSHALL');
+      stage.fault('FLUSHALL');
+      await sleep(3000);
+      stage.fault('postgres killed');
+      await stage.killPostgres(2000);
+      await sleep(2000);
+      stage.upNext = [];
+      stage.signal('scheduling', 'SIGSTOP');
+      stage.fault('scheduling stopped');
+      await sleep(14_000);
+      stage.signal('scheduling', 'SIGCONT');
+      stage.signal('scheduling 2', 'SIGKILL');
+      stage.signal('audience', 'SIGKILL');
+      await sleep(2000);
+      stage.signal('api', 'SIGKILL');
+    },
+    after: (stage) => void (stage.upNext = []),
+  },
+  {
+    name: 'kill where people are moved',
+    quick: true,
+    seconds: 10,
+    rate: 5,
+    runs: false,
+    journey: true,
+    recoverySeconds: OFFERED,
+    faultsAtLeast: 2,
+    how: (random) => ({
+      env: { CARILLON_FAILPOINTS: `journey-before-commit:kill:${between(random, 10, 20)}` },
+    }),
+    during: async (stage, { random }) => {
+      stage.upNext = [`journey-after-commit:kill:${between(random, 5, 15)}`];
+    },
+    after: (stage) => void (stage.upNext = []),
+  },
+  {
     name: 'Redis out of memory',
     queue: 'redis',
     apart: true,

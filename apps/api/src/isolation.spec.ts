@@ -98,6 +98,12 @@ beforeAll(async () => {
     [at.here.id, enrollment, profile],
   );
   const simulation = await make<JourneySimulation>('simulateJourney', { params: { key: journey }, body: {} });
+  const signal = '987654321987654';
+  await at.owner.query(
+    `INSERT INTO journey_signals (id, workspace_id, profile_id, kind, name, ref, payload, held)
+     SELECT $2, $1, id, 'event', 'set.aside', '', '{"problem": "none"}', true FROM profiles WHERE workspace_id = $1 AND external_id = $3`,
+    [at.here.id, signal, profile],
+  );
   const redrive = await make<Redrive>('redrive', { body: { filter: {} } });
   owned = {
     redrive: redrive.id,
@@ -115,6 +121,7 @@ beforeAll(async () => {
     journey,
     enrollment,
     simulation: simulation.id,
+    signal,
   };
 }, 60_000);
 afterAll(() => at.close(), 30_000);
@@ -137,11 +144,13 @@ function namesOf({ path }: Operation): Record<string, string> {
                 ? owned.campaign
                 : path.includes('/simulations/')
                   ? owned.simulation
-                  : path.startsWith('/v1/journeys')
-                    ? owned.enrollment
-                    : path.startsWith('/v1/imports')
-                      ? owned.import
-                      : owned.key;
+                  : path.startsWith('/v1/journey-signals')
+                    ? owned.signal
+                    : path.startsWith('/v1/journeys')
+                      ? owned.enrollment
+                      : path.startsWith('/v1/imports')
+                        ? owned.import
+                        : owned.key;
   return {
     id,
     no: '0',
@@ -213,9 +222,15 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   endEnrollment: {},
   retryEnrollment: {},
   simulateJourney: {},
+  skipEnrollment: {},
+  moveInsiders: { from: 1 },
+  retrySignal: {},
 };
 /** Queries without which an operation is not understood. */
-const queries: Partial<Record<OperationName, string>> = { explainAudience: '?profile=ana-of-here' };
+const queries: Partial<Record<OperationName, string>> = {
+  explainAudience: '?profile=ana-of-here',
+  explainJourney: '?profile=ana-of-here',
+};
 /** PUT makes what is not there, and a channel is everybody's: in the caller's own workspace. */
 const makes: readonly OperationName[] = [
   'upsertProfile',

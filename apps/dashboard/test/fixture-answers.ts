@@ -394,6 +394,20 @@ export const makeAnswers = (
       ),
     getEnrollment: ({ params }) => ways.historyOf(find(ways.enrollments, (each) => each.id === params.id)),
     retryEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
+    moveInsiders: ({ body }) => ({ from: Number(body.from), to: 2, steps: [], moving: body.apply === true }),
+    skipEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
+    explainJourney: ({ params, query }) => ways.explained(journeyBy(params.key), String(query.profile)),
+    listParkedSignals: ({ query }) => paged(ways.parked, query),
+    retrySignal: ({ params }) =>
+      void ways.parked.splice(
+        ways.parked.findIndex((one) => one.id === params.id),
+        1,
+      ),
+    skipSignal: ({ params }) =>
+      void ways.parked.splice(
+        ways.parked.findIndex((one) => one.id === params.id),
+        1,
+      ),
     endEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
     getCampaignFunnel: ({ query }) => who.campaignFunnel(query),
     getGate: () => gate,

@@ -4,9 +4,11 @@ import type {
   EnrollmentHistory,
   Journey,
   JourneyDefinition,
+  JourneyExplanation,
   JourneyFinding,
   JourneyNumbers,
   JourneyVersion,
+  ParkedSignal,
 } from '@carillon/contracts';
 import { ready } from '../src/pages/journeys/ready.js';
 import { ago, newId, profiles } from './fixtures.js';
@@ -179,3 +181,55 @@ export const findingsOf = (definition: JourneyDefinition): JourneyFinding[] =>
       return [say('warning', '/url', `Step “${step}” asks shop.example, which has not answered before.`)];
     return [];
   });
+
+/** As the service says it of who is inside, and of who never was. */
+export function explained(_one: Journey, profile: string): JourneyExplanation {
+  const enrollment = enrollments.find((each) => each.profile.externalId === profile) ?? null;
+  const live = { about: 'journey' as const, good: true, sentence: 'The journey is live.', at: ago(90_000) };
+  return enrollment
+    ? {
+        verdict: 'They are inside, and wait.',
+        because: [
+          live,
+          {
+            about: 'way',
+            good: true,
+            sentence: `They are inside, at step “${enrollment.step ?? ''}”.`,
+            at: enrollment.enteredAt,
+          },
+        ],
+        next: 'They go on when their time comes, or when what they listen for happens.',
+        nextAt: enrollment.dueAt,
+        event: null,
+        enrollment,
+      }
+    : {
+        verdict: 'Nothing that happened lets them in.',
+        because: [
+          live,
+          {
+            about: 'event',
+            good: false,
+            sentence: 'Nothing called cart.updated is among what they did.',
+            at: null,
+          },
+          { about: 'way', good: true, sentence: 'They have never been inside.', at: null },
+        ],
+        next: 'They enter when what it is entered by happens, as its conditions say.',
+        nextAt: null,
+        event: null,
+        enrollment: null,
+      };
+}
+
+export const parked: ParkedSignal[] = [
+  {
+    id: '42',
+    profile: { id: profiles[0]!.id, externalId: profiles[0]!.externalId },
+    kind: 'event',
+    name: 'cart.updated',
+    ref: newId(),
+    reason: 'invalid input syntax for type uuid: "none"',
+    at: ago(5000),
+  },
+];

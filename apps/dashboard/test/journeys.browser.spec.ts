@@ -134,8 +134,12 @@ it('shows what is live with its counts, who is at a step, and how one of them we
   await page.getByRole('button', { name: 'Find' }).click();
   await page
     .getByRole('list', { name: 'What is so' })
-    .getByText('They are inside already, at a-day', { exact: false })
+    .getByText('They are inside, at step “a-day”', { exact: false })
     .waitFor();
+  const aside = page.getByRole('list', { name: 'Could not be taken' });
+  await aside.getByRole('button', { name: 'Try again' }).click();
+  await aside.waitFor({ state: 'detached' });
+  expect(server.writes.some(({ operation }) => operation === 'retrySignal')).toBe(true);
 
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByRole('dialog').getByLabel('Discarded').check();

@@ -571,6 +571,33 @@ export const JourneyGoLive = z
     note: z.string().max(500).default(''),
   })
   .meta({ id: 'JourneyGoLive' });
+export const JourneyMove = z
+  .strictObject({
+    from: z.int().min(1).describe('The version in which they are.'),
+    to: z.int().min(1).optional().describe('Where they go: what newcomers take, unless said.'),
+    steps: z
+      .record(StepKey, StepKey)
+      .default({})
+      .describe('What stands for a step of the old version; the step of the same key unless said.'),
+    apply: z.boolean().default(false).describe('Do it. Otherwise only what would be done is told.'),
+  })
+  .meta({ id: 'JourneyMove' });
+export const JourneyMoved = z
+  .object({
+    from: z.number(),
+    to: z.number(),
+    steps: z
+      .array(
+        z.object({
+          step: z.string(),
+          people: z.number(),
+          to: z.string().nullable().describe('Null: nothing stands for it, and they finish the old version.'),
+        }),
+      )
+      .describe('Where they are now.'),
+    moving: z.boolean().describe('They are moved in the background.'),
+  })
+  .meta({ id: 'JourneyMoved' });
 export const JourneyPause = z
   .strictObject({
     insiders: z
@@ -655,6 +682,52 @@ export const JourneyEntered = z
   .object({ signalled: z.number().describe('For so many people it will be decided whether they enter.') })
   .meta({ id: 'JourneyEntered' });
 
+export const JourneyExplain = z.object({
+  profile: ExternalId,
+  event: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe(
+      'The id of an event of theirs, or its name: the last one. Unless said, the last that lets people in.',
+    ),
+});
+export const JourneyBecause = z.object({
+  about: z.enum(['journey', 'event', 'signal', 'guards', 'way', 'message']),
+  good: z.boolean().describe('Does not hinder.'),
+  sentence: z.string(),
+  at: Time.nullable(),
+});
+export const JourneyExplanation = z
+  .object({
+    verdict: z.string(),
+    because: z.array(JourneyBecause).describe('In the order in which it decides.'),
+    next: z.string().describe('What happens next, or what you can do.'),
+    nextAt: Time.nullable().describe('When they are looked at next.'),
+    event: z.object({ id: Id, name: z.string(), at: Time }).nullable().describe('What it is about.'),
+    enrollment: Enrollment.nullable().describe('Their newest way through it.'),
+  })
+  .meta({ id: 'JourneyExplanation', description: 'Why something, or nothing, happened to somebody.' });
+
+/** A number, written as text. */
+export const SignalId = z.string().regex(/^[1-9]\d{0,17}$/, 'must be the id of a signal');
+export const ParkedSignal = z
+  .object({
+    id: z.string(),
+    profile: z.object({ id: Id, externalId: z.string() }),
+    kind: z.enum(['event', 'audience', 'message', 'enter']),
+    name: z.string().describe('Of the event, the audience or the outcome.'),
+    ref: z.string().describe('Id of the event or what else it was about.'),
+    reason: z.string(),
+    at: Time,
+  })
+  .meta({
+    id: 'ParkedSignal',
+    description:
+      'Something that happened to somebody and failed again and again when it was taken: it is kept until you retry or skip it.',
+  });
+
 export const JourneyNumbers = z
   .object({
     version: z.number().nullable().describe('Null: all versions together.'),
@@ -687,7 +760,12 @@ export type Journey = z.infer<typeof Journey>;
 export type JourneyVersion = z.infer<typeof JourneyVersion>;
 export type JourneyGoLive = z.infer<typeof JourneyGoLive>;
 export type JourneyPause = z.infer<typeof JourneyPause>;
+export type JourneyMove = z.infer<typeof JourneyMove>;
+export type JourneyMoved = z.infer<typeof JourneyMoved>;
 export type JourneyEnter = z.infer<typeof JourneyEnter>;
+export type JourneyBecause = z.infer<typeof JourneyBecause>;
+export type JourneyExplanation = z.infer<typeof JourneyExplanation>;
+export type ParkedSignal = z.infer<typeof ParkedSignal>;
 export type JourneyNumbers = z.infer<typeof JourneyNumbers>;
 export type EnrollmentState = z.infer<typeof EnrollmentState>;
 export type Enrollment = z.infer<typeof Enrollment>;

@@ -5,11 +5,14 @@ import type {
   EnrollmentHistory,
   EnrollmentState,
   Journey,
+  JourneyExplanation,
   JourneyFinding,
+  JourneyMoved,
   JourneyNumbers,
   JourneySimulation,
   JourneyState,
   JourneyVersion,
+  ParkedSignal,
   SimulatedPerson,
   SimulatedWay,
 } from '@carillon/contracts';
@@ -77,6 +80,14 @@ export class Journeys {
     return this.requests.call('goLiveJourney', { params: { key }, body: how, options });
   }
 
+  /**
+   * People inside an older version go over to what newcomers take, each to the step of the same key, or the one that `steps` names
+   * for it. Without `apply` it only says where they would go; who has no place finishes the old version.
+   */
+  moveInsiders(key: string, how: BodyInputOf<'moveInsiders'>, options?: CallOptions): Promise<JourneyMoved> {
+    return this.requests.call('moveInsiders', { params: { key }, body: how, options });
+  }
+
   /** Nobody enters and nobody moves. `insiders: 'discard'`: who comes to a step meanwhile leaves. */
   pause(key: string, how: BodyInputOf<'pauseJourney'> = {}, options?: CallOptions): Promise<Journey> {
     return this.requests.call('pauseJourney', { params: { key }, body: how, options });
@@ -129,6 +140,43 @@ export class Journeys {
   /** Tries the step again at which somebody was parked. */
   retry(key: string, id: string, options?: CallOptions): Promise<Enrollment> {
     return this.requests.call('retryEnrollment', { params: { key, id }, body: {}, options });
+  }
+
+  /** Leaves out the step at which somebody was parked. */
+  skip(key: string, id: string, options?: CallOptions): Promise<Enrollment> {
+    return this.requests.call('skipEnrollment', { params: { key, id }, body: {}, options });
+  }
+
+  /**
+   * Why something, or nothing, happened to somebody.
+   * @param query `event`: the id of an event of theirs, or its name
+   */
+  explain(
+    key: string,
+    query: { profile: string; event?: string },
+    options?: CallOptions,
+  ): Promise<JourneyExplanation> {
+    return this.requests.call('explainJourney', { params: { key }, query, options });
+  }
+
+  /** What happened to people and could not be taken, the oldest first. */
+  parked(query: Paging = {}, options?: CallOptions): List<ParkedSignal> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) => this.requests.call('listParkedSignals', { query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
+  }
+
+  /** Takes it again. */
+  async retrySignal(id: string, options?: CallOptions): Promise<void> {
+    await this.requests.call('retrySignal', { params: { id }, body: {}, options });
+  }
+
+  /** Forgets it: no journey learns of it. */
+  async skipSignal(id: string, options?: CallOptions): Promise<void> {
+    await this.requests.call('skipSignal', { params: { id }, options });
   }
 
   /** How many came, are inside and left, by step. */

@@ -1,7 +1,8 @@
 /**
  * What asks about people and tells what they do, in a process of its own. Options: `{ url, apiKey }`. Asked
  *   `{ batches, size, clients, people }`   batches of events, the next when the last is answered;
- *   `{ rate, seconds, people }`            states of profiles at a fixed rate, whatever the answers take,
+ *   `{ rate, seconds, people }`            states of profiles at a fixed rate, whatever the answers take;
+ *   `{ rate, seconds, tell, from }`        an event of this name at a fixed rate, each of the next person,
  * it answers `{ done, failed, firstFailure, latencyMs }` (rising).
  */
 import { Pool } from 'undici';
@@ -47,7 +48,7 @@ const event = (people) => ({
   properties: { path: `/p/${n % 5000}`, total: n % 97, currency: 'EUR' },
 });
 
-async function run({ batches, size = 500, clients = 4, rate, seconds, people }) {
+async function run({ batches, size = 500, clients = 4, rate, seconds, people, tell, from = 1 }) {
   const latencyMs = [];
   let done = 0;
   let failed = 0;
@@ -66,7 +67,11 @@ async function run({ batches, size = 500, clients = 4, rate, seconds, people }) 
     for (let i = 0; i < rate * seconds; i++) {
       const wait = started + (i / rate) * 1000 - performance.now();
       if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
-      answers.push(one(1, 'GET', `/v1/profiles/${somebody(people)}/state`));
+      answers.push(
+        tell
+          ? one(1, 'POST', '/v1/events', { profile: `person-${from + i}`, name: tell, properties: { n: i } })
+          : one(1, 'GET', `/v1/profiles/${somebody(people)}/state`),
+      );
     }
     await Promise.all(answers);
   } else {

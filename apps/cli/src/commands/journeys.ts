@@ -6,6 +6,7 @@ import path from 'node:path';
 import { type Context, examples, pairs, repeated, seconds, time, wholeNumber } from '../command.js';
 import { UsageError } from '../settings.js';
 import { channelTitles, printable, type Terminal } from '../terminal.js';
+import { journeyQuestions } from './journey-questions.js';
 
 export function journeys(root: Command, context: Context): void {
   const group = root
@@ -14,6 +15,7 @@ export function journeys(root: Command, context: Context): void {
     .description('List, save and let journeys go live; play them on a clock of their own.');
   const signal = () => ({ signal: context.stop });
   const whole = (n: number) => n.toLocaleString('en');
+  journeyQuestions(group, context);
 
   examples(
     group

@@ -16,6 +16,7 @@ export type AuditAction =
   | 'campaign.cancelled'
   | 'campaign.approved'
   | 'campaign.chosen'
+  | 'journey.insiders_moved'
   | 'journey.live'
   | 'journey.paused'
   | 'journey.resumed'

@@ -123,12 +123,9 @@ async function moveEnrollments(sql: Sql, pair: Pair): Promise<void> {
         WHERE e.workspace_id = $1 AND e.profile_id = $3 AND e.state <> 'ended'
           AND EXISTS (SELECT FROM enrollments k WHERE k.workspace_id = $1 AND k.profile_id = $2 AND k.journey_id = e.journey_id AND k.instance = e.instance AND k.state <> 'ended')
        RETURNING e.journey_id, e.version, e.step)
-     INSERT INTO journey_counts AS c (workspace_id, journey_id, version, step, way, count)
-     SELECT $1::uuid, t.journey_id, t.version, w.step, w.way, count(*)
+     SELECT count_ways($1, array_agg(t.journey_id), array_agg(t.version), array_agg(w.step), array_agg(w.way), array_agg(1::bigint))
        FROM twice t CROSS JOIN LATERAL (VALUES (coalesce(t.step, ''), 'merged'), ('', 'ended:merged')) AS w(step, way)
-      WHERE w.step <> '' OR w.way = 'ended:merged'
-      GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
-     ON CONFLICT (workspace_id, journey_id, version, step, way) DO UPDATE SET count = c.count + excluded.count`,
+      WHERE w.step <> '' OR w.way = 'ended:merged'`,
     pair,
   );
   await sql.execute(

@@ -3,8 +3,9 @@
 export { instantOf, nextOccurrence, recurrenceFault, type Recurrence } from './occurrences.js';
 export { judge, winnerOf, type Seen } from './variant-test.js';
 export { alarm, refusal, type CampaignStepName } from './campaign-life.js';
+export { explainJourney, type ExplainedJourney, type JourneyRecord } from './explain-journey.js';
 export { durationMs } from './duration.js';
-export { journeyRefusal, type JourneyAsked } from './journey-life.js';
+export { journeyRefusal, remembers, type JourneyAsked } from './journey-life.js';
 export { journeyListens, journeyNames, lintJourney, type JourneyNames } from './lint-journey.js';
 export {
   afterEffect,

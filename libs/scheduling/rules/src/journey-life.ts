@@ -1,5 +1,6 @@
 /** The life of a journey: what may follow what. Pure. */
-import type { JourneyState } from '@carillon/contracts';
+import type { JourneyDefinition, JourneyState } from '@carillon/contracts';
+import { durationMs } from './duration.js';
 
 /** What a person may ask for. */
 export type JourneyAsked = 'live' | 'pause' | 'resume' | 'close' | 'stop' | 'delete';
@@ -30,3 +31,17 @@ export function journeyRefusal(asked: JourneyAsked, state: JourneyState): string
   const list = may[asked].join(', ').replace(/, ([^,]*)$/, ' or $1');
   return `A journey that is ${state} cannot ${done[asked]}: that is for one that is ${list}.`;
 }
+
+/** Whether it asks who was in it longer ago than so many days: the row of a way that ended is kept then, without what was in it. */
+export const remembers = (
+  { entry, reentry, guard }: Pick<JourneyDefinition, 'entry' | 'reentry' | 'guard'>,
+  days: number,
+): boolean => {
+  const longer = (span: string | undefined) => span !== undefined && durationMs(span) > days * 86_400_000;
+  return (
+    reentry.kind === 'never' ||
+    (reentry.kind === 'after' && longer(reentry.wait)) ||
+    longer(guard) ||
+    (entry.kind === 'schedule' && entry.who === 'new')
+  );
+};

@@ -115,7 +115,7 @@ export function journeyStep(definition: JourneyDefinition, place: Place, facts: 
       if (!until) return pastDate(step);
       if (until > now) return { kind: 'stay', dueAt: until };
       // A date that was past already when the person came is not waited for.
-      return step.until && !step.until.time && !step.until.days && until <= place.since
+      return (step.until?.date ?? step.until?.data) !== undefined && until <= place.since
         ? pastDate(step)
         : go('next', step.next);
     }

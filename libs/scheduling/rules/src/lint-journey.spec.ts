@@ -155,3 +155,29 @@ describe('linting', () => {
     ]);
   });
 });
+
+describe('a journey that emits what lets people in', () => {
+  const emit = { kind: 'emit' as const, event: 'go' };
+  const rest = { kind: 'wait' as const, for: '1h', next: 'b' };
+  const entry = { kind: 'event' as const, event: 'go' };
+  const table: [string, JourneyDefinitionInput['steps'], Partial<JourneyDefinitionInput>, string[]][] = [
+    ['for ever', { a: emit }, {}, ['error']],
+    ['for ever, always', { a: emit }, { reentry: { kind: 'always' } }, ['error']],
+    ['after a wait', { a: rest, b: emit }, {}, ['warning']],
+    ['only so often', { a: emit }, { reentry: { kind: 'after', wait: '1d' } }, ['warning']],
+    [
+      'under a condition',
+      { a: emit },
+      { entry: { ...entry, where: [{ property: 'n', above: 0 }] } },
+      ['warning'],
+    ],
+    ['once', { a: emit }, { reentry: { kind: 'never' } }, []],
+    ['another event', { a: { ...emit, event: 'went' } }, {}, []],
+  ];
+  it.each(table)('%s', (_, steps, more, levels) => {
+    const found = lintJourney(journey(steps, { entry, ...more })).filter(
+      ({ code }) => code === 'feeds_itself',
+    );
+    expect(found.map(({ level }) => level)).toEqual(levels);
+  });
+});

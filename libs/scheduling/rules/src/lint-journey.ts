@@ -103,6 +103,24 @@ export function lintJourney(definition: JourneyDefinition): JourneyFinding[] {
       );
   };
 
+  /** It emits what lets people in: for ever, where nothing holds them up on the way and nothing keeps them out. */
+  const feedsItself = (key: string, event: string, at: string): void => {
+    const { entry, reentry, guard, cap } = definition;
+    if (entry.kind !== 'event' || entry.event !== event || reentry.kind === 'never') return;
+    const kept = entry.where ?? guard ?? cap ?? (reentry.kind === 'after' ? reentry.wait : undefined);
+    const endless = kept === undefined && reachable(definition, waits).has(key);
+    say(
+      endless ? 'error' : 'warning',
+      'feeds_itself',
+      `${at}/event`,
+      `Step ${quoted(key)} emits ${quoted(event)}, which lets people into this journey: ${
+        endless
+          ? 'it would go round for ever. Let people in again only after a time ("reentry"), wait before it, or emit another event.'
+          : 'they may come in again by it.'
+      }`,
+      key,
+    );
+  };
   for (const [key, step] of Object.entries(steps)) {
     const at = pointer('steps', key);
     switch (step.kind) {
@@ -150,6 +168,9 @@ export function lintJourney(definition: JourneyDefinition): JourneyFinding[] {
             `Step ${quoted(key)} may wait at most 30s for its answer.`,
             key,
           );
+        break;
+      case 'emit':
+        feedsItself(key, step.event, at);
         break;
       case 'digest':
         if (definition.entry.kind !== 'event')
@@ -281,13 +302,18 @@ export function journeyListens(definition: JourneyDefinition): string[] {
   return [...heard].sort();
 }
 
-function reachable({ steps, start }: JourneyDefinition): Set<string> {
+/** @param holds steps behind which nobody looks */
+function reachable(
+  { steps, start }: JourneyDefinition,
+  holds: (step: JourneyStep) => boolean = () => false,
+): Set<string> {
   const reached = new Set<string>();
   const open = [start];
   for (let key = open.pop(); key !== undefined; key = open.pop()) {
     const step = steps[key];
     if (!step || reached.has(key)) continue;
     reached.add(key);
+    if (holds(step)) continue;
     for (const { next } of waysOut(step)) if (next !== null) open.push(next);
   }
   return reached;

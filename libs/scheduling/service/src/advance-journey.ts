@@ -13,7 +13,7 @@ import {
   upsertProfiles,
 } from '@carillon/audience-service';
 import { SendMessage, type Leaf, type ProfileUpsert } from '@carillon/contracts';
-import { newId, type Sql } from '@carillon/database';
+import { kept, newId, type Sql } from '@carillon/database';
 import type { Acceptance } from '@carillon/delivery-service';
 import {
   afterEffect,
@@ -95,6 +95,11 @@ function stands(row: Enrolled, work: Work): boolean {
   return true;
 }
 
+const PEOPLE = kept(
+  'people-in-journeys',
+  `SELECT id, external_id AS "externalId", coalesce(timezone, phone_zone) AS zone, attributes FROM profiles
+    WHERE workspace_id = $1 AND id = ANY($2::uuid[])`,
+);
 async function learn(
   sql: Sql,
   workspaceId: string,
@@ -103,11 +108,7 @@ async function learn(
 ): Promise<void> {
   const missing = [...new Set(rows.map((row) => row.profileId))].filter((id) => !people.has(id));
   if (missing.length === 0) return;
-  const found = await sql.query<Known & { id: string }>(
-    `SELECT id, external_id AS "externalId", coalesce(timezone, phone_zone) AS zone, attributes FROM profiles
-      WHERE workspace_id = $1 AND id = ANY($2::uuid[])`,
-    [workspaceId, missing],
-  );
+  const found = await sql.query<Known & { id: string }>(PEOPLE, [workspaceId, missing]);
   for (const { id, ...known } of found) people.set(id, known);
 }
 

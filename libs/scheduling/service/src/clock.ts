@@ -35,6 +35,7 @@ import {
   type OnApplicationBootstrap,
   type BeforeApplicationShutdown,
 } from '@nestjs/common';
+import { forgetJourneys } from './forget-journeys.js';
 
 const TICK_MS = 250;
 const SLICE = 500;
@@ -176,6 +177,19 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
+  private async forgetJourneys(): Promise<void> {
+    try {
+      const ways = await forgetJourneys(
+        this.database,
+        config().limits.retentionDays,
+        () => this.rounds.stopping,
+      );
+      if (ways > 0) this.log.log(`forgot ${ways} ways through journeys, ended before their retention`);
+    } catch (error) {
+      this.log.error(`old ways through journeys stay: ${error instanceof Error ? error.message : 'unknown'}`);
+    }
+  }
+
   /** Deliveries first, and housekeeping last: what fails here must not keep those before it waiting for ever. */
   private async round(): Promise<void> {
     await this.takeRows();
@@ -194,6 +208,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
       await this.database.acrossWorkspaces((sql) => forgetImports(sql));
       await this.dropOld();
       await this.keepEvents();
+      await this.forgetJourneys();
       this.kept = Date.now();
     }
   }

@@ -5,7 +5,7 @@ import { CampaignClock } from './campaign-clock.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { Clock } from './clock.js';
 import { JourneyCalls } from './journey-calls.js';
-import { JourneyClock } from './journey-clock.js';
+import { JourneyClock, LOOK } from './journey-clock.js';
 import { JourneysController } from './journeys.controller.js';
 import { SimulationsController } from './simulations.controller.js';
 
@@ -23,6 +23,8 @@ export class SchedulingModule {}
 })
 export class SchedulingHttpModule {}
 export { CampaignClock, Clock, JourneyClock };
+/** For those who measure it. */
+export { LOOK };
 export {
   closeJourney,
   deleteJourney,
@@ -33,6 +35,7 @@ export {
   stopJourney,
 } from './change-journey.js';
 export { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollment-rows.js';
+export { forgetJourneys } from './forget-journeys.js';
 export { showJourney } from './journey-rows.js';
 export { campaignNumbers } from './campaign-numbers.js';
 export { chooseWinner, showTest } from './campaign-test.js';

@@ -6,7 +6,7 @@
 import { knownZones, membersQuery, amongWriters, audienceByKey } from '@carillon/audience-service';
 import { failpoint } from '@carillon/config';
 import { JourneyDefinition } from '@carillon/contracts';
-import { Database, ensurePartitions, isMissingPartition, newId, type Sql } from '@carillon/database';
+import { Database, ensurePartitions, isMissingPartition, kept, newId, type Sql } from '@carillon/database';
 import { Acceptance } from '@carillon/delivery-service';
 import { afterEffect, journeyStep, type Done } from '@carillon/scheduling-rules';
 import { Rounds } from '@carillon/server';
@@ -20,7 +20,8 @@ import {
 import { advance, type Means } from './advance-journey.js';
 import { nextEntry } from './change-journey.js';
 import { JourneyCalls } from './journey-calls.js';
-import { Versions, Work, type Call } from './journey-work.js';
+import { holding, Versions, Work, type Call } from './journey-work.js';
+import { moveSlice } from './move-insiders.js';
 import { takeSignals } from './take-signals.js';
 
 const TICK_MS = 50;
@@ -36,6 +37,25 @@ const MOST_TRIES = 5;
 const APART = 50;
 /** Calls under way from this process. */
 const MOST_CALLS = 64;
+
+/** What there is to do, and where: the one statement that looks when there is nothing. It touches what is due, not who waits. */
+export const LOOK = `SELECT workspace_id AS "workspaceId", bool_or(what = 's') AS signals, bool_or(what = 'd') AS due, bool_or(what = 'e') AS entries, bool_or(what = 'l') AS leaving, bool_or(what = 'm') AS moving FROM (
+    (SELECT workspace_id, 's' AS what FROM journey_signals WHERE NOT held ORDER BY id LIMIT ${SLICE})
+    UNION ALL (SELECT workspace_id, 'd' FROM enrollments WHERE due_at <= now() ORDER BY due_at LIMIT ${SLICE})
+    UNION ALL (SELECT workspace_id, 'e' FROM journeys WHERE next_at <= now() AND state = 'live')
+    UNION ALL (SELECT workspace_id, 'm' FROM journeys WHERE moving IS NOT NULL)
+    UNION ALL (SELECT j.workspace_id, 'l' FROM journeys j WHERE j.state = 'stopped'
+                  AND EXISTS (SELECT FROM enrollments e WHERE e.workspace_id = j.workspace_id AND e.journey_id = j.id AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity'))
+  ) AS what GROUP BY workspace_id`;
+
+const LOOKED = kept('journeys-look', LOOK);
+const DUE = holding(
+  'due',
+  `AND e.due_at <= now() AND ($2::uuid IS NULL OR e.id = $2) ORDER BY e.due_at LIMIT ${SLICE} FOR UPDATE SKIP LOCKED`,
+);
+const MINE = `AND e.id = $2 AND e.no = $3 AND e.tries = $4 AND e.phase = 'calling' AND e.state = 'inside'`;
+const CALLING = holding('calling', MINE);
+const CALLED = holding('called', `${MINE} FOR UPDATE`);
 
 @Injectable()
 export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -77,24 +97,27 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
 
   /** Does what is to be done now. @returns how much that was */
   async tick(): Promise<number> {
-    const busy = await this.database.acrossWorkspaces((sql) =>
-      sql.query<{ workspaceId: string; signals: boolean; due: boolean; entries: boolean; leaving: boolean }>(
-        `SELECT workspace_id AS "workspaceId", bool_or(what = 's') AS signals, bool_or(what = 'd') AS due, bool_or(what = 'e') AS entries, bool_or(what = 'l') AS leaving FROM (
-           (SELECT workspace_id, 's' AS what FROM journey_signals WHERE NOT held ORDER BY id LIMIT ${SLICE})
-           UNION ALL (SELECT workspace_id, 'd' FROM enrollments WHERE due_at <= now() ORDER BY due_at LIMIT ${SLICE})
-           UNION ALL (SELECT workspace_id, 'e' FROM journeys WHERE next_at <= now() AND state = 'live')
-           UNION ALL (SELECT j.workspace_id, 'l' FROM journeys j WHERE j.state = 'stopped'
-                         AND EXISTS (SELECT FROM enrollments e WHERE e.workspace_id = j.workspace_id AND e.journey_id = j.id AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity'))
-         ) AS what GROUP BY workspace_id`,
-      ),
+    const busy = await this.database.acrossWorkspaces(({ last }) =>
+      last.query<{
+        workspaceId: string;
+        signals: boolean;
+        due: boolean;
+        entries: boolean;
+        leaving: boolean;
+        moving: boolean;
+      }>(LOOKED, []),
     );
     let done = 0;
-    for (const { workspaceId, signals, due, entries, leaving } of busy) {
+    for (const { workspaceId, signals, due, entries, leaving, moving } of busy) {
       if (this.rounds.stopping) break;
       if (entries) done += await this.scheduled(workspaceId);
       if (signals) done += await this.signals(workspaceId);
       if (due) done += await this.due(workspaceId);
       if (leaving) done += await this.leave(workspaceId);
+      if (moving)
+        done += await this.database.inWorkspace(workspaceId, (sql) =>
+          moveSlice(sql, workspaceId, this.versions),
+        );
     }
     return done;
   }
@@ -130,14 +153,12 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     return this.inOneOrApart(
       workspaceId,
       async (sql, only) => {
-        await amongWriters(sql, workspaceId);
-        const [clock] = await sql.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+        const [, [clock]] = await Promise.all([
+          amongWriters(sql, workspaceId),
+          sql.query<{ now: Date }>('SELECT clock_timestamp() AS now'),
+        ]);
         const work = new Work(workspaceId, clock!.now, this.versions);
-        const rows = await work.hold(
-          sql,
-          `AND e.due_at <= now() AND ($2::uuid IS NULL OR e.id = $2) ORDER BY e.due_at LIMIT ${SLICE} FOR UPDATE SKIP LOCKED`,
-          [only ?? null],
-        );
+        const rows = await work.hold(sql, DUE, [only ?? null]);
         // Whoever is looked at now: a look too early changes nothing.
         for (const row of rows) if (row.dueAt === null || row.dueAt > work.now) row.dueAt = work.now;
         if (rows.length > 0) await advance(sql, work, this.means);
@@ -230,11 +251,10 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async callAndRecord(workspaceId: string, call: Call): Promise<void> {
-    const mine = `AND e.id = $2 AND e.no = $3 AND e.tries = $4 AND e.phase = 'calling' AND e.state = 'inside'`;
     const at = [call.enrollmentId, call.no, call.tries];
     const asked = await this.database.inWorkspace(workspaceId, async (sql) => {
       const work = new Work(workspaceId, new Date(), this.versions);
-      const [row] = await work.hold(sql, mine, at);
+      const [row] = await work.hold(sql, CALLING, at);
       const step = row?.definition.steps[row.step];
       if (!row || step?.kind !== 'call') return null;
       const [person] = await sql.query<{
@@ -267,7 +287,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
       await amongWriters(sql, workspaceId);
       const [clock] = await sql.query<{ now: Date }>('SELECT clock_timestamp() AS now');
       const work = new Work(workspaceId, clock!.now, this.versions);
-      const [row] = await work.hold(sql, `${mine} FOR UPDATE`, at);
+      const [row] = await work.hold(sql, CALLED, at);
       if (!row) return null;
       if (!done.ok && again && row.tries < asked.step.tries) {
         // Once more, later: twice as long each time, a minute at most.

@@ -3,7 +3,7 @@
  * it at the end, in one breath. Whoever holds a row moves it; the fence (`no`) makes sure of it a second time.
  */
 import { JourneyDefinition, type JourneyState } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import { kept, type Kept, type Sql } from '@carillon/database';
 import {
   follow,
   type EntryRefusal,
@@ -44,6 +44,12 @@ export interface Call {
 
 const COLUMNS = `e.id, e.journey_id AS "journeyId", e.version, e.profile_id AS "profileId", e.key, e.instance, e.state, e.step, e.phase, e.no, e.tries,
   e.since, e.step_due_at AS "dueAt", e.leave_by AS "leaveBy", e.data, e.outcome, e.reason, e.entered_at AS "enteredAt"`;
+/**
+ * Enrollments by a condition, to be held. Kept by connections: a few people are moved many times a second.
+ * @param text stands after FROM enrollments e WHERE e.workspace_id = $1
+ */
+export const holding = (name: string, text: string): Kept =>
+  kept(`enrollments-${name}`, `SELECT ${COLUMNS} FROM enrollments e WHERE e.workspace_id = $1 ${text}`);
 type Row = Omit<Enrolled, 'journey' | 'definition' | 'readNo' | 'changed' | 'removed'>;
 
 export class Work {
@@ -71,14 +77,19 @@ export class Work {
     private readonly versions: Versions,
   ) {}
 
-  /** Rows by a condition, locked. `text` stands after FROM enrollments e WHERE e.workspace_id = $1. */
-  async hold(sql: Sql, text: string, params: readonly unknown[]): Promise<Enrolled[]> {
-    const rows = await sql.query<Row>(
-      `SELECT ${COLUMNS} FROM enrollments e WHERE e.workspace_id = $1 ${text}`,
-      [this.workspaceId, ...params],
-    );
+  /** @param known journeys that are held already */
+  async hold(
+    sql: Sql,
+    which: Kept,
+    params: readonly unknown[],
+    known: readonly LiveJourney[] = [],
+  ): Promise<Enrolled[]> {
+    const rows = await sql.query<Row>(which, [this.workspaceId, ...params]);
     if (rows.length === 0) return [];
-    const journeys = await journeysOf(sql, this.workspaceId, [...new Set(rows.map((r) => r.journeyId))]);
+    const journeys = new Map(known.map((journey) => [journey.id, journey]));
+    const others = [...new Set(rows.map((r) => r.journeyId))].filter((id) => !journeys.has(id));
+    if (others.length > 0)
+      for (const [id, journey] of await journeysOf(sql, this.workspaceId, others)) journeys.set(id, journey);
     await this.versions.load(sql, this.workspaceId, rows);
     return rows.map((row) => {
       const enrolled: Enrolled = {
@@ -134,6 +145,31 @@ export class Work {
     else this.count(enrolled, enrolled.step, 'entered');
   }
 
+  /** To another version, at the step that stands for its own: it is looked at there, and counted there from now on. */
+  moveOver(enrolled: Enrolled, version: number, definition: JourneyDefinition, next: string): void {
+    const { id: enrollmentId, step, no } = enrolled;
+    const kind = enrolled.definition.steps[step]?.kind;
+    const detail = JSON.stringify({ from: enrolled.version, to: version });
+    this.lines.push({ enrollmentId, no, step, kind: kind ?? 'gone', way: 'migrated', next, detail });
+    this.count(enrolled, step, 'migrated');
+    this.count(enrolled, '', 'entered', -1);
+    enrolled.version = version;
+    enrolled.definition = definition;
+    enrolled.no += 1;
+    this.count(enrolled, '', 'entered');
+    this.count(enrolled, next, 'entered');
+    // At the same step the time that was waited counts.
+    if (next !== step || kind !== definition.steps[next]?.kind || enrolled.state === 'parked') {
+      enrolled.phase = 'arrived';
+      enrolled.since = this.now;
+    }
+    enrolled.step = next;
+    enrolled.dueAt = this.now;
+    enrolled.tries = 0;
+    if (enrolled.state === 'parked') Object.assign(enrolled, { state: 'inside', reason: null });
+    enrolled.changed = true;
+  }
+
   /** Stays where it is until the journey goes on. */
   held(enrolled: Enrolled): void {
     enrolled.state = 'held';
@@ -156,105 +192,76 @@ export class Work {
     const all: Promise<unknown>[] = [];
     if (fresh.length > 0)
       all.push(
-        sql.execute(
-          `INSERT INTO enrollments (workspace_id, id, journey_id, version, profile_id, key, instance, entered_at, leave_by, ${STATE.map((c) => c.name).join(', ')})
-           SELECT $1, u.id, u.journey_id, u.version, u.profile_id, u.key, u.instance, u.entered_at, u.leave_by, ${STATE.map((c) => `u.${c.name}${c.as ?? ''}`).join(', ')}
-             FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[], ${types(10)})
-               AS u(id, journey_id, version, profile_id, key, instance, entered_at, leave_by, ${STATE.map((c) => c.name).join(', ')})`,
-          [
-            w,
-            fresh.map((r) => r.id),
-            fresh.map((r) => r.journeyId),
-            fresh.map((r) => r.version),
-            fresh.map((r) => r.profileId),
-            fresh.map((r) => r.key),
-            fresh.map((r) => r.instance),
-            fresh.map((r) => r.enteredAt),
-            fresh.map((r) => r.leaveBy),
-            ...STATE.map((c) => fresh.map((r) => c.of(r, this.now))),
-          ],
-        ),
+        sql.execute(ENTER, [
+          w,
+          fresh.map((r) => r.id),
+          fresh.map((r) => r.journeyId),
+          fresh.map((r) => r.version),
+          fresh.map((r) => r.profileId),
+          fresh.map((r) => r.key),
+          fresh.map((r) => r.instance),
+          fresh.map((r) => r.enteredAt),
+          fresh.map((r) => r.leaveBy),
+          ...STATE.map((c) => fresh.map((r) => c.of(r, this.now))),
+        ]),
       );
     let moved: Promise<number> | undefined;
     if (changed.length > 0) {
-      moved = sql.execute(
-        `UPDATE enrollments e SET ${STATE.map((c) => `${c.name} = u.${c.name}${c.as ?? ''}`).join(', ')}
-           FROM unnest($2::uuid[], $3::int[], ${types(4)}) AS u(id, read_no, ${STATE.map((c) => c.name).join(', ')})
-          WHERE e.workspace_id = $1 AND e.id = u.id AND e.no = u.read_no`,
-        [
-          w,
-          changed.map((r) => r.id),
-          changed.map((r) => r.readNo),
-          ...STATE.map((c) => changed.map((r) => c.of(r, this.now))),
-        ],
-      );
+      moved = sql.execute(MOVE, [
+        w,
+        changed.map((r) => r.id),
+        changed.map((r) => r.readNo),
+        ...STATE.map((c) => changed.map((r) => c.of(r, this.now))),
+      ]);
       all.push(moved);
     }
     if (this.lines.length > 0)
       all.push(
-        sql.execute(
-          `INSERT INTO enrollment_steps (workspace_id, enrollment_id, no, step, kind, way, next, detail, at)
-           SELECT $1, enrollment_id, no, step, kind, way, next, detail::jsonb, $9
-             FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) AS u(enrollment_id, no, step, kind, way, next, detail)`,
-          [
-            w,
-            this.lines.map((l) => l.enrollmentId),
-            this.lines.map((l) => l.no),
-            this.lines.map((l) => l.step),
-            this.lines.map((l) => l.kind),
-            this.lines.map((l) => l.way),
-            this.lines.map((l) => l.next),
-            this.lines.map((l) => l.detail),
-            this.now,
-          ],
-        ),
+        sql.execute(LINES, [
+          w,
+          this.lines.map((l) => l.enrollmentId),
+          this.lines.map((l) => l.no),
+          this.lines.map((l) => l.step),
+          this.lines.map((l) => l.kind),
+          this.lines.map((l) => l.way),
+          this.lines.map((l) => l.next),
+          this.lines.map((l) => l.detail),
+          this.now,
+        ]),
       );
     if (this.messages.length > 0)
       all.push(
-        sql.execute(
-          `INSERT INTO enrollment_messages (workspace_id, message_id, enrollment_id, step)
-           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[]) ON CONFLICT DO NOTHING`,
-          [
-            w,
-            this.messages.map((m) => m.messageId),
-            this.messages.map((m) => m.enrollmentId),
-            this.messages.map((m) => m.step),
-          ],
-        ),
+        sql.execute(MESSAGES, [
+          w,
+          this.messages.map((m) => m.messageId),
+          this.messages.map((m) => m.enrollmentId),
+          this.messages.map((m) => m.step),
+        ]),
       );
     if (this.refusals.length > 0)
       all.push(
-        sql.execute(
-          `INSERT INTO journey_refusals (workspace_id, journey_id, profile_id, reason, ref)
-           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[])`,
-          [
-            w,
-            this.refusals.map((r) => r.journeyId),
-            this.refusals.map((r) => r.profileId),
-            this.refusals.map((r) => r.reason),
-            this.refusals.map((r) => r.ref),
-          ],
-        ),
+        sql.execute(REFUSALS, [
+          w,
+          this.refusals.map((r) => r.journeyId),
+          this.refusals.map((r) => r.profileId),
+          this.refusals.map((r) => r.reason),
+          this.refusals.map((r) => r.ref),
+        ]),
       );
     if (this.counts.size > 0) {
-      // In one order, so that two who count the same wait for each other instead of locking each other out. Last: these rows
-      // are everybody's, and held to the end.
-      const counts = [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1));
-      const parts = counts.map(([key]) => JSON.parse(key) as [string, number, string, string]);
+      // Last: these rows are everybody's, and held to the end.
+      const parts = [...this.counts].map(
+        ([key, count]) => [...(JSON.parse(key) as [string, number, string, string]), count] as const,
+      );
       all.push(
-        sql.execute(
-          `INSERT INTO journey_counts AS c (workspace_id, journey_id, version, step, way, count)
-           SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::bigint[])
-           ON CONFLICT (workspace_id, journey_id, version, step, way) DO UPDATE SET count = c.count + EXCLUDED.count`,
-          [
-            w,
-            parts.map(([journeyId]) => journeyId),
-            parts.map(([, version]) => version),
-            parts.map(([, , step]) => step),
-            parts.map(([, , , way]) => way),
-            counts.map(([, count]) => count),
-          ],
-        ),
+        sql.execute(COUNTS, [
+          w,
+          parts.map(([journeyId]) => journeyId),
+          parts.map(([, version]) => version),
+          parts.map(([, , step]) => step),
+          parts.map(([, , , way]) => way),
+          parts.map(([, , , , count]) => count),
+        ]),
       );
     }
     await Promise.all(all);
@@ -266,9 +273,10 @@ export class Work {
     { journeyId, version }: { journeyId: string; version: number },
     step: string,
     way: string,
+    more = 1,
   ): void {
     const key = JSON.stringify([journeyId, version, step, way]);
-    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+    this.counts.set(key, (this.counts.get(key) ?? 0) + more);
   }
 }
 
@@ -289,17 +297,52 @@ const STATE: { name: string; type: string; as?: string; of: (row: Enrolled, now:
 ];
 const types = (from: number): string => STATE.map(({ type }, i) => `$${from + i}::${type}[]`).join(', ');
 
+const ENTER = kept(
+  'enrollments-enter',
+  `INSERT INTO enrollments (workspace_id, id, journey_id, version, profile_id, key, instance, entered_at, leave_by, ${STATE.map((c) => c.name).join(', ')})
+           SELECT $1, u.id, u.journey_id, u.version, u.profile_id, u.key, u.instance, u.entered_at, u.leave_by, ${STATE.map((c) => `u.${c.name}${c.as ?? ''}`).join(', ')}
+             FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[], ${types(10)})
+               AS u(id, journey_id, version, profile_id, key, instance, entered_at, leave_by, ${STATE.map((c) => c.name).join(', ')})`,
+);
+const MOVE = kept(
+  'enrollments-move',
+  `UPDATE enrollments e SET ${STATE.map((c) => `${c.name} = u.${c.name}${c.as ?? ''}`).join(', ')}
+           FROM unnest($2::uuid[], $3::int[], ${types(4)}) AS u(id, read_no, ${STATE.map((c) => c.name).join(', ')})
+          WHERE e.workspace_id = $1 AND e.id = u.id AND e.no = u.read_no`,
+);
+const LINES = kept(
+  'enrollment-lines',
+  `INSERT INTO enrollment_steps (workspace_id, enrollment_id, no, step, kind, way, next, detail, at)
+           SELECT $1, enrollment_id, no, step, kind, way, next, detail::jsonb, $9
+             FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) AS u(enrollment_id, no, step, kind, way, next, detail)`,
+);
+const MESSAGES = kept(
+  'enrollment-messages',
+  `INSERT INTO enrollment_messages (workspace_id, message_id, enrollment_id, step)
+           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[]) ON CONFLICT DO NOTHING`,
+);
+const REFUSALS = kept(
+  'journey-refusals',
+  `INSERT INTO journey_refusals (workspace_id, journey_id, profile_id, reason, ref)
+           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[])`,
+);
+const COUNTS = kept(
+  'journey-counts',
+  'SELECT count_ways($1, $2::uuid[], $3::int[], $4::text[], $5::text[], $6::bigint[])',
+);
+const JOURNEYS = kept(
+  'journeys-held',
+  `SELECT id, key, state, version, while_paused AS "whilePaused", listens FROM journeys
+      WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR SHARE`,
+);
+
 /** Held to the end: pausing waits for whoever is moving its people, and who comes later sees that it is paused. */
 export async function journeysOf(
   sql: Sql,
   workspaceId: string,
   ids: readonly string[],
 ): Promise<Map<string, LiveJourney>> {
-  const rows = await sql.query<LiveJourney>(
-    `SELECT id, key, state, version, while_paused AS "whilePaused", listens FROM journeys
-      WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR SHARE`,
-    [workspaceId, ids],
-  );
+  const rows = await sql.query<LiveJourney>(JOURNEYS, [workspaceId, ids]);
   return new Map(rows.map((row) => [row.id, row]));
 }
 

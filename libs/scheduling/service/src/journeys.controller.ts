@@ -1,6 +1,6 @@
 /** Journeys over HTTP. */
 import { actorOf, audit, audienceByKey, idsByExternalId, membersQuery } from '@carillon/audience-service';
-import type { JourneyEnter } from '@carillon/contracts';
+import { SignalId, type JourneyEnter } from '@carillon/contracts';
 import { Database, newId, type Sql } from '@carillon/database';
 import { whoIs } from '@carillon/delivery-service';
 import {
@@ -24,8 +24,11 @@ import {
   stopJourney,
 } from './change-journey.js';
 import { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollment-rows.js';
+import { explainFor } from './explain-journey.js';
 import { lintAnything } from './journey-findings.js';
 import { insideOf, journeyByKey, journeysAfter, showJourney, toJourney, versionsOf } from './journey-rows.js';
+import { moveInsiders } from './move-insiders.js';
+import { parkedSignals, retrySignal, skipSignal, skipStep } from './parked-signals.js';
 
 @Controller()
 export class JourneysController {
@@ -178,6 +181,61 @@ export class JourneysController {
       [],
       'Only what is parked can be tried again.',
     );
+  }
+
+  @Operation('moveInsiders')
+  moveInsiders({ params, body, caller }: Call<'moveInsiders'>): Promise<Result<'moveInsiders'>> {
+    return this.in(caller, async (sql) => {
+      const journey = found(await journeyByKey(sql, caller.workspaceId, params.key, 'FOR UPDATE'));
+      const moved = await moveInsiders(sql, caller.workspaceId, journey, body);
+      if (body.apply)
+        await audit(sql, caller, 'journey.insiders_moved', journey.id, { from: moved.from, to: moved.to });
+      return moved;
+    });
+  }
+
+  @Operation('skipEnrollment')
+  skipEnrollment({ params, caller }: Call<'skipEnrollment'>): Promise<Result<'skipEnrollment'>> {
+    return this.in(caller, async (sql) => {
+      const journey = found(await journeyByKey(sql, caller.workspaceId, params.key));
+      const skipped = await skipStep(sql, caller.workspaceId, journey.id, params.id);
+      const history = await enrollmentHistory(sql, caller.workspaceId, journey.id, params.id);
+      const { enrollment } = found(history, 'enrollment');
+      if (!skipped)
+        throw new ProblemException('conflict', 'Only the step of somebody who is parked can be skipped.');
+      return enrollment;
+    });
+  }
+
+  @Operation('explainJourney')
+  explain({ params, query, caller }: Call<'explainJourney'>): Promise<Result<'explainJourney'>> {
+    return this.in(caller, async (sql) => {
+      const journey = found(await journeyByKey(sql, caller.workspaceId, params.key));
+      return explainFor(sql, caller.workspaceId, journey, query);
+    });
+  }
+
+  @Operation('listParkedSignals')
+  parked({ query, caller }: Call<'listParkedSignals'>): Promise<Result<'listParkedSignals'>> {
+    const { limit, cursor } = query;
+    const after = cursor !== undefined && SignalId.safeParse(cursor).success ? cursor : undefined;
+    return this.in(caller, async (sql) => {
+      const rows = await parkedSignals(sql, caller.workspaceId, { after, limit: limit + 1 });
+      const items = rows.slice(0, limit);
+      return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+    });
+  }
+
+  @Operation('retrySignal')
+  async retrySignal({ params, caller }: Call<'retrySignal'>): Promise<Result<'retrySignal'>> {
+    if (!(await this.in(caller, (sql) => retrySignal(sql, caller.workspaceId, params.id))))
+      throw notFound('signal');
+  }
+
+  @Operation('skipSignal')
+  async skipSignal({ params, caller }: Call<'skipSignal'>): Promise<Result<'skipSignal'>> {
+    if (!(await this.in(caller, (sql) => skipSignal(sql, caller.workspaceId, params.id))))
+      throw notFound('signal');
   }
 
   @Operation('getJourneyNumbers')

@@ -2,6 +2,7 @@
 import { Intake, mergeProfiles, Outcomes } from '@carillon/audience-service';
 import { loadConfig, useConfig } from '@carillon/config';
 import {
+  JourneyMove,
   JourneySave,
   type JourneyDefinitionInput,
   type JourneyNumbers,
@@ -12,9 +13,11 @@ import { Acceptance } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import pg from 'pg';
 import {
   closeJourney,
+  forgetJourneys,
   goLive,
   JourneyClock,
   journeyNumbers,
@@ -24,6 +27,10 @@ import {
   showJourney,
   stopJourney,
 } from './index.js';
+import { explainFor } from './explain-journey.js';
+import { journeyByKey } from './journey-rows.js';
+import { moveInsiders } from './move-insiders.js';
+import { parkedSignals, retrySignal, skipSignal, skipStep } from './parked-signals.js';
 
 let fresh: FreshDatabase;
 let owner: pg.Client;
@@ -514,6 +521,85 @@ describe('its life', () => {
     expect(await people()).toMatchObject([{ version: 1 }, { version: 2 }]);
   });
 
+  it('moves insiders to a new version, each to the step that stands for theirs; who has none finishes the old', async () => {
+    const entry = { kind: 'event' as const, event: 'go' };
+    const rest = (next: string | null) => ({ kind: 'wait' as const, for: '2h', next });
+    await live('hello', {
+      entry,
+      start: 'choose',
+      steps: {
+        choose: {
+          kind: 'condition',
+          branches: [
+            { if: { data: ['event', 'to'], is: 'same' }, next: 'same' },
+            { if: { data: ['event', 'to'], is: 'old' }, next: 'old' },
+          ],
+          otherwise: 'gone',
+        },
+        same: rest('one'),
+        old: rest('one'),
+        gone: rest('one'),
+        one: say('One'),
+      },
+    });
+    for (const to of ['same', 'old', 'gone']) await track(`p-${to}`, 'go', { to });
+    await settle();
+    await live('hello', {
+      entry,
+      start: 'same',
+      steps: { same: rest('two'), fresh: rest('two'), two: say('Two') },
+    });
+    const hello = (await within((sql) => journeyByKey(sql, workspaceId, 'hello')))!;
+    const move = (more: object) =>
+      within((sql) => moveInsiders(sql, workspaceId, hello, JourneyMove.parse({ from: 1, ...more })));
+    await expect(move({ steps: { old: 'nowhere' } })).rejects.toThrow('Version 2 has no step “nowhere”.');
+    await expect(move({ to: 9 })).rejects.toThrow('It has no version 9');
+    const seen = {
+      from: 1,
+      to: 2,
+      steps: [
+        { step: 'gone', people: 1, to: null },
+        { step: 'old', people: 1, to: 'fresh' },
+        { step: 'same', people: 1, to: 'same' },
+      ],
+    };
+    expect(await move({ steps: { old: 'fresh' } })).toEqual({ ...seen, moving: false });
+    await settle();
+    expect((await people()).map(({ version }) => version)).toEqual([1, 1, 1]);
+    await pass('1 hour');
+    expect(await move({ steps: { old: 'fresh' }, apply: true })).toEqual({ ...seen, moving: true });
+    const twin = new JourneyClock(database, new Acceptance(database, queues), calls);
+    await Promise.all([settle(), settle(twin)]);
+    await settle();
+    expect(await people()).toMatchObject([
+      { profile: 'p-same', version: 2, step: 'same' },
+      { profile: 'p-old', version: 2, step: 'fresh' },
+      { profile: 'p-gone', version: 1, step: 'gone' },
+    ]);
+    expect((await owner.query('SELECT count(moving)::int AS n FROM journeys')).rows).toEqual([{ n: 0 }]);
+    await numbers('hello');
+    const ofVersion = (version: number) =>
+      within((sql) => journeyNumbers(sql, workspaceId, hello.id, version));
+    expect(await ofVersion(1)).toMatchObject({ entered: 1, inside: 1 });
+    expect(await ofVersion(2)).toMatchObject({ entered: 2, inside: 2 });
+    // At the same step what was waited counts; elsewhere it begins anew.
+    await pass('1 hour');
+    await settle();
+    expect((await titles()).sort()).toEqual(['One', 'Two']);
+    await pass('1 hour');
+    await settle();
+    expect((await titles()).sort()).toEqual(['One', 'Two', 'Two']);
+    const { rows } = await owner.query(
+      `SELECT s.step, s.way, s.next FROM enrollment_steps s JOIN enrollments e ON e.id = s.enrollment_id JOIN profiles p ON p.id = e.profile_id WHERE p.external_id = 'p-old' ORDER BY s.no`,
+    );
+    expect(rows).toEqual([
+      { step: 'choose', way: 'branch 2', next: 'old' },
+      { step: 'old', way: 'migrated', next: 'fresh' },
+      { step: 'fresh', way: 'next', next: 'two' },
+      { step: 'two', way: 'next', next: null },
+    ]);
+  });
+
   it('has people leave who stay too long, as an outcome', async () => {
     await live('long', {
       entry: { kind: 'event', event: 'go' },
@@ -526,6 +612,63 @@ describe('its life', () => {
     await pass('2 days');
     await settle();
     expect(await people()).toMatchObject([{ outcome: 'timed_out' }]);
+  });
+
+  it('forgets a way when its time is over; who was there stays known where nobody may come again', async () => {
+    const steps: JourneyDefinitionInput['steps'] = { hello: say('Hello') };
+    const entry = { kind: 'event' as const, event: 'go' };
+    await live('again', { entry, start: 'hello', steps });
+    await live('once', { entry, reentry: { kind: 'never' }, start: 'hello', steps });
+    await live('rests', { entry, start: 'a', steps: { a: { kind: 'wait', for: '200d' } } });
+    await track('ana', 'go');
+    await settle();
+    expect(await forgetJourneys(database, 90)).toBe(0);
+    await pass('91 days');
+    await track('bo', 'go');
+    await settle();
+    await owner.query(`UPDATE journey_refusals SET at = at - interval '31 days'`);
+    expect(await forgetJourneys(database, 90)).toBe(2);
+    const { rows } = await owner.query(
+      `SELECT j.key, p.external_id AS profile, e.state, e.step FROM enrollments e JOIN journeys j ON j.id = e.journey_id JOIN profiles p ON p.id = e.profile_id ORDER BY 1, 2`,
+    );
+    expect(rows).toEqual([
+      { key: 'again', profile: 'bo', state: 'ended', step: 'hello' },
+      { key: 'once', profile: 'ana', state: 'ended', step: null },
+      { key: 'once', profile: 'bo', state: 'ended', step: 'hello' },
+      { key: 'rests', profile: 'ana', state: 'inside', step: 'a' },
+      { key: 'rests', profile: 'bo', state: 'inside', step: 'a' },
+    ]);
+    expect((await owner.query('SELECT count(*)::int AS n FROM enrollment_steps')).rows).toEqual([{ n: 2 }]);
+    await track('ana', 'go');
+    await settle();
+    expect(
+      await within(async (sql) => {
+        const once = await showJourney(sql, workspaceId, 'once');
+        return journeyNumbers(sql, workspaceId, once!.id, undefined);
+      }),
+    ).toMatchObject({ entered: 2, inside: 0, refused: [{ reason: 'never_again', count: 1 }] });
+  });
+
+  it('lets in as many as it may, in all or within a time', async () => {
+    const steps: JourneyDefinitionInput['steps'] = { hello: say('Hello') };
+    const entry = { kind: 'event' as const, event: 'go' };
+    await live('few', { entry, cap: { most: 2 }, start: 'hello', steps });
+    await live('daily', { entry, cap: { most: 2, per: '1d' }, start: 'hello', steps });
+    for (const name of ['ana', 'bo', 'cy']) await track(name, 'go');
+    await settle();
+    expect(await numbers('few')).toMatchObject({
+      entered: 2,
+      refused: [{ reason: 'cap_reached', count: 1 }],
+    });
+    expect(await numbers('daily')).toMatchObject({
+      entered: 2,
+      refused: [{ reason: 'cap_reached', count: 1 }],
+    });
+    await pass('1 day');
+    for (const name of ['dee', 'eve']) await track(name, 'go');
+    await settle();
+    expect((await numbers('few')).entered).toBe(2);
+    expect((await numbers('daily')).entered).toBe(4);
   });
 
   it('does not go live with what would not work, and says what', async () => {
@@ -580,6 +723,91 @@ describe('whatever crashes', () => {
     expect(await titles()).toHaveLength(200);
   });
 
+  it('any journeys, whatever happens to their people, with two engines: nobody twice, nothing lost, one chain each', async () => {
+    const next = (n: number) =>
+      fc.constantFrom<string | null>(...[1, 2, 3, 4, 5].filter((k) => k > n).map((k) => `s${k}`), null);
+    const step = (n: number) =>
+      fc.oneof(
+        next(n).map((to) => say(`s${n}`, { next: to })),
+        next(n).map((to) => ({ kind: 'wait' as const, for: '1h', next: to })),
+        fc.tuple(next(n), next(n)).map(([to, late]) => ({
+          kind: 'listen' as const,
+          within: '2h',
+          for: [{ on: { event: 'ping' }, next: to }],
+          otherwise: late,
+        })),
+        fc.tuple(next(n), next(n)).map(([a, b]) => ({
+          kind: 'split' as const,
+          shares: [
+            { name: 'a', percent: 50, next: a },
+            { name: 'b', percent: 50, next: b },
+          ],
+        })),
+        next(n).map((to) => ({ kind: 'update' as const, attributes: { at: `s${n}` }, next: to })),
+        next(n).map((to) => ({ kind: 'throttle' as const, most: 2, per: '1h', next: to })),
+      );
+    const journeys = fc.record({
+      reentry: fc.constantFrom<JourneyDefinitionInput['reentry']>(
+        { kind: 'never' },
+        { kind: 'after' },
+        { kind: 'always' },
+      ),
+      steps: fc.tuple(...[0, 1, 2, 3, 4, 5].map(step)),
+    });
+    const told = fc.record({
+      profile: fc.constantFrom('ana', 'bo', 'cy'),
+      name: fc.constantFrom('go', 'go', 'ping', 'out'),
+      again: fc.boolean(),
+    });
+    const rounds = fc.array(fc.array(told, { maxLength: 8 }), { minLength: 1, maxLength: 4 });
+    const twin = aClock((...asked) => acceptance().acceptWithin(...asked));
+    let played = 0;
+    await fc.assert(
+      fc.asyncProperty(journeys, rounds, async ({ reentry, steps }, all) => {
+        for (const table of ['journeys', 'journey_signals', 'messages'])
+          await owner.query(`DELETE FROM ${table}`);
+        await live('any', {
+          entry: { kind: 'event', event: 'go' },
+          reentry,
+          exits: [{ name: 'out', on: { event: 'out' } }],
+          start: 's0',
+          steps: Object.fromEntries(steps.map((one, n) => [`s${n}`, one])),
+        });
+        for (const round of all) {
+          for (const [n, { again, ...event }] of round.entries()) {
+            const key = `${played}-${n}-${newId()}`;
+            for (let times = again ? 2 : 1; times > 0; times--)
+              await intake.takeAll(workspaceId, [{ ...event, properties: {}, key }]);
+          }
+          await Promise.all([settle(), settle(twin)]);
+          await settle();
+          await pass('1 hour');
+        }
+        for (let n = 0; n < 12; n++) {
+          await settle();
+          await pass('2 hours');
+        }
+        await numbers('any');
+        const { rows } = await owner.query<Record<string, number>>(
+          `WITH lines AS (SELECT s.*, lead(s.step) OVER w AS after, lag(s.no) OVER w AS before FROM enrollment_steps s WINDOW w AS (PARTITION BY s.enrollment_id ORDER BY s.no))
+           SELECT (SELECT count(*) FROM enrollments WHERE state <> 'ended' OR outcome IS NULL)::int AS inside,
+                  (SELECT count(*) FROM lines WHERE no <> coalesce(before + 1, 0) OR next IS DISTINCT FROM after)::int AS broken,
+                  (SELECT count(*) FROM enrollments e WHERE e.no <> (SELECT count(*) FROM enrollment_steps s WHERE s.enrollment_id = e.id))::int AS miscounted,
+                  (SELECT count(*) FROM enrollment_steps WHERE kind = 'send' AND way = 'next')::int - (SELECT count(*) FROM messages)::int AS lost,
+                  (SELECT count(*) FROM (SELECT FROM enrollment_messages GROUP BY enrollment_id, step HAVING count(*) > 1) AS d)::int AS doubled,
+                  (SELECT count(*) FROM journey_signals)::int AS untaken`,
+        );
+        expect(rows[0]).toEqual({ inside: 0, broken: 0, miscounted: 0, lost: 0, doubled: 0, untaken: 0 });
+        const begun = all.flat().filter(({ name }) => name === 'go');
+        const { entered, refused } = await numbers('any');
+        expect(entered + refused.reduce((sum, { count }) => sum + count, 0)).toBe(begun.length);
+        played += 1;
+      }),
+      { numRuns: 8, seed: 42 },
+    );
+    expect(played).toBe(8);
+  });
+
   it('one that cannot be moved is set aside with the reason, and the others go on', async () => {
     await live('cart', cart);
     for (const name of ['ana', 'poison', 'bo']) await track(name, 'cart.updated', { total: 1 });
@@ -599,5 +827,60 @@ describe('whatever crashes', () => {
       state: 'parked',
       reason: 'no such thing',
     });
+    // It goes on after the step that failed, and what it is told says so.
+    const cartOf = (await within((sql) => journeyByKey(sql, workspaceId, 'cart')))!;
+    const why = () => within((sql) => explainFor(sql, workspaceId, cartOf, { profile: 'poison' }));
+    expect(await why()).toMatchObject({
+      verdict: 'They are inside, and stand still: their step failed again and again.',
+      event: { name: 'cart.updated' },
+      enrollment: { state: 'parked' },
+    });
+    const parked = (await why()).enrollment!.id;
+    expect(await within((sql) => skipStep(sql, workspaceId, cartOf.id, parked))).toBe(true);
+    expect(await within((sql) => skipStep(sql, workspaceId, cartOf.id, parked))).toBe(false);
+    await settle();
+    expect((await people()).find(({ profile }) => profile === 'poison')).toMatchObject({
+      state: 'inside',
+      step: 'hear',
+      reason: null,
+    });
+    expect((await why()).verdict).toBe('They are inside, and wait.');
+    expect((await numbers('cart')).steps.find(({ step }) => step === 'remind')).toMatchObject({
+      entered: 3,
+      waiting: 0,
+      ways: [
+        { way: 'next', count: 2 },
+        { way: 'skipped', count: 1 },
+      ],
+    });
+  });
+
+  it('what happened and could not be taken is kept, and is taken again or left out', async () => {
+    await live('hello', {
+      entry: { kind: 'event', event: 'go' },
+      start: 'hello',
+      steps: { hello: say('Hello') },
+    });
+    for (const name of ['ana', 'poison', 'bo']) await track(name, 'go');
+    const picky = aClock((sql, workspace, requests) => {
+      if (requests.some(({ message }) => message.to.profile === 'poison'))
+        throw new TypeError('no such thing');
+      return acceptance().acceptWithin(sql, workspace, requests);
+    });
+    for (let n = 0; n < 6; n++) await picky.tick();
+    expect(await titles()).toEqual(['Hello', 'Hello']);
+    const aside = () => within((sql) => parkedSignals(sql, workspaceId, { after: undefined, limit: 10 }));
+    const [one] = await aside();
+    expect(one).toMatchObject({ profile: { externalId: 'poison' }, name: 'go', reason: 'no such thing' });
+    const hello = (await within((sql) => journeyByKey(sql, workspaceId, 'hello')))!;
+    expect(
+      (await within((sql) => explainFor(sql, workspaceId, hello, { profile: 'poison', event: 'go' })))
+        .verdict,
+    ).toBe('What happened could not be taken.');
+    expect(await within((sql) => retrySignal(sql, workspaceId, one!.id))).toBe(true);
+    await settle();
+    expect(await titles()).toEqual(['Hello', 'Hello', 'Hello']);
+    expect(await aside()).toEqual([]);
+    expect(await within((sql) => skipSignal(sql, workspaceId, one!.id))).toBe(false);
   });
 });

@@ -4,7 +4,7 @@
  * what happens to a person is seen in order.
  */
 import { amongWriters } from '@carillon/audience-service';
-import type { Sql } from '@carillon/database';
+import { kept, newId, type Sql } from '@carillon/database';
 import {
   durationMs,
   entryOf,
@@ -14,7 +14,7 @@ import {
   type Signal,
 } from '@carillon/scheduling-rules';
 import { advance, entering, type Means } from './advance-journey.js';
-import { Work, type Enrolled, type LiveJourney, type Versions } from './journey-work.js';
+import { holding, Work, type Enrolled, type LiveJourney, type Versions } from './journey-work.js';
 
 /** Signals per transaction. */
 export const SIGNALS = 1000;
@@ -41,38 +41,35 @@ export async function takeSignals(
   only?: number,
 ): Promise<{ taken: number; work: Work } | null> {
   // Before any row is locked: see stale.ts.
-  await amongWriters(sql, workspaceId);
-  const [lock] = await sql.query<{ mine: boolean; now: Date }>(
-    'SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS mine, clock_timestamp() AS now',
-    [SIGNALS_LOCK, workspaceId],
-  );
+  const [, [lock]] = await Promise.all([
+    amongWriters(sql, workspaceId),
+    sql.query<{ mine: boolean; now: Date }>(LOCK, [SIGNALS_LOCK, workspaceId]),
+  ]);
   if (!lock?.mine) return null;
-  const rows = await sql.query<SignalRow>(
-    `SELECT id, profile_id AS "profileId", journey_id AS "journeyId", kind, name, ref, payload, at FROM journey_signals
-      WHERE workspace_id = $1 AND NOT held AND ($2::bigint IS NULL OR id = $2) ORDER BY id LIMIT ${SIGNALS} FOR UPDATE`,
-    [workspaceId, only ?? null],
-  );
+  const [rows, journeys] = await Promise.all([
+    sql.query<SignalRow>(SIGNALS_IN_ORDER, [workspaceId, only ?? null]),
+    // Those that may let people in, or have some inside; held to the end, as in `journeysOf`.
+    sql.query<LiveJourney>(LISTENING, [workspaceId]),
+  ]);
   const work = new Work(workspaceId, lock.now, versions);
   if (rows.length === 0) return { taken: 0, work };
 
-  const journeys = await listeningJourneys(sql, workspaceId);
   await versions.load(
     sql,
     workspaceId,
     journeys.flatMap(({ id, version }) => (version === null ? [] : [{ journeyId: id, version }])),
   );
   const held = new Set<SignalRow>();
-  await work.hold(
-    sql,
-    `AND e.profile_id = ANY($2::uuid[]) AND e.state IN ('inside', 'held') ORDER BY e.id FOR UPDATE`,
-    [[...new Set(rows.map((row) => row.profileId))]],
-  );
+  const people = [...new Set(rows.map((row) => row.profileId))];
+  const memory = new Memory(work, versions);
+  // In one breath.
+  const [, , { zone, zonesOf }] = await Promise.all([
+    work.hold(sql, INSIDE, [people], journeys),
+    memory.load(sql, people, journeys),
+    zonesOfPeople(sql, work, means, people, journeys, versions),
+  ]);
   const inside = new Map<string, Enrolled[]>();
   for (const row of work.rows.values()) listOf(inside, row.profileId).push(row);
-  const memory = new Memory(sql, work, versions, inside);
-  await memory.load(rows, journeys);
-  const { zone, zonesOf } = await zonesOfPeople(sql, work, means, rows, journeys, versions);
-
   for (const row of rows) {
     const signal = signalOf(row);
     const whose = (journey: LiveJourney, own: string) =>
@@ -114,7 +111,7 @@ export async function takeSignals(
       if (gathering) continue;
       const why = mayEnter(
         definition,
-        memory.before(journey, row.profileId, entry.key),
+        memory.before(journey, entry.key, inside.get(row.profileId) ?? [], row.profileId),
         memory.entered(journey),
         work.now,
       );
@@ -135,36 +132,61 @@ export async function takeSignals(
     }
   }
   await advance(sql, work, means);
-  await work.write(sql);
   const again = [...new Map([...held].map((row) => [`${row.id} ${row.journeyId}`, row])).values()];
-  if (again.length > 0)
-    await sql.execute(
-      `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref, payload, held, at)
-       SELECT $1, u.profile_id, u.journey_id, s.kind, s.name, s.ref, s.payload, true, s.at
-         FROM unnest($2::bigint[], $3::uuid[], $4::uuid[]) WITH ORDINALITY AS u(id, profile_id, journey_id, place)
-         JOIN journey_signals s ON s.workspace_id = $1 AND s.id = u.id ORDER BY u.place`,
-      [
-        workspaceId,
-        again.map((row) => row.id),
-        again.map((row) => row.profileId),
-        again.map((row) => row.journeyId),
-      ],
-    );
-  await sql.execute('DELETE FROM journey_signals WHERE workspace_id = $1 AND id = ANY($2::bigint[])', [
-    workspaceId,
-    rows.map((row) => row.id),
+  await Promise.all([
+    again.length === 0
+      ? null
+      : sql.execute(
+          `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref, payload, held, at)
+           SELECT $1, u.profile_id, u.journey_id, s.kind, s.name, s.ref, s.payload, true, s.at
+             FROM unnest($2::bigint[], $3::uuid[], $4::uuid[]) WITH ORDINALITY AS u(id, profile_id, journey_id, place)
+             JOIN journey_signals s ON s.workspace_id = $1 AND s.id = u.id ORDER BY u.place`,
+          [
+            workspaceId,
+            again.map((row) => row.id),
+            again.map((row) => row.profileId),
+            again.map((row) => row.journeyId),
+          ],
+        ),
+    sql.execute(TAKEN, [workspaceId, rows.map((row) => row.id)]),
+    work.write(sql),
   ]);
   return { taken: rows.length, work };
 }
 
-/** Those that may let people in, or have some inside; held to the end, as in `journeysOf`. The higher priority first. */
-async function listeningJourneys(sql: Sql, workspaceId: string): Promise<LiveJourney[]> {
-  return sql.query<LiveJourney>(
-    `SELECT id, key, state, version, while_paused AS "whilePaused", listens FROM journeys
-      WHERE workspace_id = $1 AND state IN ('live', 'paused') ORDER BY id FOR SHARE`,
-    [workspaceId],
-  );
-}
+const LOCK = kept(
+  'journey-signals-lock',
+  'SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS mine, clock_timestamp() AS now',
+);
+const SIGNALS_IN_ORDER = kept(
+  'journey-signals',
+  `SELECT id, profile_id AS "profileId", journey_id AS "journeyId", kind, name, ref, payload, at FROM journey_signals
+    WHERE workspace_id = $1 AND NOT held AND ($2::bigint IS NULL OR id = $2) ORDER BY id LIMIT ${SIGNALS} FOR UPDATE`,
+);
+const TAKEN = kept(
+  'journey-signals-taken',
+  'DELETE FROM journey_signals WHERE workspace_id = $1 AND id = ANY($2::bigint[])',
+);
+const LISTENING = kept(
+  'journeys-listening',
+  `SELECT id, key, state, version, while_paused AS "whilePaused", listens FROM journeys
+    WHERE workspace_id = $1 AND state IN ('live', 'paused') ORDER BY id FOR SHARE`,
+);
+const INSIDE = holding(
+  'inside',
+  `AND e.profile_id = ANY($2::uuid[]) AND e.state IN ('inside', 'held') ORDER BY e.id FOR UPDATE`,
+);
+const BEFORE = kept(
+  'enrollments-before',
+  `SELECT e.profile_id AS "profileId", e.journey_id AS "journeyId", e.key, max(e.entered_at) AS "enteredAt",
+          CASE WHEN bool_or(e.state <> 'ended') THEN NULL ELSE max(e.ended_at) END AS "endedAt"
+     FROM enrollments e WHERE e.workspace_id = $1 AND e.profile_id = ANY($2::uuid[]) AND e.journey_id = ANY($3::uuid[])
+    GROUP BY 1, 2, 3`,
+);
+const ZONES = kept(
+  'zones-of-people',
+  `SELECT id, coalesce(timezone, phone_zone) AS zone FROM profiles WHERE workspace_id = $1 AND id = ANY($2::uuid[])`,
+);
 
 /** Who was in which journey last, and how many entered: what rules of entry ask. */
 class Memory {
@@ -172,35 +194,34 @@ class Memory {
   private readonly counts = new Map<string, number>();
 
   constructor(
-    private readonly sql: Sql,
     private readonly work: Work,
     private readonly versions: Versions,
-    private readonly inside: ReadonlyMap<string, readonly Enrolled[]>,
   ) {}
 
-  async load(rows: readonly SignalRow[], journeys: readonly LiveJourney[]): Promise<void> {
+  async load(sql: Sql, people: readonly string[], journeys: readonly LiveJourney[]): Promise<void> {
     const { workspaceId, now } = this.work;
     const mayLet = journeys.filter((j) => j.state === 'live' && j.version !== null);
     if (mayLet.length === 0) return;
-    const before = await this.sql.query<Before & { profileId: string; journeyId: string; key: string }>(
-      `SELECT DISTINCT ON (e.profile_id, e.journey_id, e.key) e.profile_id AS "profileId", e.journey_id AS "journeyId", e.key,
-              e.entered_at AS "enteredAt", CASE WHEN bool_or(e.state <> 'ended') OVER w THEN NULL ELSE max(e.ended_at) OVER w END AS "endedAt"
-         FROM enrollments e WHERE e.workspace_id = $1 AND e.profile_id = ANY($2::uuid[]) AND e.journey_id = ANY($3::uuid[])
-       WINDOW w AS (PARTITION BY e.profile_id, e.journey_id, e.key)
-        ORDER BY e.profile_id, e.journey_id, e.key, e.entered_at DESC`,
-      [workspaceId, [...new Set(rows.map((r) => r.profileId))], mayLet.map((j) => j.id)],
-    );
+    const before = await sql.query<Before & { profileId: string; journeyId: string; key: string }>(BEFORE, [
+      workspaceId,
+      people,
+      mayLet.map((j) => j.id),
+    ]);
     for (const { profileId, journeyId, key, ...rest } of before)
       this.last.set(`${journeyId} ${profileId} ${key}`, rest);
     for (const journey of mayLet) {
       const { cap } = this.versions.of(journey.id, journey.version!);
       if (!cap) continue;
-      const [row] = await this.sql.query<{ count: number }>(
-        `SELECT count(*)::int AS count FROM enrollments WHERE workspace_id = $1 AND journey_id = $2 AND ($3::timestamptz IS NULL OR entered_at > $3)`,
+      // In all: as it was counted. Within a time: ids rise with it, so that only those are looked at.
+      const since = cap.per === undefined ? null : new Date(now.getTime() - durationMs(cap.per));
+      const [row] = await sql.query<{ count: number }>(
+        since
+          ? `SELECT count(*)::float8 AS count FROM enrollments WHERE workspace_id = $1 AND journey_id = $2 AND id >= $3 AND entered_at > $4`
+          : `SELECT coalesce(sum(count), 0)::float8 AS count FROM journey_counts WHERE workspace_id = $1 AND journey_id = $2 AND step = '' AND way = 'entered'`,
         [
           workspaceId,
           journey.id,
-          cap.per === undefined ? null : new Date(now.getTime() - durationMs(cap.per)),
+          ...(since ? [`${newId(since).slice(0, 13)}-0000-0000-000000000000`, since] : []),
         ],
       );
       this.counts.set(journey.id, row?.count ?? 0);
@@ -208,12 +229,10 @@ class Memory {
   }
 
   /** Whether they are inside is read from the row, which may have moved in this transaction. */
-  before(journey: LiveJourney, profileId: string, key: string): Before | null {
+  before(journey: LiveJourney, key: string, inside: readonly Enrolled[], profileId: string): Before | null {
     const known = this.last.get(`${journey.id} ${profileId} ${key}`) ?? null;
     if (!known) return null;
-    const mine = (this.inside.get(profileId) ?? []).filter(
-      (row) => row.journeyId === journey.id && row.key === key,
-    );
+    const mine = inside.filter((row) => row.journeyId === journey.id && row.key === key);
     if (mine.length === 0) return known;
     return {
       enteredAt: known.enteredAt,
@@ -234,7 +253,7 @@ async function zonesOfPeople(
   sql: Sql,
   { workspaceId }: Work,
   means: Means,
-  rows: readonly SignalRow[],
+  people: readonly string[],
   journeys: readonly LiveJourney[],
   versions: Versions,
 ): Promise<{ zone: string; zonesOf: Map<string, string> }> {
@@ -243,10 +262,7 @@ async function zonesOfPeople(
     (j) => j.version !== null && JSON.stringify(versions.of(j.id, j.version).entry).includes('"where"'),
   );
   if (!asked) return { zone, zonesOf: new Map() };
-  const found = await sql.query<{ id: string; zone: string | null }>(
-    `SELECT id, coalesce(timezone, phone_zone) AS zone FROM profiles WHERE workspace_id = $1 AND id = ANY($2::uuid[])`,
-    [workspaceId, [...new Set(rows.map((row) => row.profileId))]],
-  );
+  const found = await sql.query<{ id: string; zone: string | null }>(ZONES, [workspaceId, people]);
   return {
     zone,
     zonesOf: new Map(found.flatMap((p) => (p.zone !== null && known.has(p.zone) ? [[p.id, p.zone]] : []))),

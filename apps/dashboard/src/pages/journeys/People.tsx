@@ -5,7 +5,7 @@ import type { Enrollment, EnrollmentState, Journey } from '@carillon/contracts';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconAlertTriangle, IconCheck, IconDots, IconRoute, IconX } from '@tabler/icons-react';
 import { useState } from 'react';
-import { api, ApiProblem } from '../../api.js';
+import { api } from '../../api.js';
 import { messageOf } from '../../parts/Confirm.js';
 import { JsonFacts } from '../../parts/Facts.js';
 import { TextLink } from '../../parts/links.js';
@@ -15,7 +15,6 @@ import { useCan } from '../../session.js';
 import { sentenceCase } from '../../words.js';
 import classes from './Journeys.module.css';
 import { wayLabel } from './looks.js';
-import { why } from './why.js';
 
 const stateWords: Record<EnrollmentState, string> = {
   inside: 'Inside',
@@ -41,6 +40,12 @@ const Whereabouts = ({ one }: { one: Enrollment }) =>
     </>
   );
 
+const done = {
+  end: 'They have left.',
+  retry: 'The step is tried again.',
+  skip: 'They go on after the step.',
+} as const;
+
 interface RowsProps {
   journey: Journey;
   query: { step?: string; state?: EnrollmentState; version?: number; profile?: string };
@@ -60,9 +65,10 @@ export const PeopleRows = ({ journey, query, onFollow, followed, nobody }: RowsP
     refetchInterval: journey.state === 'live' ? 5000 : false,
   });
   const act = useMutation({
-    mutationFn: ({ id, what }: { id: string; what: 'end' | 'retry' }) => api.journeys[what](journey.key, id),
+    mutationFn: ({ id, what }: { id: string; what: keyof typeof done }) =>
+      api.journeys[what](journey.key, id),
     onSuccess: async (_, { what }) => {
-      notifications.show({ message: what === 'end' ? 'They have left.' : 'The step is tried again.' });
+      notifications.show({ message: done[what] });
       await queryClient.invalidateQueries({ queryKey: ['journeys', 'people', journey.key] });
       await queryClient.invalidateQueries({ queryKey: ['journeys', 'numbers', journey.key] });
     },
@@ -150,9 +156,14 @@ export const PeopleRows = ({ journey, query, onFollow, followed, nobody }: RowsP
                 </Menu.Target>
                 <Menu.Dropdown>
                   {one.state === 'parked' && (
-                    <Menu.Item onClick={() => act.mutate({ id: one.id, what: 'retry' })}>
-                      Try the step again
-                    </Menu.Item>
+                    <>
+                      <Menu.Item onClick={() => act.mutate({ id: one.id, what: 'retry' })}>
+                        Try the step again
+                      </Menu.Item>
+                      <Menu.Item onClick={() => act.mutate({ id: one.id, what: 'skip' })}>
+                        Leave the step out
+                      </Menu.Item>
+                    </>
                   )}
                   <Menu.Item
                     color="var(--status-failed)"
@@ -247,22 +258,7 @@ export const WayOfOne = ({ journey, id }: { journey: Journey; id: string }) => {
 const Why = ({ journey, profile }: { journey: Journey; profile: string }) => {
   const told = useQuery({
     queryKey: ['journeys', 'why', journey.key, journey.state, journey.version, profile],
-    queryFn: async () => {
-      const [versions, enrollments, events] = await Promise.all([
-        api.journeys.versions(journey.key),
-        api.journeys.enrollments(journey.key, { profile, limit: 1 }).page(),
-        api.profiles
-          .timeline(profile, { kind: 'event', limit: 200 })
-          .page()
-          .then(({ items }) => items.flatMap((one) => (one.kind === 'event' ? [one] : [])))
-          .catch((error: unknown) => {
-            if (error instanceof ApiProblem && error.code === 'not_found') return null;
-            throw error;
-          }),
-      ]);
-      const definition = versions.find(({ version }) => version === journey.version)?.definition ?? null;
-      return why({ journey, definition, events, enrollments: enrollments.items, now: new Date() });
-    },
+    queryFn: () => api.journeys.explain(journey.key, { profile }),
   });
   if (told.isError) return <Failure small error={told.error} retry={() => void told.refetch()} />;
   if (!told.data) return <Skeleton h={120} />;
@@ -271,9 +267,12 @@ const Why = ({ journey, profile }: { journey: Journey; profile: string }) => {
       <Text fw={600} component="h2">
         Why did nothing happen to {profile}?
       </Text>
+      <Text size="sm" className="break">
+        {told.data.verdict} {told.data.next} {told.data.nextAt && <When at={told.data.nextAt} show="both" />}
+      </Text>
       <ul className={classes.changes} aria-label="What is so">
-        {told.data.map(({ good, sentence, at }) => (
-          <li key={sentence} className={classes.finding}>
+        {told.data.because.map(({ good, sentence, at }, n) => (
+          <li key={n} className={classes.finding}>
             {good ? (
               <IconCheck size={15} color="var(--status-delivered)" aria-label="No hindrance" />
             ) : (
@@ -285,6 +284,68 @@ const Why = ({ journey, profile }: { journey: Journey; profile: string }) => {
           </li>
         ))}
       </ul>
+    </Stack>
+  );
+};
+
+/** What happened to people of the workspace and could not be taken; nothing where there is nothing. */
+const SetAside = () => {
+  const mayWrite = useCan('journeys:write');
+  const queryClient = useQueryClient();
+  const queryKey = ['journeys', 'parked'];
+  const parked = useQuery({ queryKey, queryFn: () => api.journeys.parked({ limit: 20 }).page() });
+  const act = useMutation({
+    mutationFn: ({ id, what }: { id: string; what: 'retrySignal' | 'skipSignal' }) => api.journeys[what](id),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey }),
+  });
+  if (!parked.data || parked.data.items.length === 0) return null;
+  return (
+    <Stack gap={6}>
+      <Text size="sm" fw={600} component="h2">
+        Could not be taken
+      </Text>
+      <Text size="xs" c="dimmed">
+        It happened to people, and failed again and again when journeys were told. It is kept until you
+        decide.
+      </Text>
+      {act.error && (
+        <Text role="alert" size="sm" c="var(--status-failed)">
+          {messageOf(act.error)}
+        </Text>
+      )}
+      <div className="rows" role="list" aria-label="Could not be taken">
+        {parked.data.items.map(({ id, profile, kind, name, reason, at }) => (
+          <div key={id} role="listitem" className={classes.person}>
+            <div style={{ minWidth: 0, flex: 1 }}>
+              <Text size="sm" className="break">
+                {profile.externalId}: {name || kind} <When at={at} />
+              </Text>
+              <Text size="xs" c="var(--status-failed)" className="break">
+                {reason}
+              </Text>
+            </div>
+            {mayWrite && (
+              <Group gap={4} wrap="nowrap">
+                <Button
+                  size="compact-xs"
+                  variant="default"
+                  onClick={() => act.mutate({ id, what: 'retrySignal' })}
+                >
+                  Try again
+                </Button>
+                <Button
+                  size="compact-xs"
+                  variant="subtle"
+                  color="gray"
+                  onClick={() => act.mutate({ id, what: 'skipSignal' })}
+                >
+                  Leave out
+                </Button>
+              </Group>
+            )}
+          </div>
+        ))}
+      </div>
     </Stack>
   );
 };
@@ -350,6 +411,7 @@ export const PeoplePage = ({
               : 'Nobody has entered yet.'
           }
         />
+        <SetAside />
       </Stack>
       <div className={classes.side}>
         {followed ? (
