@@ -190,6 +190,17 @@ export class Work {
     const fresh = [...this.rows.values()].filter((row) => row.readNo === null);
     const changed = [...this.rows.values()].filter((row) => row.readNo !== null && row.changed);
     const all: Promise<unknown>[] = [];
+    // Who has left makes room before they come in again.
+    let moved: Promise<number> | undefined;
+    if (changed.length > 0) {
+      moved = sql.execute(MOVE, [
+        w,
+        changed.map((r) => r.id),
+        changed.map((r) => r.readNo),
+        ...STATE.map((c) => changed.map((r) => c.of(r, this.now))),
+      ]);
+      all.push(moved);
+    }
     if (fresh.length > 0)
       all.push(
         sql.execute(ENTER, [
@@ -205,16 +216,6 @@ export class Work {
           ...STATE.map((c) => fresh.map((r) => c.of(r, this.now))),
         ]),
       );
-    let moved: Promise<number> | undefined;
-    if (changed.length > 0) {
-      moved = sql.execute(MOVE, [
-        w,
-        changed.map((r) => r.id),
-        changed.map((r) => r.readNo),
-        ...STATE.map((c) => changed.map((r) => c.of(r, this.now))),
-      ]);
-      all.push(moved);
-    }
     if (this.lines.length > 0)
       all.push(
         sql.execute(LINES, [
