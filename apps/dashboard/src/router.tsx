@@ -210,6 +210,10 @@ const journey = createRoute({
 const imports = createRoute({
   getParentRoute: () => app,
   path: '/imports',
+  validateSearch: (search: Words): { kind?: 'suppressions'; audience?: string } => ({
+    kind: search.kind === 'suppressions' ? 'suppressions' : undefined,
+    audience: word(search.audience),
+  }),
   component: lazyRouteComponent(() => import('./pages/imports/Imports.js'), 'Imports'),
 });
 const topics = createRoute({

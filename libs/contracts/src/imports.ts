@@ -1,5 +1,6 @@
 /** Files of people, or of addresses that must not be written to: uploaded in parts, worked in the background. */
 import { z } from 'zod';
+import { AudienceKey } from './audiences.js';
 import { suppressionReasons } from './lists.js';
 import { Id, PageQuery, Time } from './page.js';
 
@@ -49,7 +50,14 @@ export const ImportCreate = z
       .min(0)
       .optional()
       .describe('Of the file: a file that is too large is refused before it is sent.'),
+    audience: AudienceKey.optional().describe(
+      'A list: everybody whom the file makes, changes or names enters it. Of profiles.',
+    ),
     ...options,
+  })
+  .refine(({ kind, audience }) => kind === 'profiles' || audience === undefined, {
+    path: ['audience'],
+    message: 'Leave this out: a file of suppressions holds addresses, and only people enter a list.',
   })
   .meta({ id: 'ImportCreate' });
 export const ImportPreviewRequest = z
@@ -96,6 +104,8 @@ export const Import = z
     updated: z.number(),
     unchanged: z.number(),
     failed: z.number().describe('Bad rows; see errors.csv.'),
+    audience: z.string().nullable().describe('The list that everybody of the file enters.'),
+    joined: z.number().describe('Who entered it; who was on it already does not count.'),
     rate: z.number().nullable().describe('Rows a second.'),
     etaSeconds: z.number().nullable(),
     requestedBy: z.string(),

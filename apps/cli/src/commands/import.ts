@@ -16,6 +16,7 @@ const SHOWN = 20;
 interface Options {
   kind: 'profiles' | 'suppressions';
   map?: string[];
+  audience?: string;
   badRows?: string;
   dryRun?: true;
 }
@@ -37,6 +38,7 @@ export function importFile(root: Command, context: Context): void {
         'what a column becomes: externalId, email, phone, locale, timezone, attributes.<name>[:number|boolean|date] or -; repeat for more',
         repeated,
       )
+      .option('--audience <key>', 'a list: everybody of the file enters it')
       .option('--bad-rows <file>', 'where bad rows go (default: <file>.bad.csv)')
       .option('--dry-run', 'show how it would be read, and send nothing')
       .action((file: string, options: Options) => run(context, file, options)),
@@ -44,6 +46,7 @@ export function importFile(root: Command, context: Context): void {
       'carillon import people.csv --dry-run   # see what the columns become, and the first bad rows',
       'carillon import people.csv.gz',
       'carillon import crm.csv --map "Kundennr=externalId" --map "Seats=attributes.seats:number" --map "Notes=-"',
+      'carillon import fair.csv --audience autumn-fair   # a list, made with `carillon audience save`',
       'carillon import do-not-mail.csv --kind suppressions',
     ],
   );
@@ -76,7 +79,14 @@ async function run(context: Context, given: string, options: Options): Promise<v
     return;
   }
 
-  const wish = { kind: options.kind, name: path.basename(file), bytes: size, ...(mapping && { mapping }) };
+  const { kind, audience } = options;
+  const wish = {
+    kind,
+    name: path.basename(file),
+    bytes: size,
+    ...(mapping && { mapping }),
+    ...(audience !== undefined && { audience }),
+  };
   const sending = context.json ? undefined : terminal.progress('bytes sent', size);
   let shown: Import;
   try {
@@ -109,12 +119,13 @@ async function run(context: Context, given: string, options: Options): Promise<v
   if (shown.failed > 0 || shown.state !== 'done') context.exitCode = 1;
   if (context.json) return terminal.json({ ...shown, badFile });
   if (shown.problem) terminal.say(terminal.style('yellow', shown.problem));
-  const { rows, created, updated, unchanged, failed } = shown;
+  const { rows, created, updated, unchanged, failed, joined } = shown;
   const mark =
     shown.state === 'done' && failed === 0 ? terminal.style('green', '✓') : terminal.style('yellow', '!');
   terminal.say(
     `${mark} ${plural(rows, 'row')}: ${number(created)} created, ${number(updated)} changed, ${number(unchanged)} known, ${number(failed)} bad.`,
   );
+  if (audience !== undefined) terminal.say(`  ${plural(joined, 'person', 'people')} entered ${audience}.`);
   if (badFile) terminal.say(`  The bad rows, with line and reason, are in ${badFile}.`);
 }
 

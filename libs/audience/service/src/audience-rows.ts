@@ -63,6 +63,34 @@ export async function audienceByKey(
   return row;
 }
 
+/** The list of a key that people may enter from outside, or why there is none. */
+export async function listToFill(
+  sql: Sql,
+  workspaceId: string,
+  key: string,
+): Promise<{ ok: true; id: string } | { ok: false; code: string; sentence: string }> {
+  const row = await audienceByKey(sql, workspaceId, key);
+  if (!row)
+    return {
+      ok: false,
+      code: 'unknown_audience',
+      sentence: `There is no audience ${key}: make it first, or name another.`,
+    };
+  if (row.kind !== 'list')
+    return {
+      ok: false,
+      code: 'not_a_list',
+      sentence: `The rule of ${key} says who is in it: name a list, which has no rule.`,
+    };
+  return row.archivedAt === null
+    ? { ok: true, id: row.id }
+    : {
+        ok: false,
+        code: 'archived',
+        sentence: `${key} is archived: save it again to bring it back, or name another.`,
+      };
+}
+
 /** What rules of a workspace are evaluated with, on the database's time. */
 export async function scopeOf(
   sql: Sql,

@@ -5,6 +5,7 @@ import { Database, type Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
+import { listToFill } from './audience-rows.js';
 import { actorOf, audit } from './audit.js';
 import { csvLine } from './csv.js';
 import { faultOf, importRows, layoutOf, type ImportedRow } from './import-rows.js';
@@ -39,6 +40,7 @@ export class ImportsController {
         `A file may have at most ${importBytes} bytes here (IMPORT_MAX_BYTES): send it in pieces, each as an import of its own.`,
       );
     return this.in(caller, async (sql) => {
+      await refuseList(sql, caller.workspaceId, body.audience);
       const made = await createImport(sql, caller.workspaceId, body, actorOf(caller));
       await audit(sql, caller, 'import.started', made.id, { kind: made.kind });
       return made;
@@ -208,6 +210,16 @@ export class ImportsController {
   private in<T>({ workspaceId }: { workspaceId: string }, work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.database.inWorkspace(workspaceId, work);
   }
+}
+
+/** A file is not sent for nothing: the list that it is to fill is looked at before. */
+async function refuseList(sql: Sql, workspaceId: string, key: string | undefined): Promise<void> {
+  if (key === undefined) return;
+  const list = await listToFill(sql, workspaceId, key);
+  if (list.ok) return;
+  throw new ProblemException('invalid_request', list.sentence, {
+    errors: [{ pointer: '/audience', code: list.code, message: list.sentence }],
+  });
 }
 
 const refusal: Record<Exclude<PartResult, 'stored'>, () => ProblemException> = {

@@ -13,7 +13,7 @@ import { cancelImport, createImport, offerImports, readImport, startImport, stor
 import { mergeProfiles } from './merge-profiles.js';
 import { AudienceRefresher } from './refresh-audiences.js';
 import { ImportWorker } from './run-import.js';
-import { saveAudience } from './save-audience.js';
+import { archiveAudience, saveAudience } from './save-audience.js';
 import { withoutWriters } from './stale.js';
 
 let at: AudienceFixture;
@@ -236,6 +236,56 @@ describe('an import', () => {
   });
 });
 
+describe('an import into a list', () => {
+  const saved = (key: string, more: object = {}) =>
+    here((sql) => saveAudience(sql, at.here, key, AudienceSave.parse({ name: key, version: 0, ...more })));
+  const entered = async () =>
+    (
+      await at.owner.query(
+        `SELECT p.external_id AS who, c.cause FROM audience_changes c JOIN audiences a ON a.id = c.audience_id AND a.key = 'fair'
+           JOIN profiles p ON p.id = c.profile_id ORDER BY c.seq`,
+      )
+    ).rows.map(({ who, cause }: { who: string; cause: string }) => `${who} ${cause}`);
+
+  it('takes who is made, changed and known, each once, and no bad row', async () => {
+    await saved('fair');
+    await saved('guests', { live: true, definition: { where: { audience: 'fair' } } });
+    await imported('id,plan\nli1,pro\nli2,free\n');
+    const file = 'id,plan\nli1,pro\nli2,pro\nli3,free\nli3,pro\n,none\n';
+    expect(await imported(file, { audience: 'fair' })).toMatchObject({
+      state: 'done',
+      audience: 'fair',
+      joined: 3,
+      failed: 1,
+    });
+    expect((await entered()).sort()).toEqual(['li1 import', 'li2 import', 'li3 import']);
+    expect(await imported(file, { audience: 'fair' })).toMatchObject({ state: 'done', joined: 0 });
+    expect(await entered()).toHaveLength(3);
+    const refresher = new AudienceRefresher(at.database);
+    while ((await refresher.evaluateDue()) + (await refresher.refreshStale()) > 0);
+    const { rows } = await at.owner.query(
+      `SELECT key, size FROM audiences WHERE key IN ('fair', 'guests') ORDER BY key`,
+    );
+    expect(rows).toEqual([
+      { key: 'fair', size: 3 },
+      { key: 'guests', size: 3 },
+    ]);
+  });
+
+  it('that was archived meanwhile fails with a sentence', async () => {
+    await saved('short-lived');
+    const id = await uploaded(Buffer.from('id\nli9\n'), { audience: 'short-lived' });
+    await here((sql) => archiveAudience(sql, at.here, 'short-lived'));
+    await new ImportWorker(at.database).run(id, signal);
+    expect(await here((sql) => readImport(sql, at.here, id))).toMatchObject({
+      state: 'failed',
+      joined: 0,
+      problem: expect.stringMatching(/short-lived is archived/),
+    });
+    expect(await person('li9')).toBeUndefined();
+  });
+});
+
 describe('an import of many', () => {
   it('asks live audiences about the first of them, and evaluates them as a whole at its end', async () => {
     const refresher = new AudienceRefresher(at.database);
@@ -398,11 +448,14 @@ describe('a worker that dies', () => {
 
   it('by kill -9 of its process loses and doubles nothing', async () => {
     const rows = 40_000;
+    await here((sql) =>
+      saveAudience(sql, at.here, 'killed', AudienceSave.parse({ name: 'Killed', version: 0 })),
+    );
     const id = await uploaded(
       Buffer.from(
         `id,email\n${Array.from({ length: rows }, (_, i) => `z${i},z${i}@example.com`).join('\n')}\n`,
       ),
-      {},
+      { audience: 'killed' },
       100_000,
     );
     const worker = spawn(process.execPath, ['--input-type=module', '-e', WORKER, at.appUrl, id], {
@@ -430,8 +483,14 @@ describe('a worker that dies', () => {
       updated: 0,
       unchanged: 0,
       failed: 0,
+      joined: rows,
     });
     expect(await stored()).toBe(rows);
+    const { rows: lists } = await at.owner.query(
+      `SELECT a.size, a.last_seq::int AS last, (SELECT count(DISTINCT profile_id)::int FROM audience_changes c WHERE c.audience_id = a.id AND change = 'enter') AS entered
+       FROM audiences a WHERE key = 'killed'`,
+    );
+    expect(lists).toEqual([{ size: rows, last: rows, entered: rows }]);
   }, 90_000);
 
   it('and comes back late writes nothing more, nor does one whose import was cancelled', async () => {

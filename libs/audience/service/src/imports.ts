@@ -11,7 +11,7 @@ export const LEASE_SECONDS = 60;
 
 export type ImportOptions = Pick<
   ImportCreate,
-  'format' | 'encoding' | 'delimiter' | 'mapping' | 'unknownColumns'
+  'audience' | 'format' | 'encoding' | 'delimiter' | 'mapping' | 'unknownColumns'
 >;
 
 interface Row {
@@ -30,6 +30,7 @@ interface Row {
   updated: number;
   unchanged: number;
   failed: number;
+  joined: number;
   requestedBy: string;
   createdAt: Date;
   startedAt: Date | null;
@@ -37,7 +38,7 @@ interface Row {
   seconds: number | null;
 }
 const columns = `id, kind, name, state, problem, options, declared_bytes AS declared, received_bytes AS received, read_bytes AS read, parts,
-  rows, created, updated, unchanged, failed, requested_by AS "requestedBy", created_at AS "createdAt", started_at AS "startedAt", finished_at AS "finishedAt",
+  rows, created, updated, unchanged, failed, joined, requested_by AS "requestedBy", created_at AS "createdAt", started_at AS "startedAt", finished_at AS "finishedAt",
   extract(epoch FROM coalesce(finished_at, now()) - started_at)::float8 AS seconds`;
 
 function shown(row: Row): Import {
@@ -47,6 +48,7 @@ function shown(row: Row): Import {
   return {
     ...rest,
     mapping: options.mapping ?? null,
+    audience: options.audience ?? null,
     bytes: { declared, received, read },
     rate,
     etaSeconds: going ? Math.ceil((seconds * (received - read)) / read) : null,
@@ -203,6 +205,7 @@ export interface Tally {
   updated: number;
   unchanged: number;
   failed: number;
+  joined: number;
   /** What changed of people whom live audiences were not told of yet. */
   mentions: string[];
 }
@@ -216,7 +219,7 @@ export const moveOn = async (
 ): Promise<boolean> =>
   (await sql.execute(
     `UPDATE imports SET cursor = $4, line = $5, read_bytes = $6, rows = rows + $7, created = created + $8, updated = updated + $9,
-            unchanged = unchanged + $10, failed = failed + $11, due_at = now() + make_interval(secs => $12),
+            unchanged = unchanged + $10, failed = failed + $11, joined = joined + $14, due_at = now() + make_interval(secs => $12),
             mentions = CASE WHEN mentions @> $13::text[] THEN mentions ELSE ARRAY(SELECT DISTINCT unnest(mentions || $13::text[])) END
      WHERE workspace_id = $1 AND id = $2 AND attempt = $3 AND state = 'running'`,
     [
@@ -233,6 +236,7 @@ export const moveOn = async (
       tally.failed,
       LEASE_SECONDS,
       tally.mentions,
+      tally.joined,
     ],
   )) > 0;
 

@@ -4,7 +4,7 @@
  */
 import type { AudienceChange, AudienceMember } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import { liveMentions, markStale } from './stale.js';
+import { liveMentions, markStale, type Change } from './stale.js';
 
 /** First key of the advisory lock of one audience. */
 const AUDIENCE_LOCK = 72707373;
@@ -31,12 +31,14 @@ export async function freeAudiences(sql: Sql, audienceIds: readonly string[]): P
 /**
  * Writes changes that are known to be changes: members, changes and counters together. Call with the audience's lock and
  * among writers.
+ * @param tell who is to be looked at again, because live rules name the audience
  */
 export async function writeChanges(
   sql: Sql,
   workspaceId: string,
   changes: readonly MemberChange[],
   cause: string,
+  tell = (moved: readonly Change[]): Promise<void> => markStale(sql, workspaceId, moved),
 ): Promise<void> {
   if (changes.length === 0) return;
   const of = new Map<string, MemberChange[]>();
@@ -95,9 +97,7 @@ export async function writeChanges(
   );
   await tellWebhooks(sql, workspaceId, counters);
   const mentioned = await liveMentions(sql, workspaceId);
-  await markStale(
-    sql,
-    workspaceId,
+  await tell(
     written
       .filter(({ audienceId }) => mentioned.has(`audience:${audienceId}`))
       .map(({ profileId, audienceId }) => ({ profileId, mentions: [`audience:${audienceId}`] })),
@@ -142,13 +142,17 @@ export async function membersAmong(
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Puts people into a list and takes others out; who is there already, or is not, stays as they are. Call among writers. */
+/**
+ * Puts people into a list and takes others out; who is there already, or is not, stays as they are. Call among writers.
+ * @returns how many entered
+ */
 export async function changeList(
   sql: Sql,
   workspaceId: string,
   audienceId: string,
   { join, leave }: { join: readonly string[]; leave: readonly string[] },
-): Promise<void> {
+  { cause = 'list', tell }: { cause?: string; tell?: Parameters<typeof writeChanges>[4] } = {},
+): Promise<number> {
   await aloneWith(sql, audienceId);
   const members = await membersAmong(sql, workspaceId, audienceId, [...join, ...leave]);
   const entering = [...new Set(join)].filter((id) => !members.has(id));
@@ -160,8 +164,10 @@ export async function changeList(
       ...entering.map((profileId) => ({ audienceId, profileId, change: 'enter' as const })),
       ...leaving.map((profileId) => ({ audienceId, profileId, change: 'leave' as const })),
     ],
-    'list',
+    cause,
+    tell,
   );
+  return entering.length;
 }
 
 /** Members in the order of entering, after a seq. */

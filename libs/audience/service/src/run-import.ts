@@ -17,14 +17,17 @@ import { faultOf, importRows, layoutOf, type ImportedRow, type SuppressionRow } 
 import { importText, UnreadableFile } from './import-text.js';
 import { claimImport, endImport, moveOn, type ImportInHand, type Tally } from './imports.js';
 import { withLeanHeap } from './lean-heap.js';
+import { listToFill } from './audience-rows.js';
+import { changeList } from './members.js';
 import { suppressAddresses } from './suppression.js';
-import { amongWriters, markStale } from './stale.js';
+import { amongWriters, markStale, type Change } from './stale.js';
 import {
   judgeProfiles,
   prepareProfiles,
   writeProfiles,
   type Judgement,
   type Prepared,
+  type UpsertResult,
 } from './upsert-profiles.js';
 
 /**
@@ -231,7 +234,7 @@ async function writeRows(
   const { workspaceId } = held;
   const changedSoFar = async (): Promise<number> => {
     const [row] = await sql.query<{ changed: number }>(
-      'SELECT created + updated AS changed FROM imports WHERE workspace_id = $1 AND id = $2',
+      'SELECT greatest(created + updated, joined) AS changed FROM imports WHERE workspace_id = $1 AND id = $2',
       [workspaceId, held.id],
     );
     return row?.changed ?? 0;
@@ -261,13 +264,17 @@ async function writeRows(
       ? { judged: prepared.judged, wishes: prepared.wishes }
       : prepared;
   const mentions = new Set<string>();
-  const results = await writeProfiles(sql, workspaceId, wanted, async (changes) => {
+  const tell = async (changes: readonly Change[]): Promise<void> => {
     // Those of the batch beside this one count as well.
     if (before <= MOST_STALE) await inTurn();
     const told = before <= MOST_STALE ? await changedSoFar() : before;
     if (told + changes.length <= MOST_STALE) await markStale(sql, workspaceId, changes);
     else for (const change of changes) for (const mention of change.mentions) mentions.add(mention);
-  });
+  };
+  const results = await writeProfiles(sql, workspaceId, wanted, tell);
+  // The list is one writer's at a time: the batch before has it first.
+  if (held.options.audience !== undefined) await inTurn();
+  const joined = await fillList(sql, held, results, tell);
   let [created, updated, unchanged] = [0, 0, 0];
   for (const [i, result] of results.entries()) {
     if (result.outcome === 'failed') {
@@ -280,7 +287,21 @@ async function writeRows(
   }
   // What is told of a bad row must not bring back what was erased either.
   if (isErased) for (const row of bad) if (row.cells.some(isErased)) row.cells = [];
-  return { created, updated, unchanged, bad, mentions: [...mentions] };
+  return { created, updated, unchanged, joined, bad, mentions: [...mentions] };
+}
+
+/** Everybody of these rows enters the list that the file fills, if it fills one. @returns who was not on it */
+async function fillList(
+  sql: Sql,
+  { workspaceId, options }: ImportInHand,
+  results: readonly UpsertResult[],
+  tell: (changes: readonly Change[]) => Promise<void>,
+): Promise<number> {
+  if (options.audience === undefined) return 0;
+  const list = await listToFill(sql, workspaceId, options.audience);
+  if (!list.ok) throw new UnreadableFile(list.sentence);
+  const join = results.flatMap(({ id }) => id ?? []);
+  return changeList(sql, workspaceId, list.id, { join, leave: [] }, { cause: 'import', tell });
 }
 
 const erased: Judgement = {
@@ -302,7 +323,14 @@ async function writeSuppressions(
 ): Promise<Outcome> {
   const good = rows.flatMap((row) => (row.value === null ? [] : [{ ...row.value, source: 'import' }]));
   const created = await suppressAddresses(sql, workspaceId, good);
-  return { created, updated: 0, unchanged: good.length - created, bad: refused(rows), mentions: [] };
+  return {
+    created,
+    updated: 0,
+    unchanged: good.length - created,
+    joined: 0,
+    bad: refused(rows),
+    mentions: [],
+  };
 }
 
 async function noteBadRows(sql: Sql, held: ImportInHand, bad: readonly BadRow[]): Promise<void> {

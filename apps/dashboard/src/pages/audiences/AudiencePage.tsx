@@ -25,7 +25,7 @@ import { lazy, Suspense, useState } from 'react';
 import { api } from '../../api.js';
 import { Confirm, messageOf } from '../../parts/Confirm.js';
 import { faultAt } from '../../parts/DialogForm.js';
-import { TextLink } from '../../parts/links.js';
+import { ButtonLink, TextLink } from '../../parts/links.js';
 import { PageHeader, Section } from '../../parts/PageHeader.js';
 import { Failure, PagePending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
@@ -119,9 +119,16 @@ const Editor = ({ audience }: { audience?: Audience }) => {
         actions={
           audience &&
           mayWrite && (
-            <Button variant="default" onClick={archive.open}>
-              Archive
-            </Button>
+            <>
+              {!rule && (
+                <ButtonLink to="/imports" search={{ audience: audience.key }} variant="default">
+                  Import a file
+                </ButtonLink>
+              )}
+              <Button variant="default" onClick={archive.open}>
+                Archive
+              </Button>
+            </>
           )
         }
       />
@@ -229,7 +236,7 @@ const Editor = ({ audience }: { audience?: Audience }) => {
                 )}
                 {!rule && (
                   <Text size="sm" c="dimmed">
-                    People come onto it by the API, the SDK or the command line:{' '}
+                    People come onto it by a file, the API, the SDK or the command line:{' '}
                     <span className="mono">
                       carillon audience add {(audience?.key ?? keyFrom(name)) || 'key'} ada
                     </span>

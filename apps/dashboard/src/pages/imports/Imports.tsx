@@ -1,11 +1,13 @@
 /** Imports: a file is dropped, looked at before anything is stored, sent, and watched; and those of before. */
 import { Anchor, Button, Group, Progress, SegmentedControl, Select, Stack, Table, Text } from '@mantine/core';
-import type { Import, ImportMapping, ImportPreview } from '@carillon/contracts';
+import type { Audience, Import, ImportMapping, ImportPreview } from '@carillon/contracts';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
 import { IconFileUpload, IconUpload } from '@tabler/icons-react';
 import { useRef, useState, type DragEvent } from 'react';
 import { api } from '../../api.js';
 import { Notice } from '../../parts/Notice.js';
+import { TextLink } from '../../parts/links.js';
 import { PageHeader, Section } from '../../parts/PageHeader.js';
 import { Empty, Failure, RowsPending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
@@ -17,12 +19,31 @@ import { becomes, targetOf, targetsFor } from './mapping.js';
 const HEAD_BYTES = 131_072;
 const LIVE_MS = 1_000;
 type Kind = Import['kind'];
+/** What a file is for. */
+interface Purpose {
+  kind: Kind;
+  /** Key of the list that everybody of it enters. */
+  audience: string | undefined;
+}
+const route = getRouteApi('/app/imports');
 
 const isLive = (one: Import): boolean => one.state === 'queued' || one.state === 'running';
 
 export const Imports = () => {
   const mayWrite = useCan('profiles:write');
+  const { kind, audience } = route.useSearch();
+  const navigate = route.useNavigate();
   const [file, setFile] = useState<File>();
+  // It stands in the address, so that other pages can lead here for what they want.
+  const purpose: Purpose = { kind: kind ?? 'profiles', audience: kind ? undefined : audience };
+  const setPurpose = (next: Purpose) =>
+    void navigate({
+      search: {
+        kind: next.kind === 'suppressions' ? next.kind : undefined,
+        audience: next.kind === 'profiles' ? next.audience : undefined,
+      },
+      replace: true,
+    });
   const imports = useQuery({
     queryKey: ['imports'],
     queryFn: async () => (await api.imports.list({ limit: 50 }).page()).items,
@@ -35,8 +56,16 @@ export const Imports = () => {
         lead="Files of people, or of addresses that are not written to. Importing the same file again changes nothing."
       />
       <Stack gap="lg">
-        {mayWrite &&
-          (file ? <Chosen file={file} done={() => setFile(undefined)} /> : <DropZone onFile={setFile} />)}
+        {mayWrite && (
+          <div className="card">
+            <PurposeFields purpose={purpose} onChange={setPurpose} />
+            {file ? (
+              <Chosen key={purpose.kind} file={file} purpose={purpose} done={() => setFile(undefined)} />
+            ) : (
+              <DropZone onFile={setFile} />
+            )}
+          </div>
+        )}
         <Section title="History" pad={false}>
           {imports.isError && !imports.data ? (
             <Failure error={imports.error} retry={() => void imports.refetch()} />
@@ -57,6 +86,65 @@ export const Imports = () => {
         </Section>
       </Stack>
     </>
+  );
+};
+
+const kinds = {
+  profiles: { label: 'People', says: 'Each row makes a profile, or changes the one with its id.' },
+  suppressions: {
+    label: 'Addresses not to write to',
+    says: 'Each row puts an email address, a phone number or a whole @domain onto the suppression list.',
+  },
+} as const satisfies Record<Kind, { label: string; says: string }>;
+
+const PurposeFields = ({
+  purpose: { kind, audience },
+  onChange,
+}: {
+  purpose: Purpose;
+  onChange: (purpose: Purpose) => void;
+}) => {
+  const lists = useQuery({
+    queryKey: ['audiences', 'lists'],
+    queryFn: async () => {
+      const found: Audience[] = [];
+      for await (const one of api.audiences.list({ limit: 100 })) if (one.kind === 'list') found.push(one);
+      return found;
+    },
+    enabled: kind === 'profiles',
+  });
+  const choices = lists.data?.map(({ key, name }) => ({ value: key, label: name })) ?? [];
+  const named = audience === undefined || choices.some(({ value }) => value === audience);
+  return (
+    <Group px="md" pt="md" gap="md" align="flex-start">
+      <div className={classes.purpose}>
+        <SegmentedControl
+          aria-label="What the file holds"
+          size="sm"
+          value={kind}
+          onChange={(value) => onChange({ kind: value as Kind, audience })}
+          data={(['profiles', 'suppressions'] as const).map((value) => ({
+            value,
+            label: kinds[value].label,
+          }))}
+        />
+        <Text size="sm" c="dimmed" mt={6}>
+          {kinds[kind].says}
+        </Text>
+      </div>
+      {kind === 'profiles' && (choices.length > 0 || audience !== undefined) && (
+        <Select
+          className={classes.list}
+          aria-label="Everybody of it enters the list"
+          placeholder="Enters no list"
+          data={named ? choices : [...choices, { value: audience, label: audience }]}
+          value={audience ?? null}
+          onChange={(value) => onChange({ kind, audience: value ?? undefined })}
+          clearable
+          searchable
+        />
+      )}
+    </Group>
   );
 };
 
@@ -112,9 +200,16 @@ async function headOf(file: File): Promise<string> {
   return btoa(text);
 }
 
-const Chosen = ({ file, done }: { file: File; done: () => void }) => {
+const Chosen = ({
+  file,
+  purpose: { kind, audience },
+  done,
+}: {
+  file: File;
+  purpose: Purpose;
+  done: () => void;
+}) => {
   const client = useQueryClient();
-  const [kind, setKind] = useState<Kind>('profiles');
   const [mapping, setMapping] = useState<ImportMapping>();
   const [sent, setSent] = useState(0);
   const preview = useQuery({
@@ -133,7 +228,7 @@ const Chosen = ({ file, done }: { file: File; done: () => void }) => {
     mutationFn: () =>
       api.imports.upload(
         file,
-        { kind, name: file.name, ...(mapping && { mapping }) },
+        { kind, name: file.name, ...(mapping && { mapping }), ...(audience !== undefined && { audience }) },
         { onProgress: setSent },
       ),
     onSuccess: async () => {
@@ -143,69 +238,52 @@ const Chosen = ({ file, done }: { file: File; done: () => void }) => {
   });
   const seen = preview.data;
   return (
-    <div className="card">
-      <Stack p="md" gap="md">
-        <Group justify="space-between">
-          <div>
-            <Text fw={550} className="clip">
-              {file.name}
-            </Text>
-            <Text size="sm" c="dimmed">
-              {whole(Math.ceil(file.size / 1000))} kB
-              {seen && ` · ${seen.format === 'csv' ? 'CSV' : 'JSON lines'}, ${seen.encoding}`}
-            </Text>
-          </div>
-          <SegmentedControl
-            aria-label="What the file holds"
-            size="sm"
-            value={kind}
-            onChange={(value) => {
-              setKind(value as Kind);
-              setMapping(undefined);
-            }}
-            data={[
-              { value: 'profiles', label: 'Profiles' },
-              { value: 'suppressions', label: 'Suppressions' },
-            ]}
-          />
-        </Group>
-        {preview.isError ? (
-          <Failure error={preview.error} retry={() => void preview.refetch()} />
-        ) : !seen ? (
-          <RowsPending rows={4} />
-        ) : (
-          <>
-            {seen.problem && (
-              <Notice tone="warning" title="It cannot be imported like this">
-                {seen.problem}
-              </Notice>
-            )}
-            {seen.headings.length > 0 && <Columns seen={seen} kind={kind} onChange={setMapping} />}
-            <Sample seen={seen} />
-          </>
-        )}
-        {upload.isPending && (
-          <Progress
-            value={file.size === 0 ? 100 : (100 * sent) / file.size}
-            aria-label="Sent so far"
-            animated
-          />
-        )}
-        {upload.isError && <Failure error={upload.error} retry={() => upload.mutate()} />}
-        <Group>
-          <Button
-            onClick={() => upload.mutate()}
-            loading={upload.isPending}
-            disabled={!seen || seen.problem !== null}
-          >
-            Import
-          </Button>
-          <Button variant="default" onClick={done} disabled={upload.isPending}>
-            Choose another file
-          </Button>
-        </Group>
-      </Stack>
-    </div>
+    <Stack p="md" gap="md">
+      <div>
+        <Text fw={550} className="clip">
+          {file.name}
+        </Text>
+        <Text size="sm" c="dimmed">
+          {whole(Math.ceil(file.size / 1000))} kB
+          {seen && ` · ${seen.format === 'csv' ? 'CSV' : 'JSON lines'}, ${seen.encoding}`}
+        </Text>
+      </div>
+      {preview.isError ? (
+        <Failure error={preview.error} retry={() => void preview.refetch()} />
+      ) : !seen ? (
+        <RowsPending rows={4} />
+      ) : (
+        <>
+          {seen.problem && (
+            <Notice tone="warning" title="It cannot be imported like this">
+              {seen.problem}
+            </Notice>
+          )}
+          {seen.headings.length > 0 && <Columns seen={seen} kind={kind} onChange={setMapping} />}
+          <Sample seen={seen} />
+        </>
+      )}
+      {upload.isPending && (
+        <Progress
+          value={file.size === 0 ? 100 : (100 * sent) / file.size}
+          aria-label="Sent so far"
+          animated
+        />
+      )}
+      {upload.isError && <Failure error={upload.error} retry={() => upload.mutate()} />}
+      <Group>
+        <Button
+          onClick={() => upload.mutate()}
+          loading={upload.isPending}
+          disabled={!seen || seen.problem !== null}
+        >
+          Import
+        </Button>
+        <Button variant="default" onClick={done} disabled={upload.isPending}>
+          Choose another file
+        </Button>
+      </Group>
+    </Stack>
   );
 };
 
@@ -316,9 +394,18 @@ const Row = ({ one, mayWrite }: { one: Import; mayWrite: boolean }) => {
       )}
       <Group justify="space-between" gap="xs">
         <Text size="sm" c="dimmed">
-          {one.kind === 'profiles' ? 'Profiles' : 'Suppressions'} · {whole(one.rows)} rows
+          {one.kind === 'profiles' ? 'People' : 'Suppressions'} · {whole(one.rows)} rows
           {one.rows > 0 &&
             ` (${counts.flatMap(([n, what]) => (n > 0 ? [`${whole(n)} ${what}`] : [])).join(', ')})`}
+          {one.audience !== null && (
+            <>
+              {' · '}
+              {whole(one.joined)} entered{' '}
+              <TextLink to="/audiences/$key" params={{ key: one.audience }} size="sm">
+                {one.audience}
+              </TextLink>
+            </>
+          )}
           {one.state === 'running' && one.rate !== null && ` · ${whole(one.rate)}/s`}
           {one.etaSeconds !== null && ` · ${one.etaSeconds} s left`} · <When at={one.createdAt} />
         </Text>

@@ -90,7 +90,7 @@ export const Suppression = () => {
             </Anchor>
             {mayWrite && (
               <>
-                <ButtonLink to="/imports" variant="default">
+                <ButtonLink to="/imports" search={{ kind: 'suppressions' }} variant="default">
                   Import a list
                 </ButtonLink>
                 <Button variant="default" onClick={release.open}>
