@@ -148,10 +148,13 @@ describe('imports', () => {
     await page.getByText('1 of the first rows are bad').waitFor();
     await page.getByRole('combobox', { name: 'Notes becomes' }).click();
     await page.getByRole('option', { name: 'Left out' }).click();
+    await page.getByRole('combobox', { name: 'Everybody of it enters the list' }).click();
+    await page.getByRole('option', { name: 'Our best' }).click();
     await page.getByRole('button', { name: 'Import', exact: true }).click();
     await page.getByText('Drop a file here').waitFor();
     expect(server.writes.find((each) => each.operation === 'createImport')?.body).toMatchObject({
       name: 'crm.csv',
+      audience: 'vips',
       mapping: { externalId: 'Kundennr', email: 'E-Mail', attributes: { firstName: 'First name' } },
     });
   });
@@ -192,6 +195,9 @@ describe('suppression', () => {
     expect(server.writes.at(-1)).toMatchObject({
       body: { dryRun: false, addresses: ['angry@mail.example'] },
     });
+    await page.getByRole('link', { name: 'Import a list' }).click();
+    await page.getByText('onto the suppression list').waitFor();
+    expect(await page.getByRole('radio', { name: 'Addresses not to write to' }).isChecked()).toBe(true);
   });
 });
 

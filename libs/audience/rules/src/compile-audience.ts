@@ -31,6 +31,8 @@ export interface Scope {
   audiences: ReadonlyMap<string, NamedAudience>;
   /** By key, the topics that are described: each with those above it, the nearest first. Another stands alone. */
   topics?: ReadonlyMap<string, TopicPath>;
+  /** Whether people of the workspace became part of others: the log still has what was sent to them by their old id. */
+  merges?: boolean;
   /** Only these people. */
   profileIds?: readonly string[];
   /** Fewer than these are looked up one by one; more, and everybody is read in one go. */
@@ -384,7 +386,11 @@ class Statement {
     const { atLeast: _least, atMost: _most, ...what } = clause;
     const alias = this.join(`message ${JSON.stringify(what)}`, () => {
       const conditions = [`d.workspace_id = ${this.workspace}`, 'd.profile_id IS NOT NULL'];
-      if (this.only) conditions.push(this.only('d.profile_id'));
+      const { person, from } = this.toPerson();
+      if (this.only)
+        conditions.push(
+          this.scope.merges ? `d.profile_id = ANY(${this.onlyAndMerged()})` : this.only('d.profile_id'),
+        );
       if (clause.channel) conditions.push(`d.channel = ${params.add(clause.channel, 'text')}`);
       if (clause.class) conditions.push(`d.class = ${params.add(clause.class, 'text')}`);
       if (clause.topic) conditions.push(`d.topic = ${params.add(clause.topic, 'text')}`);
@@ -401,9 +407,33 @@ class Statement {
       if (clause.journey)
         conditions.push(`d.source = 'journey' AND d.source_id = ${params.add(clause.journey, 'text')}`);
       conditions.push(...this.outcome(clause));
-      return `SELECT d.profile_id, count(*) AS n FROM deliveries d WHERE ${conditions.join(' AND ')} GROUP BY d.profile_id`;
+      return `SELECT ${person} AS profile_id, count(*) AS n FROM deliveries d${from} WHERE ${conditions.join(' AND ')} GROUP BY ${person}`;
     });
     return this.howMany(`${alias}.n`, clause, plain);
+  }
+
+  /** Who a row of the log is about now: whoever was merged counts for who stayed. */
+  private toPerson(): { person: string; from: string } {
+    if (!this.scope.merges) return { person: 'd.profile_id', from: '' };
+    return {
+      person: 'coalesce(m.kept_id, d.profile_id)',
+      from: ` LEFT JOIN (${this.merged()}) AS m ON m.merged_id = d.profile_id`,
+    };
+  }
+
+  /** Each profile that became part of another, with everybody that it led to since: of these one is there. */
+  private merged(): string {
+    const restricted = this.only ? ` AND ${this.only('x.kept_id')}` : '';
+    return (
+      `WITH RECURSIVE became AS (SELECT x.merged_id, x.kept_id FROM profile_merges x WHERE x.workspace_id = ${this.workspace}${restricted} ` +
+      `UNION SELECT x.merged_id, b.kept_id FROM became b JOIN profile_merges x ON x.workspace_id = ${this.workspace} AND x.kept_id = b.merged_id) ` +
+      'SELECT merged_id, kept_id FROM became'
+    );
+  }
+
+  private onlyAndMerged(): string {
+    const ids = this.params.add(this.scope.profileIds ?? [], 'uuid[]');
+    return `${ids} || ARRAY(SELECT m.merged_id FROM (${this.merged()}) AS m)`;
   }
 
   private outcome({ message, within }: MessageClause): string[] {

@@ -97,8 +97,9 @@ export async function scopeOf(
   workspaceId: string,
   audiences: ReadonlyMap<string, AudienceRow>,
 ): Promise<Scope> {
-  const [row] = await sql.query<{ now: Date; zone: string | null }>(
-    `SELECT now() AS now, settings->>'timezone' AS zone FROM workspaces WHERE id = $1`,
+  const [row] = await sql.query<{ now: Date; zone: string | null; merges: boolean }>(
+    `SELECT now() AS now, settings->>'timezone' AS zone, EXISTS (SELECT FROM profile_merges WHERE workspace_id = $1) AS merges
+     FROM workspaces WHERE id = $1`,
     [workspaceId],
   );
   const zones = await knownZones(sql);
@@ -121,6 +122,7 @@ export async function scopeOf(
     topics: new Map(topics.map((topic) => [topic.key, topic])),
     workspaceId,
     now: row?.now ?? new Date(),
+    merges: row?.merges ?? false,
     zone,
     zones: [...zones],
     audiences: named,

@@ -5,6 +5,7 @@ import { Database, type Sql } from '@carillon/database';
 import { notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { actorOf, audit } from './audit.js';
+import { idsByExternalId } from './find-profiles.js';
 import { askForConfirmations } from './confirm-consent.js';
 import { NOBODY, recordConsents, type NewConsent } from './consent.js';
 import { readConsentPolicy, writeConsentPolicy } from './consent-policy.js';
@@ -123,9 +124,10 @@ const addressFor = (channel: Channel, text: string) =>
       : ({ ok: true, value: text } as const);
 
 async function personAt(sql: Sql, workspaceId: string, externalId: string): Promise<Person> {
+  const id = (await idsByExternalId(sql, workspaceId, [externalId])).get(externalId);
   const [row] = await sql.query<Person>(
-    'SELECT id, email, phone FROM profiles WHERE workspace_id = $1 AND external_id = $2',
-    [workspaceId, externalId],
+    'SELECT id, email, phone FROM profiles WHERE workspace_id = $1 AND id = $2',
+    [workspaceId, id ?? null],
   );
   if (!row) throw notFound('profile');
   return row;

@@ -1,6 +1,7 @@
 /** One person with everything that a rule looks at, read from the database: what `explain` shows. */
 import type { Person } from '@carillon/audience-rules';
 import type { Sql } from '@carillon/database';
+import { idsByExternalId, idsOfPerson } from './find-profiles.js';
 
 /** The newest of each kind that are looked at. */
 const MOST = 5000;
@@ -11,13 +12,14 @@ export async function personByExternalId(
   workspaceId: string,
   externalId: string,
 ): Promise<Person | undefined> {
+  const id = (await idsByExternalId(sql, workspaceId, [externalId])).get(externalId);
   const [profile] = await sql.query<
     Omit<Person, 'activity' | 'events' | 'messages' | 'consents' | 'suppressions' | 'devices' | 'memberOf'>
   >(
     `SELECT id, external_id AS "externalId", email, phone, locale, timezone, phone_zone AS "phoneZone", attributes,
        created_at AS "createdAt", updated_at AS "updatedAt"
-     FROM profiles WHERE workspace_id = $1 AND external_id = $2`,
-    [workspaceId, externalId],
+     FROM profiles WHERE workspace_id = $1 AND id = $2`,
+    [workspaceId, id ?? null],
   );
   if (!profile) return undefined;
   const of = [workspaceId, profile.id];
@@ -34,10 +36,10 @@ export async function personByExternalId(
   const messages = await sql.query<Person['messages'][number]>(
     `SELECT d.channel, d.class, d.topic, t.key AS template, d.source, d.source_id AS "sourceId", r.source_id AS campaign, d.status, d.reason,
        d.created_at AS "createdAt", d.sent_at AS "sentAt", d.delivered_at AS "deliveredAt", '[]'::jsonb AS told, d.id, d.day::text AS day
-     FROM (SELECT * FROM deliveries WHERE workspace_id = $1 AND profile_id = $2 ORDER BY id DESC LIMIT ${MOST}) d
+     FROM (SELECT * FROM deliveries WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[]) ORDER BY id DESC LIMIT ${MOST}) d
      LEFT JOIN templates t ON t.workspace_id = $1 AND t.id = d.template_id
      LEFT JOIN runs r ON r.workspace_id = $1 AND r.id::text = d.source_id`,
-    of,
+    [workspaceId, await idsOfPerson(sql, workspaceId, profile.id)],
   );
   const told = await linesOf(sql, workspaceId, messages as unknown as { id: string; day: string }[]);
   const consents = await sql.query<Person['consents'][number]>(

@@ -8,7 +8,8 @@ const months = new Set<string>();
 const days = new Set<string>();
 
 /**
- * Replaces everybody of a workspace. Words of consent stand with the person, or at their address where several people
+ * Replaces everybody of a workspace. With `merges`, some messages are in the log under ids of profiles that became part of
+ * the person, or of somebody who became part of them. Words of consent stand with the person, or at their address where several people
  * share it; so they are given back as rules see them.
  */
 export async function storePeople(
@@ -16,6 +17,7 @@ export async function storePeople(
   workspaceId: string,
   people: readonly Person[],
   suppressed: readonly string[],
+  merges = false,
 ): Promise<Person[]> {
   await owner.query('BEGIN');
   for (const table of [
@@ -30,6 +32,7 @@ export async function storePeople(
     'runs',
     'templates',
     'profiles',
+    'profile_merges',
   ])
     await owner.query(`DELETE FROM ${table} WHERE workspace_id = $1`, [workspaceId]);
   const rows = async (
@@ -98,7 +101,18 @@ export async function storePeople(
     [...templates].map(([key, id]) => [id, workspaceId, key, key, 1]),
   );
   const runs = new Map<string, string>();
-  const messages = people.flatMap((p) => p.messages.map((m) => ({ ...m, id: newId(), profileId: p.id })));
+  const gone: [merged: string, kept: string][] = [];
+  const messages = people.flatMap((p) => {
+    const names = merges ? [p.id, newId(), newId()] : [p.id];
+    if (merges) gone.push([names[1]!, p.id], [names[2]!, names[1]!]);
+    return p.messages.map((m, i) => ({ ...m, id: newId(), profileId: names[i % names.length]! }));
+  });
+  await rows(
+    'profile_merges',
+    'id, workspace_id, merged_id, kept_id, merged_external_id, rule, by',
+    ['uuid', 'uuid', 'uuid', 'uuid', 'text', 'text', 'text'],
+    gone.map(([merged, keptBy]) => [newId(), workspaceId, merged, keptBy, merged, 'spec', 'spec']),
+  );
   const day = dayOf(newId());
   if (!days.has(day)) {
     days.add(day);

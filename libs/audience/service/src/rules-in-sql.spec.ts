@@ -551,11 +551,12 @@ describe('rules in SQL and in memory', () => {
               zone,
               people: fc.array(person(at), { minLength: 1, maxLength: 25 }),
               suppressed: fc.subarray(['ana@example.com', 'bo@example.org', '+442071838750']),
+              merges: fc.boolean(),
               definitions: fc.array(definition(at), { minLength: RULES, maxLength: RULES }),
             }),
           ),
-        async ({ at, zone: workspaceZone, people: drawn, suppressed, definitions }) => {
-          const people = await storePeople(fixture, fixture.here, drawn, suppressed);
+        async ({ at, zone: workspaceZone, people: drawn, suppressed, merges, definitions }) => {
+          const people = await storePeople(fixture, fixture.here, drawn, suppressed, merges);
           const world: World = {
             now: at,
             zone: workspaceZone,
@@ -570,6 +571,7 @@ describe('rules in SQL and in memory', () => {
             zones: known,
             audiences: named,
             topics: described,
+            merges,
           };
           const some = people.filter((_, i) => i % 2 === 0).map(({ id }) => id);
           for (const given of definitions) {

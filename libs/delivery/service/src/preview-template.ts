@@ -1,5 +1,5 @@
 /** Renders a template as a message would be, without sending: stored or not saved yet, for a profile or for nobody. */
-import { recipientsByIds } from '@carillon/audience-service';
+import { idsByExternalId, recipientsByIds } from '@carillon/audience-service';
 import type { BodyOf, Preview } from '@carillon/contracts';
 import type { Database, Sql } from '@carillon/database';
 import { notFound, ProblemException } from '@carillon/server';
@@ -80,11 +80,8 @@ export const noTemplate = (): ProblemException =>
 async function recipientOf(sql: Sql, workspaceId: string, request: Request): Promise<Recipient> {
   const locale = request.locale === undefined ? {} : { locale: request.locale };
   if (request.profile === undefined) return { ...nobody, ...locale };
-  const [profile] = await sql.query<{ id: string }>(
-    'SELECT id FROM profiles WHERE workspace_id = $1 AND external_id = $2',
-    [workspaceId, request.profile],
-  );
-  const [recipient] = profile ? await recipientsByIds(sql, workspaceId, [profile.id]) : [];
+  const id = (await idsByExternalId(sql, workspaceId, [request.profile])).get(request.profile);
+  const [recipient] = id === undefined ? [] : await recipientsByIds(sql, workspaceId, [id]);
   if (recipient) return { ...recipient, ...locale };
   const message = `there is no profile ${JSON.stringify(request.profile)}: leave it out, or create the profile first`;
   throw new ProblemException('invalid_request', `The body is not valid: /profile: ${message}`, {

@@ -1,4 +1,5 @@
 /** Tries an account: its credentials alone, or one message to an address. Called by the accounts' controller. */
+import { idsByExternalId } from '@carillon/audience-service';
 import { normalizeEmail, normalizePhone } from '@carillon/audience-rules';
 import { reasons, type Channel, type ContentByChannel } from '@carillon/contracts';
 import { newId, type Database } from '@carillon/database';
@@ -92,13 +93,10 @@ async function addressOf(database: Database, row: AccountRow, to: string): Promi
     case 'push':
       return to;
     case 'in-app': {
-      const [profile] = await database.inWorkspace(row.workspaceId, (sql) =>
-        sql.query<{ id: string }>('SELECT id FROM profiles WHERE workspace_id = $1 AND external_id = $2', [
-          row.workspaceId,
-          to,
-        ]),
+      const ids = await database.inWorkspace(row.workspaceId, (sql) =>
+        idsByExternalId(sql, row.workspaceId, [to]),
       );
-      return profile?.id ?? refuse('there is no such profile: write the external id of one');
+      return ids.get(to) ?? refuse('there is no such profile: write the external id of one');
     }
   }
 }

@@ -6,6 +6,7 @@ import type {
   EnrollmentState,
   JourneyNumbers,
 } from '@carillon/contracts';
+import { idsByExternalId } from '@carillon/audience-service';
 import type { Sql } from '@carillon/database';
 
 interface ShownRow {
@@ -42,17 +43,21 @@ export async function enrollmentsBefore(
     limit: number;
   },
 ): Promise<Enrollment[]> {
+  const { profile } = asked;
+  const person =
+    profile === undefined ? undefined : (await idsByExternalId(sql, workspaceId, [profile])).get(profile);
+  if (profile !== undefined && person === undefined) return [];
   // Of a step: who is there now. Written out, so that the planner sees the condition of the partial index.
   const inside = asked.step === undefined ? '' : `AND e.step = $7 AND e.state <> 'ended'`;
   const rows = await sql.query<ShownRow>(
     `SELECT ${SHOWN} FROM ${FROM} WHERE e.workspace_id = $1 AND e.journey_id = $2 AND ($3::text IS NULL OR e.state = $3)
-        AND ($4::text IS NULL OR p.external_id = $4) AND ($5::int IS NULL OR e.version = $5) AND ($6::uuid IS NULL OR e.id < $6) ${inside}
+        AND ($4::uuid IS NULL OR e.profile_id = $4) AND ($5::int IS NULL OR e.version = $5) AND ($6::uuid IS NULL OR e.id < $6) ${inside}
       ORDER BY e.id DESC LIMIT ${asked.limit}`,
     [
       workspaceId,
       journeyId,
       asked.state ?? null,
-      asked.profile ?? null,
+      person ?? null,
       asked.version ?? null,
       asked.cursor ?? null,
       ...(asked.step === undefined ? [] : [asked.step]),
