@@ -1,13 +1,17 @@
 /** People under several names, what they did, and what is known of them: over HTTP. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type {
-  AcceptedMessage,
-  MergeResult,
-  Page,
-  Profile,
-  ProfileState,
-  TimelineEntry,
+import { unsubscribeUrl } from '@carillon/audience-service';
+import {
+  operations,
+  type AcceptedMessage,
+  type MergeResult,
+  type OperationName,
+  type Page,
+  type Profile,
+  type ProfileState,
+  type TimelineEntry,
 } from '@carillon/contracts';
+import { newId } from '@carillon/database';
 import { apiFixture, type Answer, type ApiFixture, type AskOptions } from './api.fixture.js';
 
 let at: ApiFixture;
@@ -278,6 +282,162 @@ describe('merge', () => {
     });
     expect(again.status).toBe(202);
     expect((again.json as AcceptedMessage).deliveries).toHaveLength(1);
+  });
+
+  it('is answered as who stayed, whatever is asked by the merged id', async () => {
+    for (const externalId of ['was', 'is']) await put(externalId, { email: `${externalId}@x.example` });
+    const was = await get('was');
+    const { token } = (await ask('mintInboxToken', { body: { profile: 'was' } })).json as { token: string };
+    const send = (profile: string) => ({
+      to: { profile },
+      channels: ['in-app'],
+      content: { 'in-app': { title: 'T', body: 'B' } },
+    });
+    await ask('sendMessage', { body: send('was') });
+    await ask('saveAudience', { params: { key: 'asked-list' }, body: { name: 'Asked' } });
+    const account = await ask('createAccount', {
+      body: { channel: 'in-app', provider: 'inbox', name: 'Inbox', settings: {} },
+    });
+    await ask('saveTemplate', {
+      params: { key: 'asked-template' },
+      body: { content: { 'in-app': { title: 'Hi {{ profile.externalId }}', body: 'B' } } },
+    });
+    const definition = {
+      entry: { kind: 'api' },
+      start: 'rest',
+      steps: { rest: { kind: 'wait', for: '30d' } },
+    };
+    await ask('saveJourney', { params: { key: 'asked-journey' }, body: { name: 'Asked', definition } });
+    await ask('goLiveJourney', { params: { key: 'asked-journey' }, body: {} });
+    const campaign = await ask('createCampaign', {
+      body: {
+        name: 'Asked',
+        definition: {
+          audience: 'asked-list',
+          channels: ['in-app'],
+          content: { 'in-app': { title: 'T', body: 'B' } },
+        },
+      },
+    });
+    const device = await ask('addDevice', {
+      params: { externalId: 'was' },
+      body: { token: 'was-token', platform: 'ios' },
+    });
+    const idOf = ({ json }: Answer) => (json as { id: string }).id;
+    await merge('is', 'was');
+
+    const name = { params: { externalId: 'was' } };
+    const identity = { params: { ...name.params, namespace: 'crm', value: 'asked' } };
+    const one = (key: string, value: unknown) => expect.objectContaining({ [key]: value });
+    const table: [OperationName, AskOptions, number, unknown?][] = [
+      ['getProfile', name, 200, one('externalId', 'is')],
+      ['upsertProfile', { ...name, body: { locale: 'fr' } }, 200, one('externalId', 'is')],
+      [
+        'bulkUpsertProfiles',
+        { body: { profiles: [{ externalId: 'was', locale: 'de' }] } },
+        200,
+        one('created', 0),
+      ],
+      ['listProfiles', { query: '?search=was' }, 200, { items: [one('externalId', 'is')], nextCursor: null }],
+      ['getProfileState', name, 200, one('externalId', 'is')],
+      [
+        'getTimeline',
+        { ...name, query: '?kind=message' },
+        200,
+        { items: [one('kind', 'message')], nextCursor: null },
+      ],
+      ['mergeProfiles', { ...name, body: { from: 'is' } }, 200, one('outcome', 'already')],
+      ['addIdentity', identity, 200, one('externalId', 'is')],
+      ['removeIdentity', identity, 204],
+      ['addDevice', { ...name, body: { token: 'later-token', platform: 'web' } }, 200],
+      ['removeDevice', { params: { ...name.params, id: idOf(device) } }, 204],
+      ['setConsents', { ...name, body: { consents: [{ channel: 'email', word: 'out' }] } }, 200],
+      ['getConsents', name, 200, { consents: [one('word', 'out')], history: [one('word', 'out')] }],
+      ['exportPerson', name, 200, one('profile', one('external_id', 'is'))],
+      ['trackEvent', { body: { profile: 'was', name: 'a', unknownProfile: 'refuse' } }, 202],
+      [
+        'trackEvents',
+        { body: { events: [{ profile: 'was', name: 'a', unknownProfile: 'refuse' }] } },
+        202,
+        one('accepted', 1),
+      ],
+      ['sendMessage', { body: send('was') }, 202],
+      ['sendBatch', { body: { messages: [send('was')] } }, 202, one('accepted', 1)],
+      [
+        'listDeliveries',
+        { query: '?profile=was' },
+        200,
+        one('items', expect.arrayContaining([one('profile', one('externalId', 'is'))])),
+      ],
+      [
+        'changeMembers',
+        { params: { key: 'asked-list' }, body: { add: ['was', 'is'] } },
+        200,
+        one('entered', 1),
+      ],
+      ['replaceMembers', { params: { key: 'asked-list' }, body: { profiles: ['was'] } }, 200, one('left', 0)],
+      ['explainAudience', { params: { key: 'asked-list' }, query: '?profile=was' }, 200, one('member', true)],
+      ['tryGate', { body: { profile: 'was', channel: 'email' } }, 200, one('reason', 'unsubscribed')],
+      ['resetCaps', { body: { profile: 'was' } }, 200],
+      [
+        'previewTemplate',
+        { params: { key: 'asked-template' }, body: { channel: 'in-app', profile: 'was' } },
+        200,
+        one('rendered', one('in-app', one('title', 'Hi is'))),
+      ],
+      ['testAccount', { params: { id: idOf(account) }, body: { to: 'was' } }, 200, one('ok', true)],
+      [
+        'enterJourney',
+        { params: { key: 'asked-journey' }, body: { profile: 'was' } },
+        202,
+        one('signalled', 1),
+      ],
+      ['listEnrollments', { params: { key: 'asked-journey' }, query: '?profile=was' }, 200],
+      ['proveCampaign', { params: { id: idOf(campaign) }, body: { profiles: ['was'] } }, 200],
+      ['mintInboxToken', { body: { profile: 'was' } }, 201],
+    ];
+    const answers: unknown[] = [];
+    for (const [operation, call, , said] of table) {
+      const { status, json } = await ask(operation, call);
+      answers.push([operation, status, said === undefined && status < 300 ? undefined : json]);
+    }
+    expect(answers).toEqual(table.map(([operation, , status, said]) => [operation, status, said]));
+    // Whoever names a person by a path is in the table; deleting and erasing are told elsewhere.
+    const named = Object.entries(operations).flatMap(([each, { path }]) =>
+      path.includes(':externalId') ? [each] : [],
+    );
+    expect(named.filter((each) => !table.some(([known]) => known === each))).toEqual(['deleteProfile']);
+
+    // An inbox opened before, and the link in a message that was sent before.
+    const inbox = await fetch(`${at.url}/v1/inbox`, { headers: { authorization: `Bearer ${token}` } });
+    expect(inbox.status).toBe(200);
+    const { id } = await get('is');
+    await at.owner.query(
+      `INSERT INTO inbox_items (id, workspace_id, profile_id, seq, delivery_id, title, body) VALUES ($1, $2, $3, 1, $1, 'Later', '')`,
+      [newId(), at.here.id, id],
+    );
+    const later = await fetch(`${at.url}/v1/inbox`, { headers: { authorization: `Bearer ${token}` } });
+    expect(await later.json()).toMatchObject({ items: [{ title: 'Later' }] });
+    const link = unsubscribeUrl(
+      { publicUrl: at.url, signingKeys: [at.config.secrets.signingKey] },
+      {
+        workspaceId: at.here.id,
+        deliveryId: newId(),
+        channel: 'email',
+        profileId: was.id,
+        address: 'was@x.example',
+        topic: 'news',
+      },
+    );
+    const left = await fetch(link, {
+      method: 'POST',
+      body: new URLSearchParams({ 'List-Unsubscribe': 'One-Click' }),
+    });
+    expect(left.status).toBe(200);
+    const state = (await ask('getProfileState', name)).json as ProfileState;
+    expect(state.consents).toContainEqual(
+      expect.objectContaining({ topic: 'news', word: 'out', about: 'profile' }),
+    );
   });
 
   it('done again, or the other way round, changes nothing: there is no ring', async () => {

@@ -62,7 +62,9 @@ async function everywhere(): Promise<string> {
     body: { email: EMAIL, phone: '+44 20 7183 8750', attributes: { nick: 'kanarie' } },
   });
   await make('addDevice', { params, body: { token: 'kanarie-token', platform: 'ios' } });
-  await make('trackEvent', { body: { name: 'sang', profile: 'kanarie-1', properties: { song: 'kanarie' } } });
+  await make('trackEvent', {
+    body: { name: 'sang', profile: 'kanarie-1', properties: { song: 'kanarie' }, key: 'sang-kanarie' },
+  });
   await make('setConsents', {
     params,
     body: {
@@ -80,6 +82,7 @@ async function everywhere(): Promise<string> {
       channels: ['email', 'in-app'],
       content: { email: { subject: 'Hi Kanarie', text: 'Hello' }, 'in-app': { title: 'Kanarie', body: 'x' } },
       data: { who: 'kanarie' },
+      idempotencyKey: 'welcome-kanarie',
     },
   });
   const alone = await make<AcceptedMessage>('sendMessage', {
@@ -124,6 +127,44 @@ async function everywhere(): Promise<string> {
     `INSERT INTO identities (workspace_id, namespace, value, profile_id) VALUES ($1, 'crm', 'kanarie-crm', $2)`,
     [at.here.id, profile.id],
   );
+  await at.owner.query(
+    `INSERT INTO webhook_endpoints (id, workspace_id, url, types, secrets) VALUES ($1, $2, 'http://127.0.0.1:9/', '{audience.entered}', '[]')`,
+    [newId(), at.here.id],
+  );
+  await make('saveAudience', { params: { key: 'birds' }, body: { name: 'Birds' } });
+  await make('changeMembers', { params: { key: 'birds' }, body: { add: ['kanarie-1'] } });
+  await make('saveJourney', {
+    params: { key: 'song' },
+    body: {
+      name: 'Song',
+      definition: { entry: { kind: 'api' }, start: 'rest', steps: { rest: { kind: 'wait', for: '30d' } } },
+    },
+  });
+  await make('goLiveJourney', { params: { key: 'song' }, body: {} });
+  await make('enterJourney', {
+    params: { key: 'song' },
+    body: { profile: 'kanarie-1', data: { said: 'kanarie' }, eventKey: 'kanarie-enters' },
+  });
+  const enrollment = newId();
+  await at.owner.query(
+    `INSERT INTO enrollments (workspace_id, id, journey_id, version, profile_id, step, phase, key, leave_by, data)
+     SELECT $1, $2, id, 1, $3, 'rest', 'waiting', 'kanarie', now() + interval '1 year', '{"event": {"said": "kanarie"}}' FROM journeys WHERE workspace_id = $1`,
+    [at.here.id, enrollment, profile.id],
+  );
+  await at.owner.query(
+    `INSERT INTO enrollment_steps (workspace_id, enrollment_id, no, step, kind, way, detail) VALUES ($1, $2, 1, 'rest', 'call', 'answered', '{"answer": "kanarie"}')`,
+    [at.here.id, enrollment],
+  );
+  const run = newId();
+  await at.owner.query(
+    `INSERT INTO runs (id, workspace_id, source, source_id, channel, class, message_id, day, planned_at, state)
+     VALUES ($1, $2, 'campaign', 'spring', 'email', 'marketing', $3, $4, now(), 'running')`,
+    [run, at.here.id, newId(), day],
+  );
+  await at.owner.query(
+    `INSERT INTO run_members (day, run_id, seq, workspace_id, profile_id, data) VALUES ($1, $2, 1, $3, $4, '{"seat": "kanarie"}')`,
+    [day, run, at.here.id, profile.id],
+  );
   const imported = await make<Import>('createImport', { body: { name: 'people.csv' } });
   await at.owner.query(
     `INSERT INTO import_errors (workspace_id, import_id, line, reason, cells) VALUES ($1, $2, 2, 'It has too many cells', ARRAY['Kanarie@Example.com', 'x'])`,
@@ -143,14 +184,18 @@ describe('a person', () => {
         'deliveries',
         'delivery_events',
         'devices',
+        'enrollment_steps',
+        'enrollments',
         'events',
         'identities',
         'import_errors',
         'inbox_items',
+        'journey_signals',
         'messages',
         'profile_merges',
         'profiles',
         'receipts',
+        'run_members',
         'soft_bounces',
         'suppressions',
         'webhook_messages',

@@ -9,6 +9,7 @@
 import type { Channel, MessageClass, TopicFacts } from '@carillon/contracts';
 import { kept, newId, type Sql } from '@carillon/database';
 import { erasedWords, forgetErased } from './erased.js';
+import { whoTheyBecame } from './find-profiles.js';
 import { amongWriters, markStale, markStaleAt } from './stale.js';
 import { belowOf } from './topics.js';
 
@@ -134,11 +135,17 @@ export async function recordConsents(
 ): Promise<void> {
   if (consents.length === 0) return;
   await amongWriters(sql, workspaceId);
+  // A link in a message may be of a profile that has become part of another one since.
+  const became = await whoTheyBecame(
+    sql,
+    workspaceId,
+    consents.flatMap(({ profileId }) => profileId ?? []),
+  );
   const rows = new Map<string, NewConsent & { address: string; profileId: string }>();
   for (const c of consents) {
     const about = [
       ...(c.address ? [{ ...c, address: c.address, profileId: NOBODY }] : []),
-      ...(c.profileId ? [{ ...c, address: '', profileId: c.profileId }] : []),
+      ...(c.profileId ? [{ ...c, address: '', profileId: became.get(c.profileId) ?? c.profileId }] : []),
     ];
     // The last one of a list is the newest.
     for (const row of about) rows.set(keyOf(row), row);

@@ -12,6 +12,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { confirmConsent, openConfirmation } from './confirm-consent.js';
 import { consentsOf, recordConsents, type ConsentFacts } from './consent.js';
 import { readConsentPolicy } from './consent-policy.js';
+import { whoTheyBecame } from './find-profiles.js';
 import { localised, textsFor, type PageTexts } from './page-texts.js';
 import { listTopics } from './topics.js';
 import { confirmPage, gonePage, preferencePage, type TopicChoice } from './unsubscribe-page.js';
@@ -127,9 +128,12 @@ const formOf = (request: FastifyRequest): URLSearchParams =>
 /** @returns null when the workspace is not there */
 export async function visitOf(
   sql: Sql,
-  subject: UnsubscribeSubject,
+  named: UnsubscribeSubject,
   acceptLanguage: string | undefined,
 ): Promise<Visit | null> {
+  const { profileId } = named;
+  const became = profileId === null ? null : await whoTheyBecame(sql, named.workspaceId, [profileId]);
+  const subject = { ...named, profileId: became?.get(profileId ?? '') ?? profileId };
   const [row] = await sql.query<{ sender: string; locale: string | null }>(
     `SELECT name AS sender, (SELECT locale FROM profiles WHERE workspace_id = $1 AND id = $2) AS locale FROM workspaces WHERE id = $1`,
     [subject.workspaceId, subject.profileId],

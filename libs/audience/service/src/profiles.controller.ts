@@ -47,9 +47,16 @@ export class ProfilesController {
       const rows = await sql.query<ProfileRow>(
         `SELECT ${profileColumns} FROM profiles
          WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2)
-           AND ($3::text IS NULL OR external_id LIKE $3 OR email LIKE $3 OR email LIKE lower($3) OR phone LIKE $3)
+           AND ($3::text IS NULL OR external_id LIKE $3 OR email LIKE $3 OR email LIKE lower($3) OR phone LIKE $3 OR id = $5)
          ORDER BY id DESC LIMIT $4`,
-        [caller.workspaceId, before, search ? `${search.replace(/[\\%_]/g, '\\$&')}%` : null, limit + 1],
+        [
+          caller.workspaceId,
+          before,
+          search ? `${search.replace(/[\\%_]/g, '\\$&')}%` : null,
+          limit + 1,
+          // Whoever became part of somebody is found by their whole id.
+          search ? ((await idsByExternalId(sql, caller.workspaceId, [search])).get(search) ?? null) : null,
+        ],
       );
       const page = rows.slice(0, limit);
       const last = page.at(-1);

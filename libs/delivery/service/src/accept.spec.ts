@@ -3,6 +3,7 @@ import { Database, ensurePartitions, newId } from '@carillon/database';
 import type { Queues } from '@carillon/queue';
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { Acceptance } from './accept.js';
 import type { SendRequest } from './plan-message.js';
@@ -75,8 +76,8 @@ describe('accept', () => {
     await other.connect();
     await other.query('BEGIN');
     await other.query(
-      `INSERT INTO idempotency_keys (workspace_id, key, request_fields, response) VALUES ($1, 'held', '{}', '{}')`,
-      [workspaceId],
+      `INSERT INTO idempotency_keys (workspace_id, key, request_fields, response) VALUES ($1, $2, '{}', '{}')`,
+      [workspaceId, createHash('sha256').update(`${workspaceId}:held`).digest('hex')],
     );
     try {
       const [held, free, keyless] = await first().acceptAll(workspaceId, [

@@ -89,6 +89,7 @@ export async function erasePerson(
     workspaceId,
     deliveries.map((d) => d.id),
   );
+  await forgetToldOfAudiences(sql, workspaceId, ids);
   for (const [day, some] of groupBy(deliveries, (d) => d.day))
     await sql.execute(
       'UPDATE deliveries SET profile_id = NULL WHERE day = $2::date AND id = ANY($3::uuid[]) AND workspace_id = $1',
@@ -167,6 +168,20 @@ async function forgetTold(sql: Sql, workspaceId: string, deliveryIds: readonly s
     [workspaceId, deliveryIds],
   );
 }
+
+/** What endpoints were told of audiences that these people entered or left. */
+const forgetToldOfAudiences = (
+  sql: Sql,
+  workspaceId: string,
+  profileIds: readonly string[],
+): Promise<number> =>
+  sql.execute(
+    `UPDATE webhook_messages w SET payload = NULL, attempts = '[]'
+     FROM webhook_endpoints e, audience_changes c
+     WHERE w.workspace_id = $1 AND e.workspace_id = $1 AND w.endpoint_id = e.id
+       AND c.workspace_id = $1 AND c.profile_id = ANY($2::uuid[]) AND w.event_id = c.audience_id || ':' || c.seq`,
+    [workspaceId, profileIds],
+  );
 
 /** Everything that is kept of a person, as one document. @returns null when there is no such person */
 export async function exportPerson(

@@ -1,6 +1,7 @@
 /**
  * One key, one meaning: a repeat gets the first answer, another body under the same key is refused with the fields that
- * differ. The record is written in the transaction of the message itself. Called by accept.ts.
+ * differ. The record is written in the transaction of the message itself. Of the key itself only a hash is kept: it may
+ * name a person. Called by accept.ts.
  */
 import type { AcceptedMessage, SendMessage } from '@carillon/contracts';
 import { kept, type Sql } from '@carillon/database';
@@ -25,6 +26,8 @@ export const hashFields = (message: SendMessage): Record<string, string> =>
         createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16),
       ]),
   );
+const keyHash = (workspaceId: string, key: string): string =>
+  createHash('sha256').update(`${workspaceId}:${key}`).digest('hex');
 /** JSON with sorted keys, so that the order of writing does not matter. */
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, v: unknown) =>
@@ -44,12 +47,15 @@ export async function storedAnswers(
   keys: string[],
 ): Promise<Map<string, Stored>> {
   if (keys.length === 0) return new Map();
+  const byHash = new Map(keys.map((key) => [keyHash(workspaceId, key), key]));
   const rows = await sql.query<{
     key: string;
     request_fields: Record<string, string>;
     response: AcceptedMessage;
-  }>(STORED, [workspaceId, keys]);
-  return new Map(rows.map((r) => [r.key, { fields: r.request_fields, response: r.response }]));
+  }>(STORED, [workspaceId, [...byHash.keys()]]);
+  return new Map(
+    rows.map((r) => [byHash.get(r.key) ?? '', { fields: r.request_fields, response: r.response }]),
+  );
 }
 
 /** PostgreSQL says 55P03 when another transaction holds the key for longer than that. */
@@ -106,16 +112,18 @@ export async function claimKeys(
   }
   if (first.size === 0) return [];
   // Sorted, so that two groups with the same keys wait for each other instead of locking each other out.
-  const keys = [...first.keys()].sort();
+  const hashed = [...first.keys()].map((key) => ({ key, hash: keyHash(workspaceId, key) }));
+  hashed.sort((a, b) => (a.hash < b.hash ? -1 : 1));
+  const keys = hashed.map(({ key }) => key);
   const won = await sql.query<{ key: string }>(CLAIM_KEYS, [
     workspaceId,
-    keys,
+    hashed.map(({ hash }) => hash),
     keys.map((k) => JSON.stringify(fields[first.get(k)!])),
     keys.map((k) => JSON.stringify(plans.get(first.get(k)!)!.accepted)),
     `${IN_FLIGHT_SECONDS}s`,
   ]);
   const winners = new Set(won.map((w) => w.key));
-  const losers = keys.filter((k) => !winners.has(k)).map((k) => first.get(k)!);
+  const losers = hashed.filter(({ hash }) => !winners.has(hash)).map(({ key }) => first.get(key)!);
   const stored = await storedAnswers(
     sql,
     workspaceId,

@@ -2,8 +2,8 @@
  * The in-app inbox over HTTP: tokens for servers, and lists, marks and a stream for the browsers that hold one. The
  * profile is always the token's: no address names it. Origins are judged by the door (libs/server).
  */
-import { idsByExternalId } from '@carillon/audience-service';
-import { Database } from '@carillon/database';
+import { idsByExternalId, whoTheyBecame } from '@carillon/audience-service';
+import { Database, type Sql } from '@carillon/database';
 import {
   mintInboxToken,
   Operation,
@@ -65,25 +65,33 @@ export class InboxController {
         errors: [{ pointer: '?cursor', code: 'invalid', message }],
       });
     }
-    return this.database.inWorkspace(caller.workspaceId, (sql) =>
-      listItems(sql, caller, filter, { limit, before }),
+    return this.database.inWorkspace(caller.workspaceId, async (sql) =>
+      listItems(sql, await present(sql, caller), filter, { limit, before }),
     );
   }
 
   @Operation('markInbox')
   async mark({ body, caller }: Call<'markInbox'>): Promise<Result<'markInbox'>> {
-    const { deliveryIds, counts } = await this.database.inWorkspace(caller.workspaceId, async (sql) => ({
-      deliveryIds: await markItems(sql, caller, body),
-      counts: await countItems(sql, caller),
-    }));
-    if (deliveryIds.length > 0) inboxHints(this.database).changed(caller.workspaceId, [caller.profileId]);
+    const { deliveryIds, counts, profileId } = await this.database.inWorkspace(
+      caller.workspaceId,
+      async (sql) => {
+        const owner = await present(sql, caller);
+        return {
+          deliveryIds: await markItems(sql, owner, body),
+          counts: await countItems(sql, owner),
+          profileId: owner.profileId,
+        };
+      },
+    );
+    if (deliveryIds.length > 0) inboxHints(this.database).changed(caller.workspaceId, [profileId]);
     this.deliveryHints.changed(caller.workspaceId, deliveryIds);
     return { changed: deliveryIds.length, ...counts };
   }
 
   @Operation('inboxTicket')
   async ticket({ caller }: Call<'inboxTicket'>): Promise<Result<'inboxTicket'>> {
-    const { ticket, expiresAt } = await mintTicket(caller);
+    const owner = await this.database.inWorkspace(caller.workspaceId, (sql) => present(sql, caller));
+    const { ticket, expiresAt } = await mintTicket(owner);
     return { ticket, expiresAt: expiresAt.toISOString() };
   }
 
@@ -174,3 +182,12 @@ const streamed = (data: InboxStreamEvent, seq: number): StreamEvent => ({
 
 /** A place in a feed, as cursors and event ids write it; null when it is none. */
 const seqOf = (text: string): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null);
+
+/** Whose inbox it is now: the profile of the token may have become part of another one. */
+async function present<T extends { workspaceId: string; profileId: string }>(
+  sql: Sql,
+  caller: T,
+): Promise<T> {
+  const became = await whoTheyBecame(sql, caller.workspaceId, [caller.profileId]);
+  return { ...caller, profileId: became.get(caller.profileId) ?? caller.profileId };
+}
