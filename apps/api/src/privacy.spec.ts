@@ -108,7 +108,7 @@ async function everywhere(): Promise<string> {
   );
   await at.owner.query(
     `INSERT INTO soft_bounces (workspace_id, channel, address, last_delivery_id) VALUES ($1, 'email', $2, $3)`,
-    [at.here.id, EMAIL, delivery],
+    [at.here.id, EMAIL.toLowerCase(), delivery],
   );
   const endpoint = newId();
   await at.owner.query(
@@ -206,7 +206,7 @@ describe('a person', () => {
       params: { externalId: 'kanarie-1' },
     });
     expect(told).toMatchObject({
-      profile: { email: EMAIL, attributes: { nick: 'kanarie' } },
+      profile: { email: EMAIL.toLowerCase(), email_original: EMAIL, attributes: { nick: 'kanarie' } },
       devices: [{ token: 'kanarie-token' }],
       events: [{ name: 'sang', properties: { song: 'kanarie' } }],
       suppressions: [{ reason: 'complained' }],

@@ -76,7 +76,7 @@ export function describeFirstMessage(
       const email = await settled(byChannel['email'] ?? '', ['sent']);
       expect(email).toMatchObject({
         provider: 'smtp',
-        address: 'Grace@example.com',
+        address: 'grace@example.com',
         attempts: 1,
         profile: { externalId: 'grace' },
       });

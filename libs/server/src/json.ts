@@ -17,6 +17,11 @@ export const pointerSegment = (key: string | number): string =>
 
 /** @throws ProblemException malformed_json (400) or invalid_request (422) */
 export function parseJson(bytes: Uint8Array): unknown {
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b)
+    throw new ProblemException(
+      'malformed_json',
+      'The body is compressed: send the JSON as it is, without Content-Encoding.',
+    );
   if (!isUtf8(bytes)) throw new ProblemException('malformed_json', 'The body is not UTF-8.');
   let value: unknown;
   try {

@@ -17,5 +17,9 @@ export function comparable<T extends Test>(field: string, test: T): T {
     ...(test.isNot !== undefined && { isNot: one(test.isNot) }),
     ...(test.in && { in: test.in.map(one) }),
     ...(test.notIn && { notIn: test.notIn.map(one) }),
+    // Parts of addresses are no addresses: only their case is brought along.
+    ...(field === 'email' && test.contains !== undefined && { contains: test.contains.toLowerCase() }),
+    ...(field === 'email' && test.startsWith !== undefined && { startsWith: test.startsWith.toLowerCase() }),
+    ...(field === 'email' && test.endsWith !== undefined && { endsWith: test.endsWith.toLowerCase() }),
   };
 }

@@ -32,16 +32,19 @@ export function testSql(operand: Operand, test: Test, params: Params, { now }: M
           values.filter((value) => typeof value === (kind === 'count' ? 'number' : 'string')),
           kind === 'count' ? 'numeric[]' : 'text[]',
         )})`;
-  const truly = (condition: string): string => `((${condition}) IS TRUE)`;
+  // Each by itself: where the first is null, an AND of both would still ask the second, which mostly costs far more.
+  const truly = (...conditions: string[]): string =>
+    `(${conditions.map((condition) => `(${condition}) IS TRUE`).join(' AND ')})`;
   const size = (comparison: string, limit: number): string =>
     json
       ? truly(
-          `jsonb_typeof(${v}) = 'number' AND ${v} ${comparison} ${params.add(JSON.stringify(limit), 'jsonb')}`,
+          `jsonb_typeof(${v}) = 'number'`,
+          `${v} ${comparison} ${params.add(JSON.stringify(limit), 'jsonb')}`,
         )
       : truly(`${v} ${comparison} ${params.add(limit, 'numeric')}`);
   const asText = json ? `(${v} #>> '{}')` : v;
   const textual = (condition: string): string =>
-    truly(json ? `jsonb_typeof(${v}) = 'string' AND ${condition}` : condition);
+    json ? truly(`jsonb_typeof(${v}) = 'string'`, condition) : truly(condition);
   const moment = (): string => (json ? `moment_in(${asText}, ${operand.zone()})` : v);
   const day = (): string =>
     json ? `day_in(${asText}, ${operand.zone()})` : `(${v} AT TIME ZONE ${operand.zone()})::date`;
@@ -118,22 +121,25 @@ export function testSql(operand: Operand, test: Test, params: Params, { now }: M
   if (test.hasAll) return truly(`${v} @> ${params.add(JSON.stringify(test.hasAll), 'jsonb')}`);
   if (test.hasNone) return `(NOT ${truly(`${v} @> ANY(${each(test.hasNone)})`)})`;
   if (test.before !== undefined)
-    return truly(`${near(undefined, about(test.before))} AND ${moment()} < ${when(test.before)}`);
+    return truly(near(undefined, about(test.before)), `${moment()} < ${when(test.before)}`);
   if (test.since !== undefined)
-    return truly(`${near(about(test.since), undefined)} AND ${moment()} >= ${when(test.since)}`);
+    return truly(near(about(test.since), undefined), `${moment()} >= ${when(test.since)}`);
   if (test.on !== undefined)
-    return truly(`${near(about(test.on), about(test.on))} AND ${day()} = ${dayWord(test.on)}`);
+    return truly(near(about(test.on), about(test.on)), `${day()} = ${dayWord(test.on)}`);
   if (test.anniversary !== undefined)
     return truly(
-      `${nearAnniversary(test.anniversary)} AND same_day_of_year(${day()}, ${dayWord(test.anniversary)})`,
+      nearAnniversary(test.anniversary),
+      `same_day_of_year(${day()}, ${dayWord(test.anniversary)})`,
     );
   if (test.withinLast !== undefined)
     return truly(
-      `${near(ahead(test.withinLast, -1), now)} AND ${moment()} > ${shifted(test.withinLast, -1)} AND ${moment()} <= ${nowSql()}`,
+      near(ahead(test.withinLast, -1), now),
+      `${moment()} > ${shifted(test.withinLast, -1)} AND ${moment()} <= ${nowSql()}`,
     );
   if (test.withinNext !== undefined)
     return truly(
-      `${near(now, ahead(test.withinNext, 1))} AND ${moment()} >= ${nowSql()} AND ${moment()} < ${shifted(test.withinNext, 1)}`,
+      near(now, ahead(test.withinNext, 1)),
+      `${moment()} >= ${nowSql()} AND ${moment()} < ${shifted(test.withinNext, 1)}`,
     );
   return 'FALSE';
 }

@@ -13,9 +13,10 @@ const DOT_ATOM = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
 /**
- * Trims, and writes the domain in small ASCII letters (IDNA). The local part keeps its case, which only its own server
- * may judge (RFC 5321 section 2.4).
- * @returns `value`, the address to store and to send to, and `original`, what was given
+ * Trims, and writes it in small letters, the domain in ASCII (IDNA). By RFC 5321 section 2.4 only its own server may say that
+ * case in the local part means nothing; none is known that says otherwise, and somebody who left as Ana@ must not be
+ * written to as ana@.
+ * @returns `value`, the address to store, compare and send to, and `original`, what was given
  */
 export function normalizeEmail(text: string): Checked<string> {
   const trimmed = text.trim();
@@ -41,7 +42,7 @@ export function normalizeEmail(text: string): Checked<string> {
   }
   const ascii = asciiDomain(domain);
   if (!ascii) return refuse('domain', 'After the @ write a complete domain such as example.com.');
-  const value = `${local}@${ascii}`;
+  const value = `${local.toLowerCase()}@${ascii}`;
   if (value.length > MAX.whole) return refuse('too_long', `An address has at most ${MAX.whole} characters.`);
   return { ok: true, value, original: text };
 }

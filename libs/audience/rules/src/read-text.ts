@@ -26,7 +26,10 @@ export function encodingOf(head: Uint8Array): { encoding: Encoding; skip: number
   }
 }
 
-/** More characters of several bytes that are right than wrong ones. */
+/**
+ * At least as many characters of several bytes that are right as wrong ones: other encodings hardly ever make one by chance,
+ * and a bad row that is told is better than a name that is stored wrong.
+ */
 function mostlyUtf8(head: Uint8Array): boolean {
   const text = new TextDecoder('utf-8').decode(head);
   let [right, wrong] = [0, 0];
@@ -35,7 +38,7 @@ function mostlyUtf8(head: Uint8Array): boolean {
     if (code === 0xfffd) wrong++;
     else if (code > 0x7f) right++;
   }
-  return right > wrong;
+  return right > 0 && right >= wrong;
 }
 
 /** Comma, semicolon, tab or bar: whichever the first line has most of, outside quotes. */

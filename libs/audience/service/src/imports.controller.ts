@@ -34,11 +34,12 @@ export class ImportsController {
   @Operation('createImport')
   create({ body, caller }: Call<'createImport'>): Promise<Import> {
     const { importBytes } = config().limits;
-    if ((body.bytes ?? 0) > importBytes)
-      throw new ProblemException(
-        'body_too_large',
-        `A file may have at most ${importBytes} bytes here (IMPORT_MAX_BYTES): send it in pieces, each as an import of its own.`,
-      );
+    if ((body.bytes ?? 0) > importBytes) {
+      const message = `A file may have at most ${importBytes.toLocaleString('en')} bytes here (IMPORT_MAX_BYTES): send it in pieces, each as an import of its own.`;
+      throw new ProblemException('body_too_large', message, {
+        errors: [{ pointer: '/bytes', code: 'too_large', message }],
+      });
+    }
     return this.in(caller, async (sql) => {
       await refuseList(sql, caller.workspaceId, body.audience);
       const made = await createImport(sql, caller.workspaceId, body, actorOf(caller));

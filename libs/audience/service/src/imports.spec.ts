@@ -76,7 +76,7 @@ describe('an import', () => {
     const done = await imported(file);
     expect(done).toMatchObject({ state: 'done', rows: 5, created: 2, failed: 3, problem: null });
     expect(await person('i1')).toEqual({
-      email: 'Ann@example.com',
+      email: 'ann@example.com',
       phone: '+442071838750',
       attributes: { plan: 'pro', note: 'a; "b"' },
     });

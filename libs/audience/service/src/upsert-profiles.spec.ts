@@ -37,7 +37,7 @@ describe('upsertProfiles', () => {
     ]);
     expect(result).toMatchObject({ outcome: 'created' });
     expect(await stored('ana')).toEqual({
-      email: 'Ana.Lee@example.com',
+      email: 'ana.lee@example.com',
       email_original: expect.stringContaining('EXAMPLE'),
       phone: '+442071838750',
       phone_original: '020 7183 8750',

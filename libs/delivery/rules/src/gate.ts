@@ -327,8 +327,12 @@ function judgeQuiet(f: GateFacts, all: readonly QuietHours[], where: AssumedZone
 const timeIn = (at: number, zone: string): string =>
   new Date(wallClock(at, zone)).toISOString().slice(11, 16);
 
-const onList = (list: readonly string[], address: string): boolean =>
-  list.some((entry) => (entry.startsWith('@') ? address.endsWith(entry) : entry === address));
+const onList = (list: readonly string[], given: string): boolean => {
+  const address = given.toLowerCase();
+  return list.some((entry) =>
+    entry.startsWith('@') ? address.endsWith(entry.toLowerCase()) : entry.toLowerCase() === address,
+  );
+};
 
 /** The first rule that objects decides; the trace names every rule that was asked, and what it said. */
 export function gate(facts: GateFacts): { verdict: Verdict; trace: string[] } {
