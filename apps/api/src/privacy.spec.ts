@@ -211,6 +211,11 @@ describe('a person', () => {
       events: [{ name: 'sang', properties: { song: 'kanarie' } }],
       suppressions: [{ reason: 'complained' }],
       identities: [{ value: 'kanarie-crm' }],
+      audiences: [{ key: 'birds' }],
+      journeys: [
+        { journey: 'song', data: { event: { said: 'kanarie' } }, steps: [{ detail: { answer: 'kanarie' } }] },
+      ],
+      merges: [{ merged_external_id: 'kanarie-0' }],
       inbox: [{ title: 'Kanarie' }],
     });
     expect([told['consents']?.length, told['messages']?.length, told['deliveries']?.length]).toEqual([

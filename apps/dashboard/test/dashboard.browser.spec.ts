@@ -96,7 +96,7 @@ describe('audiences', () => {
     });
     await page.getByLabel('External id').fill('ada');
     await page.getByRole('button', { name: 'Explain' }).click();
-    await page.getByText('It was so 1 times.').waitFor();
+    await page.getByText('It was so once.').waitFor();
   });
   it('take sequences, the first of events, an order and a limit', async () => {
     await open('/audiences/new');

@@ -82,7 +82,7 @@ export const audiences: Audience[] = [
 ];
 const SENTENCES: Record<string, string> = {
   'active-pros':
-    'plan is one of “pro”, “team”. And: Did order.placed where total is at least 50 at least 3 times in the last 30d. And: Not: Consent to email is out.',
+    'plan is one of “pro”, “team”. And: Did order.placed where total is at least 50 at least 3 times in the last 30 days. And: Not: Consent to email is out.',
   'birthday-today': 'birthday has its anniversary today.',
   'everything-ever': 'Did page.viewed, and after it order.placed.',
   vips: 'A list that is filled from outside.',
@@ -131,8 +131,8 @@ export const explanation: AudienceExplanation = {
       { holds: true, asks: 'plan is one of “pro”, “team”.', seen: 'It is “pro”.', clauses: [] },
       {
         holds: false,
-        asks: 'Did order.placed where total is at least 50 at least 3 times in the last 30d.',
-        seen: 'It was so 1 times.',
+        asks: 'Did order.placed where total is at least 50 at least 3 times in the last 30 days.',
+        seen: 'It was so once.',
         clauses: [],
       },
       {

@@ -35,21 +35,31 @@ export function testSentence(test: Test): string {
   if (test.since !== undefined) return `is at or after ${test.since}`;
   if (test.on !== undefined) return `is on the day ${test.on}`;
   if (test.anniversary !== undefined) return `has its anniversary ${test.anniversary}`;
-  if (test.withinLast !== undefined) return `is within the last ${test.withinLast}`;
-  return `is within the next ${test.withinNext ?? ''}`;
+  if (test.withinLast !== undefined) return `is within the last ${spanWords(test.withinLast)}`;
+  return `is within the next ${spanWords(test.withinNext ?? '')}`;
 }
+
+const UNITS: Readonly<Record<string, string>> = { m: 'minute', h: 'hour', d: 'day', w: 'week' };
+/** `30d` as `30 days`, `1h` as `hour`: what stands after “the last”. */
+function spanWords(span: string): string {
+  const [, count = '', unit = ''] = /^(\d+)([mhdw])$/.exec(span) ?? [];
+  const word = UNITS[unit];
+  if (word === undefined) return span;
+  return count === '1' ? word : `${count} ${word}s`;
+}
+const timesWord = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 
 const times = (clause: { atLeast?: number; atMost?: number }): string => {
   const { atLeast, atMost } = clause;
   if (atMost === 0) return 'never';
-  if (atLeast !== undefined && atLeast === atMost) return `exactly ${atLeast} times`;
+  if (atLeast !== undefined && atLeast === atMost) return `exactly ${timesWord(atLeast)}`;
   const bounds = [
-    ...(atLeast === undefined ? [] : [`at least ${atLeast} times`]),
-    ...(atMost === undefined ? [] : [`at most ${atMost} times`]),
+    ...(atLeast === undefined ? [] : [`at least ${timesWord(atLeast)}`]),
+    ...(atMost === undefined ? [] : [`at most ${timesWord(atMost)}`]),
   ];
   return bounds.join(' and ') || 'at least once';
 };
-const lately = (span: string | undefined): string => (span ? ` in the last ${span}` : '');
+const lately = (span: string | undefined): string => (span ? ` in the last ${spanWords(span)}` : '');
 
 /** What a clause asks, as a sentence. */
 export function clauseSentence(clause: Clause): string {
@@ -68,7 +78,7 @@ export function clauseSentence(clause: Clause): string {
       const then = (clause.then.where ?? []).map(
         (test) => `${pathName(test.property)} ${testSentence(test)}`,
       );
-      return `Did ${clause.event}${having}${span}, and after it ${clause.then.event}${then.length > 0 ? ` where ${then.join(' and ')}` : ''}${clause.then.within ? ` within ${clause.then.within}` : ''}.`;
+      return `Did ${clause.event}${having}${span}, and after it ${clause.then.event}${then.length > 0 ? ` where ${then.join(' and ')}` : ''}${clause.then.within ? ` within ${within(clause.then.within)}` : ''}.`;
     }
     if (clause.occurrence) return `The ${clause.occurrence} ${clause.event} was${span || ' there'}${having}.`;
     return `Did ${clause.event}${having} ${times(clause)}${span}.`;
@@ -84,7 +94,7 @@ export function clauseSentence(clause: Clause): string {
   if ('suppressed' in clause)
     return `The address for ${clause.suppressed} is on the suppression list${clause.reason ? ` (${clause.reason.join(', ')})` : ''}.`;
   if ('device' in clause)
-    return `Has ${clause.device === 'any' ? 'a device' : `a device of ${clause.device}`}${clause.app ? ` with ${clause.app}` : ''} (${times(clause)})${clause.seenWithin ? ` seen in the last ${clause.seenWithin}` : ''}.`;
+    return `Has ${clause.device === 'any' ? 'a device' : `a device of ${clause.device}`}${clause.app ? ` with ${clause.app}` : ''} (${times(clause)})${clause.seenWithin ? ` seen in the last ${spanWords(clause.seenWithin)}` : ''}.`;
   if ('audience' in clause) return `Is in the audience ${clause.audience}.`;
   return `Is in the share from ${clause.share.from} to ${clause.share.to} percent${clause.share.salt ? ` (${clause.share.salt})` : ''}.`;
 }
@@ -96,6 +106,10 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   unsubscribed: 'unsubscribed from',
 };
 
+const soOften = (seen: number): string => (seen === 0 ? 'It was never so.' : `It was so ${timesWord(seen)}.`);
+const within = (span: string): string =>
+  spanWords(span) === UNITS[span.at(-1) ?? ''] ? `one ${spanWords(span)}` : spanWords(span);
+
 /** What there was, as a sentence. */
 export function seenSentence(clause: Leaf, seen: unknown): string {
   const none = seen === undefined || seen === null;
@@ -104,9 +118,9 @@ export function seenSentence(clause: Leaf, seen: unknown): string {
   if ('event' in clause) {
     if (clause.then) return none ? 'It did not come in this order.' : `The second came at ${shown(seen)}.`;
     if (clause.occurrence) return none ? 'There is none.' : `It was ${shown(seen)}.`;
-    return `It was so ${String(seen)} times.`;
+    return soOften(Number(seen));
   }
-  if ('message' in clause) return `It was so ${String(seen)} times.`;
+  if ('message' in clause) return soOften(Number(seen));
   if ('consent' in clause) return `It is ${String(seen)}.`;
   if ('suppressed' in clause) return none ? 'It is not on the list.' : `It is there: ${String(seen)}.`;
   if ('device' in clause) return `There are ${String(seen)}.`;

@@ -81,7 +81,8 @@ const en: PageTexts = {
 const de: PageTexts = {
   lang: 'de',
   kinds: { email: 'E-Mails', sms: 'SMS', push: 'Push-Nachrichten', 'in-app': 'Nachrichten in der App' },
-  marketing: (kind) => `werbliche ${kind}`,
+  // It stands after “keine”.
+  marketing: (kind) => `werblichen ${kind}`,
   about: (kind, topic) => `${kind} zu „${topic}“`,
   to: (address) => ` an ${address}`,
   unsubscribeTitle: (sender) => `Abmelden von ${sender}`,
@@ -114,6 +115,10 @@ const de: PageTexts = {
   confirmed: (topic) => `Ihre Anmeldung zu „${topic}“ ist bestätigt.`,
 };
 
+/** Before a vowel `de` is cut. */
+const ofFr = (what: string): string => (/^[aeiouyéè]/i.test(what) ? `d’${what}` : `de ${what}`);
+const allFr = (kind: string): string =>
+  kind.startsWith('notifications') ? `toutes les ${kind}` : `tous les ${kind}`;
 const fr: PageTexts = {
   lang: 'fr',
   kinds: { email: 'e-mails', sms: 'SMS', push: 'notifications', 'in-app': 'messages dans l’application' },
@@ -122,14 +127,14 @@ const fr: PageTexts = {
   to: (address) => ` à ${address}`,
   unsubscribeTitle: (sender) => `Se désabonner de ${sender}`,
   unsubscribeAsk: 'Se désabonner ?',
-  willStop: (sender, what, where) => `${sender} n’enverra plus de ${what}${where}.`,
+  willStop: (sender, what, where) => `${sender} n’enverra plus ${ofFr(what)}${where}.`,
   unsubscribe: 'Se désabonner',
-  stopAll: (kind) => `Arrêter tous les ${kind} publicitaires`,
+  stopAll: (kind) => `Arrêter ${allFr(kind)} publicitaires`,
   stillArrive:
     'Les messages que vous demandez vous-même, comme les reçus et les codes de connexion, arrivent toujours.',
   doneTitle: 'Vous êtes désabonné',
   done: (sender, what, where) =>
-    `${sender} n’envoie plus de ${what}${where}. Vous n’avez rien d’autre à faire.`,
+    `${sender} n’envoie plus ${ofFr(what)}${where}. Vous n’avez rien d’autre à faire.`,
   choose: 'Choisir ce que vous recevez',
   goneTitle: 'Ce lien ne fonctionne pas',
   forgottenTitle: 'Ce n’est plus conservé',
@@ -139,12 +144,12 @@ const fr: PageTexts = {
   preferencesAsk: (kind, where) => `Choisissez les ${kind} que vous souhaitez recevoir${where}.`,
   topics: 'Thèmes',
   noTopics: 'Il n’y a aucun thème à choisir.',
-  all: (kind) => `Arrêter tous les ${kind} publicitaires`,
+  all: (kind) => `Arrêter ${allFr(kind)} publicitaires`,
   save: 'Enregistrer',
   saved: 'Votre choix est enregistré et s’applique dès maintenant.',
   outOfAll: (kind) =>
-    `Vous ne recevez pas de ${kind} publicitaires. Cochez un thème pour le recevoir de nouveau.`,
-  blocked: (kind) => `Vous avez arrêté tous les ${kind}. Tant que cela dure, rien de ceci n’arrive.`,
+    `Vous ne recevez pas ${ofFr(kind)} publicitaires. Cochez un thème pour le recevoir de nouveau.`,
+  blocked: (kind) => `Vous avez arrêté ${allFr(kind)}. Tant que cela dure, rien de ceci n’arrive.`,
   unblock: 'Autoriser de nouveau les messages',
   confirmTitle: 'Confirmer votre abonnement',
   confirmAsk: (sender, topic) => `${sender} vous enverra « ${topic} » dès que vous l’aurez confirmé.`,
@@ -152,17 +157,19 @@ const fr: PageTexts = {
   confirmed: (topic) => `Votre abonnement à « ${topic} » est confirmé.`,
 };
 
+const isFeminine = (kind: string): boolean => kind === 'notificaciones';
+const adsEs = (kind: string): string => `${kind} ${isFeminine(kind) ? 'publicitarias' : 'publicitarios'}`;
 const es: PageTexts = {
   lang: 'es',
   kinds: { email: 'correos', sms: 'SMS', push: 'notificaciones', 'in-app': 'mensajes en la aplicación' },
-  marketing: (kind) => `${kind} publicitarios`,
+  marketing: adsEs,
   about: (kind, topic) => `${kind} sobre «${topic}»`,
   to: (address) => ` a ${address}`,
   unsubscribeTitle: (sender) => `Darse de baja de ${sender}`,
   unsubscribeAsk: '¿Darse de baja?',
   willStop: (sender, what, where) => `${sender} dejará de enviar ${what}${where}.`,
   unsubscribe: 'Darse de baja',
-  stopAll: (kind) => `No recibir más ${kind} publicitarios`,
+  stopAll: (kind) => `No recibir más ${adsEs(kind)}`,
   stillArrive: 'Los mensajes que usted pide, como recibos y códigos de acceso, siguen llegando.',
   doneTitle: 'Se ha dado de baja',
   done: (sender, what, where) =>
@@ -176,11 +183,12 @@ const es: PageTexts = {
   preferencesAsk: (kind, where) => `Elija qué ${kind} quiere recibir${where}.`,
   topics: 'Temas',
   noTopics: 'No hay temas para elegir.',
-  all: (kind) => `No recibir más ${kind} publicitarios`,
+  all: (kind) => `No recibir más ${adsEs(kind)}`,
   save: 'Guardar',
   saved: 'Su elección está guardada y vale desde ahora.',
-  outOfAll: (kind) => `No recibe ${kind} publicitarios. Marque un tema para volver a recibirlo.`,
-  blocked: (kind) => `Ha detenido todos los ${kind}. Mientras sea así, nada de esto llega.`,
+  outOfAll: (kind) => `No recibe ${adsEs(kind)}. Marque un tema para volver a recibirlo.`,
+  blocked: (kind) =>
+    `Ha detenido ${isFeminine(kind) ? 'todas las' : 'todos los'} ${kind}. Mientras sea así, nada de esto llega.`,
   unblock: 'Permitir mensajes de nuevo',
   confirmTitle: 'Confirme su suscripción',
   confirmAsk: (sender, topic) => `${sender} le enviará «${topic}» cuando lo confirme.`,

@@ -247,6 +247,18 @@ export async function exportPerson(
     ),
     messages,
     deliveries: log,
+    journeys: await rows(
+      `SELECT j.key AS journey, e.version, e.state, e.step, e.data, e.outcome, e.reason, e.entered_at, e.ended_at,
+         (SELECT jsonb_agg(jsonb_build_object('at', s.at, 'step', s.step, 'way', s.way, 'detail', s.detail) ORDER BY s.no)
+            FROM enrollment_steps s WHERE s.workspace_id = $1 AND s.enrollment_id = e.id) AS steps
+       FROM enrollments e JOIN journeys j ON j.workspace_id = $1 AND j.id = e.journey_id
+       WHERE e.workspace_id = $1 AND e.profile_id = $2 ORDER BY e.entered_at`,
+      person.id,
+    ),
+    merges: await rows(
+      'SELECT merged_external_id, rule, detail, by, at FROM profile_merges WHERE workspace_id = $1 AND kept_id = ANY($2::uuid[]) ORDER BY at',
+      ids,
+    ),
     inbox: await rows('SELECT * FROM inbox_items WHERE workspace_id = $1 AND profile_id = $2', person.id),
   };
 }
