@@ -135,8 +135,8 @@ const PurposeFields = ({
       {kind === 'profiles' && (choices.length > 0 || audience !== undefined) && (
         <Select
           className={classes.list}
-          aria-label="Everybody of it enters the list"
-          placeholder="Enters no list"
+          label="Everybody of it enters the list"
+          placeholder="None"
           data={named ? choices : [...choices, { value: audience, label: audience }]}
           value={audience ?? null}
           onChange={(value) => onChange({ kind, audience: value ?? undefined })}

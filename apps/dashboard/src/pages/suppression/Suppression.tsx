@@ -58,7 +58,10 @@ export const Suppression = () => {
       cell: ({ getValue }) => <ChannelMark channel={getValue()} />,
     }),
     column.accessor('reason', { header: 'Reason', cell: ({ getValue }) => sentenceCase(getValue()) }),
-    column.accessor('source', { header: 'From', cell: ({ getValue }) => sentenceCase(getValue()) }),
+    column.accessor('source', {
+      header: 'From',
+      cell: ({ getValue }) => (getValue() === 'api' ? 'API' : sentenceCase(getValue())),
+    }),
     column.accessor('createdAt', { header: 'Since', cell: ({ getValue }) => <When at={getValue()} /> }),
     column.display({
       id: 'release',
