@@ -67,6 +67,7 @@ const account = {
   position: 0,
   weight: 1,
   rateLimit: null,
+  warmUp: null,
   quota: null,
   breaker: {
     state: 'closed',

@@ -102,7 +102,7 @@ export function journeys(root: Command, context: Context): void {
   examples(
     group
       .command('simulate')
-      .summary('play a journey without sending')
+      .summary('say what a journey would do, without sending')
       .description(
         'Play a journey for people of yours on a clock of its own, with every rule of the gate. Nothing is sent.',
       )
