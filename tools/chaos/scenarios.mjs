@@ -373,7 +373,6 @@ const rows = [
   },
   {
     name: 'kill where people are moved',
-    quick: true,
     seconds: 10,
     rate: 5,
     runs: false,
