@@ -44,6 +44,7 @@ let owned: {
   journey: string;
   enrollment: string;
   simulation: string;
+  signal: string;
 };
 
 beforeAll(async () => {
