@@ -230,7 +230,7 @@ describe('help', () => {
           name: expect.not.stringMatching(/^help$/),
           // A verb first, so that the list reads as what one can do.
           summary: expect.stringMatching(
-            /^(send|watch|say|read|show|import|list|write|see|make|keep|find|print|save|render|create|search|stop|set|let|refill|end|tell|delete|add|remove|put|take)\b.*[^.]$/,
+            /^(send|watch|say|read|show|import|list|write|see|make|keep|find|print|save|render|create|search|stop|set|let|refill|end|tell|delete|add|remove|put|take|forget)\b.*[^.]$/,
           ),
         });
         await walk([...path, name]);

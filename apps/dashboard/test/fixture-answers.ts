@@ -78,6 +78,7 @@ export const makeAnswers = (
   const find = <T>(items: readonly T[], test: (item: T) => boolean): T =>
     items.find(test) ?? refuse('not_found', 'Nothing here goes by that name.');
   const campaignBy = (id: string | undefined) => find(campaigns, (each) => each.id === id);
+  const simulations: ReturnType<typeof ways.simulationOf>[] = [];
   const journeyBy = (key: string | undefined) => find(journeys, (each) => each.key === key);
   const setJourney = (key: string | undefined, change: Partial<Journey>) =>
     Object.assign(journeyBy(key), change);
@@ -382,6 +383,16 @@ export const makeAnswers = (
     stopJourney: ({ params }) => setJourney(params.key, { state: 'stopped', inside: 0 }),
     getJourneyNumbers: ({ params, query }) =>
       ways.numbersOf(journeyBy(params.key), (query.version as number | undefined) ?? null),
+    simulateJourney: ({ params }) => {
+      const run = ways.simulationOf(journeyBy(params.key));
+      simulations.unshift(run);
+      return run;
+    },
+    listJourneySimulations: () => ({ items: simulations }),
+    getJourneySimulation: ({ params }) => find(simulations, (each) => each.id === params.id),
+    listSimulatedPeople: ({ query }) => paged(ways.simulatedPeople, query),
+    getSimulatedWay: ({ params }) =>
+      ways.simulatedWay(find(ways.simulatedPeople, (each) => each.no === Number(params.no))),
     listEnrollments: ({ query }) =>
       paged(
         ways.enrollments.filter(

@@ -7,7 +7,10 @@ import type {
   JourneyExplanation,
   JourneyFinding,
   JourneyNumbers,
+  JourneySimulation,
   JourneyVersion,
+  SimulatedPerson,
+  SimulatedWay,
   ParkedSignal,
 } from '@carillon/contracts';
 import { ready } from '../src/pages/journeys/ready.js';
@@ -163,6 +166,99 @@ export const historyOf = (enrollment: Enrollment): EnrollmentHistory => ({
       at: ago(5399),
     },
   ],
+});
+const simulatedAt = (hours: number): string => new Date(Date.UTC(2026, 11, 24, 9 + hours)).toISOString();
+export const simulationOf = (one: Journey): JourneySimulation => ({
+  id: newId(),
+  version: null,
+  definition: one.definition,
+  createdBy: 'Dana Bell',
+  createdAt: ago(60),
+  seed: '1',
+  startAt: simulatedAt(0),
+  until: simulatedAt(720),
+  ms: 412,
+  people: 1000,
+  entered: 1000,
+  inside: 0,
+  outcomes: [
+    { outcome: 'done', count: 963 },
+    { outcome: 'error', count: 37 },
+  ],
+  refused: [],
+  steps: Object.keys(one.definition.steps).map((step, n) => ({
+    step,
+    entered: 1000 - n * 100,
+    waiting: 0,
+    errors: n === 1 ? 37 : 0,
+    ways: [{ way: 'next', count: 1000 - n * 100 }],
+  })),
+  messages: [
+    { step: 'remind', channel: 'email', status: 'delivered', reason: null, count: 871 },
+    { step: 'remind', channel: 'email', status: 'suppressed', reason: 'unsubscribed', count: 92 },
+  ],
+  told: [{ step: 'remind', channel: 'email', type: 'opened', count: 344 }],
+  kept: 1000,
+});
+export const simulatedPeople: SimulatedPerson[] = profiles.slice(0, 12).map((profile, no) => ({
+  no,
+  profile: profile.externalId,
+  outcome: 'done',
+  reason: null,
+  step: null,
+  entered: 1,
+  steps: 3,
+  messages: no % 3 === 0 ? 0 : 1,
+}));
+export const simulatedWay = (person: SimulatedPerson): SimulatedWay => ({
+  person,
+  visits: [
+    {
+      key: '',
+      enteredAt: simulatedAt(0),
+      endedAt: simulatedAt(25),
+      outcome: 'done',
+      reason: null,
+      step: null,
+      dueAt: null,
+      lines: [
+        { step: 'settle', kind: 'listen', way: 'otherwise', next: 'remind', detail: {}, at: simulatedAt(1) },
+        { step: 'remind', kind: 'send', way: 'next', next: 'a-day', detail: {}, at: simulatedAt(1) },
+        { step: 'a-day', kind: 'wait', way: 'next', next: 'worth-it', detail: {}, at: simulatedAt(25) },
+      ],
+      messages: [
+        {
+          step: 'remind',
+          channel: 'email',
+          class: 'marketing',
+          status: 'delivered',
+          reason: null,
+          said: null,
+          acceptedAt: simulatedAt(1),
+          sentAt: simulatedAt(1),
+          dueAt: null,
+          timeline: [
+            { type: 'accepted', at: simulatedAt(1) },
+            { type: 'sent', at: simulatedAt(1) },
+            { type: 'delivered', at: simulatedAt(1) },
+            { type: 'opened', at: simulatedAt(4) },
+          ],
+          content: {
+            channel: 'email',
+            email: {
+              from: null,
+              to: 'ada@example.com',
+              subject: 'You left something',
+              html: null,
+              text: 'Your cart waits for you.',
+            },
+          },
+          problem: null,
+        },
+      ],
+    },
+  ],
+  refused: [],
 });
 /** A little of what the linter finds. */
 export const findingsOf = (definition: JourneyDefinition): JourneyFinding[] =>

@@ -150,6 +150,23 @@ it('shows what is live with its counts, who is at a step, and how one of them we
   });
 });
 
+it('plays a journey: counts at the steps, who came there, and what one of them was told', async () => {
+  await open('/journeys/abandoned-cart?as=simulation');
+  await page.getByText('It has not been played yet.').waitFor();
+  await page.getByRole('button', { name: 'Play' }).click();
+  await page.getByText('played in 412 ms', { exact: false }).waitFor();
+  const body = server.writes.find(({ operation }) => operation === 'simulateJourney')?.body;
+  expect(body).toMatchObject({ random: 1000, within: '30d', outcomes: { delivered: 0.98, opened: 0.4 } });
+  await step('remind').getByText('900 entered', { exact: false }).waitFor({ state: 'attached' });
+  await step('remind').click();
+  await page.getByText('Who came to remind').waitFor();
+  await page.getByRole('list', { name: 'Simulated people' }).getByRole('button').first().click();
+  await page.locator('summary', { hasText: 'You left something' }).click();
+  await page.getByText('Your cart waits for you.').waitFor();
+  await page.locator('button[data-step="settle"][data-walked]').waitFor();
+  expect(server.violations).toEqual([]);
+});
+
 it('compares a draft with what is live, drawn and as JSON, and takes JSON', async () => {
   await open('/journeys/abandoned-cart?version=draft&with=2');
   await page.locator('button[data-step="call-shop"][data-mark="added"]').waitFor();

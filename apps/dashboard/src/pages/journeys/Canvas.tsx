@@ -237,7 +237,10 @@ const WayLine = memo(
           <EdgeLabelRenderer>
             <div
               className={`${classes.way} nopan nodrag`}
-              style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
+              // Beside the step it comes back to, it begins where the step ends.
+              style={{
+                transform: `translate(${place === 'aside' ? '-14px' : '-50%'}, -50%) translate(${x}px, ${y}px)`,
+              }}
             >
               {text && <span className={`${classes.wayLabel} clip`}>{text}</span>}
               {mayInsert && (
