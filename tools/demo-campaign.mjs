@@ -138,7 +138,7 @@ function show(numbers, test, seconds) {
   const columns = ['targeted', 'sent', 'suppressed', 'failed', 'expired', 'cancelled', 'unknown', 'pending'];
   const rows = [
     ...numbers.parts.map((part) => [
-      `${part.channel} ${part.variant ?? ''}`,
+      `${part.channel} ${part.variant ?? ''}${part.rest ? ', the rest' : ''}`,
       ...columns.map((name) => part[name]),
     ]),
     ['all', ...columns.map((name) => numbers[name])],

@@ -357,6 +357,7 @@ export function campaignNumbers(campaign: Campaign): CampaignNumbers {
     runId: campaignId(n),
     channel,
     variant: null,
+    rest: false,
     state: 'running',
     targeted: 12_480,
     pending: pending / 2,

@@ -366,7 +366,14 @@ export const CampaignNumbers = z
     no: z.number().describe('Which run of the campaign; 0 before the first.'),
     delivered: z.number(),
     parts: z.array(
-      z.object({ runId: Id, channel: Channel, variant: z.string().nullable(), state: z.string(), ...Tally }),
+      z.object({
+        runId: Id,
+        channel: Channel,
+        variant: z.string().nullable(),
+        rest: z.boolean().describe('Of a test: those who waited for its winner.'),
+        state: z.string(),
+        ...Tally,
+      }),
     ),
     reasons: z
       .array(z.object({ status: Status, reason: z.string(), count: z.number() }))

@@ -249,7 +249,7 @@ function showNumbers(terminal: Terminal, numbers: CampaignNumbers): void {
     ],
     numbers.parts.map((p) => [
       p.channel,
-      p.variant ?? '',
+      `${p.variant ?? ''}${p.rest ? ' (rest)' : ''}`,
       String(p.targeted),
       String(p.pending),
       String(p.sent),

@@ -27,6 +27,7 @@ export {
   waitForPlaces,
 } from './capacity.js';
 export { lateFactsFor, rankOf } from './late-facts.js';
+export { contentFindings } from './content-findings.js';
 export { checkContent } from './check-content.js';
 export { cancelMessage } from './change-plans.js';
 export { channelShapes } from './channels.js';

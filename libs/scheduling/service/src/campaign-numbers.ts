@@ -41,6 +41,7 @@ export async function campaignNumbers(
       runId: part.runId,
       channel: part.channel,
       variant: part.variant,
+      rest: part.rest,
       state: part.state,
       ...tally,
     })),

@@ -11,12 +11,15 @@ import type {
   ContentByChannel,
 } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import { checkContent, usableAccounts } from '@carillon/delivery-service';
+import { checkContent, contentFindings, usableAccounts } from '@carillon/delivery-service';
 import { durationMs, nextOccurrence, recurrenceFault } from '@carillon/scheduling-rules';
 import { ProblemException } from '@carillon/server';
 import { definitionOf, membersOf, peopleOf } from './campaign-audience.js';
 
 const PREPARE_MS = 55_000;
+const SECONDS = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
+/** Ten years: nobody plans further. */
+const MOST_FORECAST_MS = 3650 * 86_400_000;
 
 interface TemplateVersionRow {
   key: string;
@@ -96,6 +99,10 @@ export async function saidBy(
       )
         add('error', 'missing_variable', `${at}/data`, `The template needs “${top}”: give it in data.`);
     }
+    for (const { pointer, code, message } of texts.flatMap((one) =>
+      contentFindings(only(one, definition.channels)),
+    ))
+      add('warning', code, at + (found ? '/template' : `/content${pointer}`), message);
     const checked = !found && content ? await checkContent(content, { ...data, ...sample }) : null;
     for (const { pointer, message } of checked?.errors ?? [])
       add('error', 'content', at + pointer, `${message.charAt(0).toUpperCase()}${message.slice(1)}.`);
@@ -108,6 +115,9 @@ export async function saidBy(
   }
   return { said, findings };
 }
+
+const only = (content: ContentByChannel, channels: readonly Channel[]): ContentByChannel =>
+  Object.fromEntries(Object.entries(content).filter(([channel]) => channels.includes(channel as Channel)));
 
 /** What the content is tried with, of messages about events. */
 async function latestOf(sql: Sql, workspaceId: string, name: string): Promise<Record<string, unknown>> {
@@ -166,7 +176,9 @@ export async function prepare(
   const { said, findings } = await saidBy(sql, workspaceId, definition);
   const add = (level: CampaignFinding['level'], code: string, at: string, message: string) =>
     findings.push({ level, code, at, message });
-  for (const channel of definition.channels) await checkAccounts(sql, workspaceId, channel, add);
+  let perSecond = Infinity;
+  for (const channel of definition.channels)
+    perSecond = Math.min(perSecond, await checkAccounts(sql, workspaceId, channel, add));
   const { start } = definition;
   const fault = start.kind === 'recurring' ? recurrenceFault(start) : null;
   if (fault) add('error', 'bad_rule', '/start/rule', `The rule ${fault}.`);
@@ -194,16 +206,17 @@ export async function prepare(
       template ? [{ variant, key: template.key, version: template.version }] : [],
     ),
     startsAt: begins?.toISOString() ?? null,
-    endsAt: begins && endOf(definition, begins, counted.messages ?? counted.audience),
+    endsAt: begins && endOf(definition, begins, counted.messages ?? counted.audience, perSecond),
   };
 }
 
+/** @returns how many messages a second all of them let out together */
 async function checkAccounts(
   sql: Sql,
   workspaceId: string,
   channel: Channel,
   add: (level: CampaignFinding['level'], code: string, at: string, message: string) => void,
-): Promise<void> {
+): Promise<number> {
   const accounts = await usableAccounts(sql, workspaceId, channel);
   if (accounts.length === 0)
     add('error', 'no_account', '/channels', `There is no provider account for ${channel}.`);
@@ -214,6 +227,12 @@ async function checkAccounts(
       '/channels',
       `All provider accounts for ${channel} are paused: it would wait.`,
     );
+  return (
+    accounts.reduce(
+      (sum, a) => sum + (a.rateLimit ? a.rateLimit.count / SECONDS[a.rateLimit.per] : Infinity),
+      0,
+    ) || Infinity
+  );
 }
 
 async function count(
@@ -279,7 +298,12 @@ const namedIn = ({ audience, exclude }: CampaignDefinition): [pointer: string, k
   ...exclude.map((key, n): [string, string] => [`/exclude/${n}`, key]),
 ];
 
-function endOf({ waves, rate, start, test }: CampaignDefinition, begins: Date, people: number): string {
+function endOf(
+  { waves, rate = Infinity, start, test }: CampaignDefinition,
+  begins: Date,
+  people: number,
+  perSecond: number,
+): string {
   const spread =
     (waves ? (waves.sizes.length - 1) * durationMs(waves.every) : 0) +
     (start.kind === 'local'
@@ -289,5 +313,6 @@ function endOf({ waves, rate, start, test }: CampaignDefinition, begins: Date, p
         : 0) +
     (test && test.portion < 100 ? durationMs(test.decideAfter) : 0);
   const last = waves ? people / waves.sizes.length : people;
-  return new Date(begins.getTime() + spread + (rate ? (last / rate) * 1000 : 0)).toISOString();
+  const sendingMs = Math.min(MOST_FORECAST_MS, (last / Math.min(rate, perSecond)) * 1000);
+  return new Date(begins.getTime() + spread + sendingMs).toISOString();
 }

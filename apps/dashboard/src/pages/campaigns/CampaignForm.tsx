@@ -404,7 +404,7 @@ const StartFields = ({ start, readOnly, error, set }: StartProps) => {
             { value: 'now', label: 'When it is started' },
             { value: 'at', label: 'At a time' },
             { value: 'local', label: 'At each person’s own time' },
-            { value: 'best', label: 'At the hour that suits each person' },
+            { value: 'best', label: 'At each person’s best hour' },
             { value: 'recurring', label: 'Again and again' },
           ]}
           value={start.kind}
@@ -440,44 +440,6 @@ const StartFields = ({ start, readOnly, error, set }: StartProps) => {
             />
           </>
         )}
-        {start.kind === 'best' && (
-          <>
-            <TextInput
-              label="Day"
-              type="date"
-              readOnly={readOnly}
-              value={start.date}
-              onChange={(event) => set({ ...start, date: event.currentTarget.value })}
-            />
-            <NumberInput
-              label="Not before"
-              suffix=":00"
-              readOnly={readOnly}
-              min={0}
-              max={23}
-              value={start.from}
-              onChange={(value) => set({ ...start, from: Number(value) })}
-            />
-            <NumberInput
-              label="Before"
-              suffix=":00"
-              readOnly={readOnly}
-              min={1}
-              max={24}
-              value={start.to}
-              onChange={(value) => set({ ...start, to: Number(value) })}
-            />
-            <NumberInput
-              label="Otherwise"
-              suffix=":00"
-              readOnly={readOnly}
-              min={0}
-              max={23}
-              value={start.otherwise}
-              onChange={(value) => set({ ...start, otherwise: Number(value) })}
-            />
-          </>
-        )}
         {start.kind === 'recurring' && (
           <TextInput
             label="Rule"
@@ -488,6 +450,44 @@ const StartFields = ({ start, readOnly, error, set }: StartProps) => {
           />
         )}
       </Group>
+      {start.kind === 'best' && (
+        <SimpleGrid cols={{ base: 2, sm: 4 }} verticalSpacing="md">
+          <TextInput
+            label="Day"
+            type="date"
+            readOnly={readOnly}
+            value={start.date}
+            onChange={(event) => set({ ...start, date: event.currentTarget.value })}
+          />
+          <NumberInput
+            label="Not before"
+            suffix=":00"
+            readOnly={readOnly}
+            min={0}
+            max={23}
+            value={start.from}
+            onChange={(value) => set({ ...start, from: Number(value) })}
+          />
+          <NumberInput
+            label="Before"
+            suffix=":00"
+            readOnly={readOnly}
+            min={1}
+            max={24}
+            value={start.to}
+            onChange={(value) => set({ ...start, to: Number(value) })}
+          />
+          <NumberInput
+            label="Otherwise"
+            suffix=":00"
+            readOnly={readOnly}
+            min={0}
+            max={23}
+            value={start.otherwise}
+            onChange={(value) => set({ ...start, otherwise: Number(value) })}
+          />
+        </SimpleGrid>
+      )}
       {start.kind === 'recurring' && (
         <Group grow align="flex-start">
           <TextInput

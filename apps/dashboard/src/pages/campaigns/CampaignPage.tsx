@@ -23,6 +23,7 @@ import { CampaignForm } from './CampaignForm.js';
 import { Funnel } from './CampaignFunnel.js';
 import classes from './Campaigns.module.css';
 import { Bar, CampaignMark } from './Campaigns.js';
+import { PreviewSection } from './PreviewSection.js';
 import { TestSection } from './TestSection.js';
 
 const route = getRouteApi('/app/campaigns/$id');
@@ -175,6 +176,7 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
           campaign={campaign}
           readOnly={!mayWrite || !['draft', 'prepared', 'scheduled'].includes(state)}
         />
+        {mayWrite && <PreviewSection key={`preview ${campaign.version}`} definition={campaign.definition} />}
         {campaign.runs.length > 1 && <Runs campaign={campaign} />}
       </Stack>
       <Confirm
@@ -346,7 +348,15 @@ const Numbers = ({ id, live }: { id: string; live: boolean }) => {
                 <th scope="row">
                   <ChannelMark channel={part.channel} />
                 </th>
-                <td>{part.variant ?? '—'}</td>
+                <td>
+                  {part.variant
+                    ? part.rest
+                      ? `${part.variant}, the rest`
+                      : part.variant
+                    : part.rest
+                      ? 'the rest'
+                      : '—'}
+                </td>
                 <td>{whole(part.targeted)}</td>
                 <td>{whole(part.pending)}</td>
                 <td>{whole(part.sent)}</td>

@@ -1,5 +1,5 @@
 /** The gate: the workspace's own rules, each read in a sentence and changed in a dialog, and a place to try them. */
-import { Button, Group, Select, Stack, TagsInput, Text, TextInput } from '@mantine/core';
+import { Button, Group, Select, SimpleGrid, Stack, TagsInput, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import type {
   Arbitration,
@@ -226,7 +226,7 @@ const Priorities = ({ rule, mayWrite, busy, save }: PrioritiesProps) => {
           Campaigns and journeys have a score from 0 to 100; of equal ones the earlier comes first.{' '}
           {arbitrationWords(now)}
         </Text>
-        <Group grow align="flex-start">
+        <SimpleGrid cols={{ base: 1, sm: 2 }} verticalSpacing="md">
           <Select
             label="What of lower priority does"
             allowDeselect={false}
@@ -253,7 +253,7 @@ const Priorities = ({ rule, mayWrite, busy, save }: PrioritiesProps) => {
             value={lookAhead}
             onChange={(event) => now && setNow({ ...now, lookAhead: event.currentTarget.value.trim() })}
           />
-        </Group>
+        </SimpleGrid>
         {mayWrite && (
           <Group justify="flex-end">
             <Button disabled={!changed} loading={busy} onClick={() => save(now)}>

@@ -143,7 +143,7 @@ export const PreviewPane = ({
 };
 
 /** Picks a profile that exists: half a name is still being searched for, not rendered for. */
-const ProfilePicker = ({ onPick }: { onPick: (externalId: string | undefined) => void }) => {
+export const ProfilePicker = ({ onPick }: { onPick: (externalId: string | undefined) => void }) => {
   const allowed = useCan('profiles:read');
   const [typed, setTyped] = useState('');
   const [searched] = useDebouncedValue(typed.trim() || undefined, 200);

@@ -1,0 +1,43 @@
+/** What is not wrong with a content, and yet worth a look before it goes to many: texts that cost several, links that lead nowhere. Pure. */
+import type { ContentByChannel } from '@carillon/contracts';
+import { smsSegments } from '@carillon/content';
+
+export interface ContentFinding {
+  pointer: string;
+  code: 'sms_parts' | 'broken_link';
+  message: string;
+}
+/** A variable stands for about so much. */
+const ABOUT = 'xxxxxxxx';
+const LINKS = /<a\b[^>]*?\shref\s*=\s*(?:"([^"]*)"|'([^']*)')/gi;
+/** What a mail program can follow, or what Liquid makes. */
+const LEADS = /^\s*(?:(?:https?|mailto|tel|sms):\S|\{\{|\{%)/i;
+
+export function contentFindings({ sms, email }: ContentByChannel): ContentFinding[] {
+  const found: ContentFinding[] = [];
+  const text = sms?.body.replace(/\{\{.*?\}\}/gs, ABOUT).replace(/\{%.*?%\}/gs, '') ?? '';
+  const { segments, encoding, unicodeCharacters } = smsSegments(text);
+  if (segments > 1) {
+    const why =
+      encoding === 'UCS-2'
+        ? `; without ${unicodeCharacters.slice(0, 5).join(' ')} more would fit into one`
+        : '';
+    found.push({
+      pointer: '/sms/body',
+      code: 'sms_parts',
+      message: `The text takes about ${segments} parts, so each person costs ${segments} messages${why}.`,
+    });
+  }
+  const dead = new Set<string>();
+  for (const [, double, single] of (email?.html ?? '').matchAll(LINKS)) {
+    const href = double ?? single ?? '';
+    if (!LEADS.test(href)) dead.add(href);
+  }
+  for (const href of dead)
+    found.push({
+      pointer: '/email/html',
+      code: 'broken_link',
+      message: `The link “${href.slice(0, 100)}” leads nowhere: write its whole address, with https://.`,
+    });
+  return found;
+}
