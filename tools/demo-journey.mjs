@@ -61,7 +61,7 @@ function shortened(definition) {
   const steps = Object.entries(definition.steps).map(([key, step]) => {
     if (step.kind === 'wait' && step.for) return [key, { ...step, for: SHORT }];
     if (step.kind === 'wait' && step.until?.shift)
-      return [key, { ...step, until: { ...step.until, shift: '-1s' } }];
+      return [key, { ...step, until: { ...step.until, shift: step.until.shift === '-1d' ? '-10s' : '-2s' } }];
     if (step.kind === 'wait') return [key, { ...step, until: undefined, for: '1s' }];
     if (step.kind === 'listen') return [key, { ...step, within: SHORT }];
     if (step.kind === 'send' && step.patience) return [key, { ...step, patience: '3s' }];
