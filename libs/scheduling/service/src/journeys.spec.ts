@@ -2,6 +2,7 @@
 import { Intake, mergeProfiles, Outcomes } from '@carillon/audience-service';
 import { loadConfig, useConfig } from '@carillon/config';
 import {
+  journeyOutcomes,
   JourneyMove,
   JourneySave,
   type JourneyDefinitionInput,
@@ -213,18 +214,25 @@ describe('a journey', () => {
     expect(rows).toEqual([{ transactions: 1 }]);
   });
 
-  it('hears what became of its own messages', async () => {
-    await live('cart', cart);
+  it.each(journeyOutcomes)('hears that a message of its own was %s', async (message) => {
+    const hear: StepOf<'listen'> = {
+      kind: 'listen',
+      within: '1d',
+      for: [{ on: { message, step: 'remind' }, next: 'back' }],
+      otherwise: 'last',
+    };
+    await live('cart', { ...cart, steps: { ...cart.steps, hear } });
     await track('ana', 'cart.updated', { total: 12 });
     await settle();
     await pass('1 hour');
     await settle();
     await owner.query(
-      `INSERT INTO delivery_events (day, delivery_id, workspace_id, type) SELECT d.day, d.id, d.workspace_id, 'clicked' FROM deliveries d JOIN messages m ON m.id = d.message_id`,
+      `INSERT INTO delivery_events (day, delivery_id, workspace_id, type) SELECT d.day, d.id, d.workspace_id, $1 FROM deliveries d JOIN messages m ON m.id = d.message_id`,
+      [message],
     );
     await new Outcomes(database).drain();
     await settle();
-    expect(await people()).toMatchObject([{ outcome: 'came-back', data: { told: { remind: ['clicked'] } } }]);
+    expect(await people()).toMatchObject([{ outcome: 'came-back', data: { told: { remind: [message] } } }]);
   });
 
   it('answers conditions about the person, the data, and what a call answered', async () => {
