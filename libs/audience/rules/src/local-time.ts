@@ -22,6 +22,35 @@ function formatOf(zone: string): Intl.DateTimeFormat {
 
 /** What a clock on the wall shows, as milliseconds of a UTC that showed the same. */
 export function wallClock(at: number, zone: string): number {
+  if (!(at >= WHOLE_MINUTES_SINCE)) return shownAt(at, zone);
+  const minute = Math.floor(at / MINUTE);
+  const kept = offsets.get(zone)?.get(minute);
+  return at + (kept ?? keepOffset(minute, zone));
+}
+
+/**
+ * Asking Intl costs more than most rules, and many people of one zone are asked about one minute: what was found is kept. By the
+ * minute, because zones have changed their clocks at 00:01; seconds were last seen in Monrovia, on 7 January 1972.
+ */
+const offsets = new Map<string, Map<number, number>>();
+const WHOLE_MINUTES_SINCE = Date.UTC(1973, 0, 1);
+const MINUTE = 60_000;
+const MOST_OFFSETS = 50_000;
+let keptOffsets = 0;
+
+function keepOffset(minute: number, zone: string): number {
+  if (++keptOffsets > MOST_OFFSETS) {
+    offsets.clear();
+    keptOffsets = 1;
+  }
+  const offset = shownAt(minute * MINUTE, zone) - minute * MINUTE;
+  let own = offsets.get(zone);
+  if (!own) offsets.set(zone, (own = new Map()));
+  own.set(minute, offset);
+  return offset;
+}
+
+function shownAt(at: number, zone: string): number {
   const seconds = Math.floor(at / 1000) * 1000;
   const parts = Object.fromEntries(
     formatOf(zone)
