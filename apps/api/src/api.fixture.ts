@@ -16,6 +16,7 @@ export interface ApiFixture {
   url: string;
   config: Config;
   owner: pg.Client;
+  database: Database;
   here: Tenant;
   elsewhere: Tenant;
   /** Calls an operation of the contract as a tenant. */
@@ -71,6 +72,7 @@ export async function apiFixture(env: Readonly<Record<string, string>> = {}): Pr
     url,
     config: settings,
     owner,
+    database: running.app.get(Database),
     here: await tenant('here'),
     elsewhere: await tenant('elsewhere'),
     async ask(who, name, { params = {}, query = '', body, headers = {} } = {}) {

@@ -12,6 +12,7 @@ import type {
   Page,
   Problem,
 } from '@carillon/contracts';
+import { forgetChanges } from '@carillon/audience-service';
 import { apiFixture, type ApiFixture, type AskOptions } from './api.fixture.js';
 
 let at: ApiFixture;
@@ -91,6 +92,28 @@ describe('a list', () => {
     expect((await ask<Audience>('getAudience', of('busy'))).size).toBe(members.items.length);
     const { items } = await ask<AudienceChanges>('listAudienceChanges', of('busy'));
     expect(items.map(({ seq }) => seq)).toEqual(items.map((_, i) => i + 1));
+  });
+
+  it('says which changes are past their retention, instead of leaving them out', async () => {
+    await ask('saveAudience', { ...of('old'), body: { name: 'Old' } });
+    await ask('changeMembers', { ...of('old'), body: { add: ['p01', 'p02', 'p03'] } });
+    const { rows } = await at.owner.query<{ id: string }>(
+      `SELECT id FROM audiences WHERE workspace_id = $1 AND key = 'old'`,
+      [at.here.id],
+    );
+    await at.owner.query(
+      `UPDATE audience_changes SET at = now() - interval '400 days' WHERE audience_id = $1 AND seq <= 2`,
+      [rows[0]?.id],
+    );
+    expect(await forgetChanges(at.database, 365)).toBe(2);
+    const problem = await ask<Problem>('listAudienceChanges', { ...of('old'), query: '?after=1' }, 409);
+    expect(problem.detail).toMatch(/^Changes up to 2 are older .* ask for changes after 3\.$/);
+    await ask('listAudienceChanges', of('old'), 409);
+    const rest = await ask<AudienceChanges>('listAudienceChanges', { ...of('old'), query: '?after=2' });
+    expect(rest.items.map(({ profile }) => profile.externalId)).toEqual(['p03']);
+    const members = await ask<Page<AudienceMember>>('listMembers', of('old'));
+    expect(members.items).toHaveLength(3);
+    expect(await forgetChanges(at.database, 365)).toBe(0);
   });
 
   it('is not filled where a rule says who is in it', async () => {

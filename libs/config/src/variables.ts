@@ -280,7 +280,7 @@ export const Variables = z.object({
     {
       group: 'Limits',
       meaning:
-        'How many days messages, deliveries, their timelines, receipts and inbox items are kept. Whole days are dropped; one in which something still waits stays.',
+        'How many days messages, deliveries, their timelines, receipts, inbox items and ways through journeys that ended are kept. Whole days are dropped; one in which something still waits stays.',
     },
     90,
     2,
@@ -290,7 +290,7 @@ export const Variables = z.object({
     {
       group: 'Limits',
       meaning:
-        'How many days what people did is kept, by the time at which it happened; an older event is refused. Whole months are dropped.',
+        'How many days what people did is kept, by the time at which it happened; an older event is refused. Whole months are dropped. Changes of audiences are kept as long.',
     },
     365,
     31,

@@ -16,7 +16,14 @@ import {
 import { asAWhole, capped, EVALUATION_MS, membersQuery, PREVIEW_MS, previewAudience } from './evaluate.js';
 import { personByExternalId } from './explain-person.js';
 import { idsByExternalId } from './find-profiles.js';
-import { aloneWith, changesAfter, membersAfter, membersAmong, writeChanges } from './members.js';
+import {
+  aloneWith,
+  changesAfter,
+  forgottenUpTo,
+  membersAfter,
+  membersAmong,
+  writeChanges,
+} from './members.js';
 import { archiveAudience, saveAudience } from './save-audience.js';
 import { amongWriters } from './stale.js';
 import { vocabularyOf } from './vocabulary.js';
@@ -198,6 +205,12 @@ export class AudiencesController {
           'This rule keeps no members and so knows no changes: save it with live: true.',
         );
       const rows = await changesAfter(sql, workspaceId, audience.id, query.after, query.limit + 1);
+      const forgotten = await forgottenUpTo(sql, workspaceId, audience.id);
+      if (query.after < forgotten)
+        throw new ProblemException(
+          'conflict',
+          `Changes up to ${forgotten} are older than this installation keeps them, so some would be missing: read all members, then ask for changes after ${audience.lastSeq}.`,
+        );
       const items = rows.slice(0, query.limit);
       return { items, lastSeq: items.at(-1)?.seq ?? query.after, more: rows.length > query.limit };
     });

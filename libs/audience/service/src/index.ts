@@ -33,5 +33,5 @@ export { asAWhole, membersQuery, previewAudience } from './evaluate.js';
 export { knownZones } from './zones.js';
 export { audienceByKey, audiencesOf, scopeOf } from './audience-rows.js';
 export { peopleInFull, type PersonInFull } from './people-in-full.js';
-export { changeList } from './members.js';
+export { changeList, forgetChanges } from './members.js';
 export type { AudienceRow } from './audience-rows.js';

@@ -3,7 +3,7 @@
  * its counter is the order in which its changes were committed, and readers that go on from a `seq` miss nothing.
  */
 import type { AudienceChange, AudienceMember } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import type { Database, Sql } from '@carillon/database';
 import { liveMentions, markStale, type Change } from './stale.js';
 
 /** First key of the advisory lock of one audience. */
@@ -212,4 +212,47 @@ export async function changesAfter(
     at: at.toISOString(),
     profile: { id, externalId },
   }));
+}
+
+/** Up to which seq changes have been forgotten. To be asked after they were read: what went meanwhile is known then. */
+export async function forgottenUpTo(sql: Sql, workspaceId: string, audienceId: string): Promise<number> {
+  const [row] = await sql.query<{ seq: number }>(
+    'SELECT forgotten_seq AS seq FROM audiences WHERE workspace_id = $1 AND id = $2',
+    [workspaceId, audienceId],
+  );
+  return row?.seq ?? 0;
+}
+
+/** Changes that are forgotten by one statement. */
+const SLICE = 5_000;
+
+/** Called by the clock: forgets changes past their retention, and how far. Members stay. @returns how many */
+export async function forgetChanges(database: Database, keepDays: number): Promise<number> {
+  const audiences = await database.acrossWorkspaces((sql) =>
+    sql.query<{ workspaceId: string; id: string }>(
+      `SELECT a.workspace_id AS "workspaceId", a.id FROM audiences a
+        WHERE (SELECT c.at FROM audience_changes c WHERE c.workspace_id = a.workspace_id AND c.audience_id = a.id ORDER BY c.seq LIMIT 1)
+              < now() - make_interval(days => $1)`,
+      [keepDays],
+    ),
+  );
+  let all = 0;
+  for (const { workspaceId, id } of audiences)
+    for (let gone = SLICE; gone === SLICE; all += gone) {
+      const [row] = await database.inWorkspace(workspaceId, ({ last }) =>
+        last.query<{ gone: number }>(
+          `WITH old AS (
+             DELETE FROM audience_changes c
+              WHERE c.workspace_id = $1 AND c.audience_id = $2 AND c.at < now() - make_interval(days => $3)
+                AND c.seq = ANY(ARRAY(SELECT seq FROM audience_changes WHERE workspace_id = $1 AND audience_id = $2 ORDER BY seq LIMIT $4))
+             RETURNING c.seq),
+           noted AS (
+             UPDATE audiences SET forgotten_seq = greatest(forgotten_seq, (SELECT max(seq) FROM old)) WHERE workspace_id = $1 AND id = $2)
+           SELECT count(*)::int AS gone FROM old`,
+          [workspaceId, id, keepDays, SLICE],
+        ),
+      );
+      gone = row?.gone ?? 0;
+    }
+  return all;
 }

@@ -6,6 +6,7 @@
 import {
   confirmUrl,
   dueConfirmations,
+  forgetChanges,
   forgetImports,
   keepEvents,
   offerImports,
@@ -177,6 +178,15 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
+  private async forgetChanges(): Promise<void> {
+    try {
+      const changes = await forgetChanges(this.database, config().limits.eventRetentionDays);
+      if (changes > 0) this.log.log(`forgot ${changes} changes of audiences, older than their retention`);
+    } catch (error) {
+      this.log.error(`old changes of audiences stay: ${error instanceof Error ? error.message : 'unknown'}`);
+    }
+  }
+
   private async forgetJourneys(): Promise<void> {
     try {
       const ways = await forgetJourneys(
@@ -208,6 +218,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
       await this.database.acrossWorkspaces((sql) => forgetImports(sql));
       await this.dropOld();
       await this.keepEvents();
+      await this.forgetChanges();
       await this.forgetJourneys();
       this.kept = Date.now();
     }
