@@ -353,7 +353,7 @@ async function waiting(bench) {
       round(memory(pids)),
     ]);
   }
-  await database.end();
+  await database.close();
   table(rows);
 }
 /** Pages that PostgreSQL looks at for one statement of the clock: the same on every machine. */
