@@ -8,13 +8,14 @@ import { UsageError } from '../settings.js';
 import { channelTitles, printable, type Terminal } from '../terminal.js';
 import { journeyQuestions } from './journey-questions.js';
 
+const whole = (n: number): string => n.toLocaleString('en');
+
 export function journeys(root: Command, context: Context): void {
   const group = root
     .command('journeys')
     .summary('see journeys, and play them without sending')
     .description('List, save and let journeys go live; play them on a clock of their own.');
   const signal = () => ({ signal: context.stop });
-  const whole = (n: number) => n.toLocaleString('en');
   journeyQuestions(group, context);
 
   examples(
@@ -201,7 +202,6 @@ function documentIn({ folder }: Context, file: string) {
 type Shown = Pick<JourneySimulation, 'entered' | 'inside' | 'outcomes' | 'refused' | 'steps'> &
   Partial<JourneySimulation>;
 function show(terminal: Terminal, run: Shown): void {
-  const whole = (n: number) => n.toLocaleString('en');
   const counts = (some: readonly { count: number }[], word: 'outcome' | 'reason') =>
     some.map((one) => `${(one as unknown as Record<string, string>)[word]} ${whole(one.count)}`).join(', ');
   terminal.facts([

@@ -1,7 +1,8 @@
 import type { Capacity } from '@carillon/contracts';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { capacityPeriod, fullOf, roomFor, takesOf, TURN_MS, waitMsOf } from './capacity.js';
+import { capacityPeriod, fullOf, roomFor, TURN_MS, waitMsOf } from './capacity.js';
+import { inScope } from './scope.js';
 
 const capacity: Capacity = { key: 'calls', channels: ['sms'], topics: [], limit: 10, per: 'hour', every: 1 };
 const at = (iso: string) => Date.parse(iso);
@@ -93,7 +94,7 @@ describe('the places of a capacity', () => {
   });
   it('are for the channels and topics that it names', () => {
     const of = (channel: 'sms' | 'email', topic: string | null, more: Partial<Capacity> = {}) =>
-      takesOf({ ...capacity, ...more }, { channel, topic });
+      inScope({ ...capacity, ...more }, { channel, topic });
     expect([
       of('sms', null),
       of('email', null),

@@ -3,7 +3,7 @@
  * left of a period goes out by priority: whoever is next leaves what those before it want. Pure.
  */
 import { startOfDay, wallClock } from '@carillon/audience-rules';
-import type { Capacity, Channel } from '@carillon/contracts';
+import type { Capacity } from '@carillon/contracts';
 import { outranks, type Rank } from './arbitration.js';
 
 const HOUR = 3_600_000;
@@ -11,14 +11,6 @@ const DAY = 24 * HOUR;
 
 /** What stands in front of others looks again so soon. */
 export const TURN_MS = 5_000;
-
-/** Whom a capacity is for. */
-export const takesOf = (
-  capacity: Capacity,
-  { channel, topic }: { channel: Channel; topic: string | null },
-): boolean =>
-  (capacity.channels.length === 0 || capacity.channels.includes(channel)) &&
-  (capacity.topics.length === 0 || (topic !== null && capacity.topics.includes(topic)));
 
 /** The hour or day that it is, as the clock of the zone shows it. */
 export function capacityPeriod(

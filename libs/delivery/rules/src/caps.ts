@@ -5,6 +5,7 @@
 import { startOfDay, wallClock } from '@carillon/audience-rules';
 import type { Channel, FrequencyCap, MessageClass } from '@carillon/contracts';
 import { createHash } from 'node:crypto';
+import { inScope } from './scope.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -26,9 +27,7 @@ export const LONGEST_WINDOW_MS = 94 * DAY;
 
 /** Is it one of those that the cap counts and holds back? */
 export const counts = (cap: FrequencyCap, about: About): boolean =>
-  (cap.class === 'all' || cap.class === about.messageClass) &&
-  (cap.channels.length === 0 || cap.channels.includes(about.channel)) &&
-  (cap.topics.length === 0 || (about.topic !== null && cap.topics.includes(about.topic)));
+  (cap.class === 'all' || cap.class === about.messageClass) && inScope(cap, about);
 
 /**
  * From when on messages count. Of a calendar window of several periods the periods are counted from Monday, 5 January

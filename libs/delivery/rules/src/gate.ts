@@ -19,6 +19,7 @@ import { overCap, personOf, type Counted } from './caps.js';
 import type { Recipient } from './channel.js';
 import { drawn } from './holdout.js';
 import { isQuiet, openForAll } from './quiet-hours.js';
+import { inScope } from './scope.js';
 
 /** What the rules of the workspace ask beside everything else; there is none where it has set no rules. */
 export interface OwnFacts {
@@ -287,9 +288,6 @@ export const heldForComfort = (
 ): boolean => messageClass === 'marketing' || (topic !== null && transactionalTopics.includes(topic));
 /** Tests pass. */
 const applies = (f: GateFacts, own: OwnFacts): boolean => !own.test && heldForComfort(f, own.rules);
-const inScope = (rule: { channels: readonly Channel[]; topics: readonly string[] }, f: GateFacts): boolean =>
-  (rule.channels.length === 0 || rule.channels.includes(f.channel)) &&
-  (rule.topics.length === 0 || (f.topic !== null && rule.topics.includes(f.topic)));
 
 function judgeQuiet(f: GateFacts, all: readonly QuietHours[], where: AssumedZone): Verdict | null {
   const now = f.now.getTime();

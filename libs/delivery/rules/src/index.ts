@@ -12,6 +12,7 @@ export * from './reconcile.js';
 export * from './cause.js';
 export * from './quiet-hours.js';
 export * from './caps.js';
+export * from './scope.js';
 export * from './arbitration.js';
 export * from './capacity.js';
 export * from './holdout.js';

@@ -10,10 +10,10 @@ import {
   capacityPeriod,
   DEFAULT_PRIORITY,
   heldForComfort,
+  inScope,
   outranks,
   ownRules,
   roomFor,
-  takesOf,
   type Demand,
   type GateSettings,
   type Rank,
@@ -31,7 +31,7 @@ const STALE_MS = 600_000;
 /** Those that a message of this kind needs a place of. */
 export const capacitiesFor = (rules: GateRules | undefined, about: About): Capacity[] =>
   rules && rules.capacities.length > 0 && heldForComfort(about, rules)
-    ? rules.capacities.filter((capacity) => takesOf(capacity, about)).sort(byKey)
+    ? rules.capacities.filter((capacity) => inScope(capacity, about)).sort(byKey)
     : [];
 const byKey = (a: Capacity, b: Capacity): number => (a.key < b.key ? -1 : 1);
 
@@ -85,7 +85,7 @@ async function readCapacities(
     const use = uses.find((u) => u.key === capacity.key && u.periodAt.getTime() === start);
     const demand = [
       ...waits.filter((w) => w.key === capacity.key),
-      ...mailings.filter((m) => takesOf(capacity, m)),
+      ...mailings.filter((m) => inScope(capacity, m)),
     ];
     return { capacity, used: use?.used ?? 0, demand, opensMs: end - now.getTime() };
   });

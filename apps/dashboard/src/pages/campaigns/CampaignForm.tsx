@@ -20,6 +20,7 @@ import { api, ApiProblem } from '../../api.js';
 import { messageOf } from '../../parts/Confirm.js';
 import { Section } from '../../parts/PageHeader.js';
 import { channelLooks } from '../../words.js';
+import { toLocalInput } from '../../time.js';
 import { emptyDefinition, sizesOf } from './campaign.js';
 import { VariantFields } from './VariantFields.js';
 
@@ -415,7 +416,7 @@ const StartFields = ({ start, readOnly, error, set }: StartProps) => {
             label="Time"
             type="datetime-local"
             readOnly={readOnly}
-            value={localValue(start.at)}
+            value={toLocalInput(new Date(start.at))}
             onChange={(event) => {
               const at = new Date(event.currentTarget.value);
               if (!Number.isNaN(at.getTime())) set({ kind: 'at', at: at.toISOString() });
@@ -507,9 +508,4 @@ const StartFields = ({ start, readOnly, error, set }: StartProps) => {
       )}
     </>
   );
-};
-/** As the field of the browser wants it: the time here, without a zone. */
-const localValue = (at: string): string => {
-  const time = new Date(at);
-  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 };

@@ -7,10 +7,10 @@ import { useState } from 'react';
 import { api } from '../../api.js';
 import { Section } from '../../parts/PageHeader.js';
 import { Failure, RowsPending } from '../../parts/PageStates.js';
+import { whole } from '../home/tally.js';
 import classes from './CampaignFunnel.module.css';
 import table from './Campaigns.module.css';
 
-const whole = (n: number) => n.toLocaleString('en');
 const share = (n: number, of: number) =>
   of === 0 ? '—' : `${(Math.round((n / of) * 1000) / 10).toLocaleString('en')} %`;
 

@@ -18,6 +18,7 @@ import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { absoluteWithZone } from '../../time.js';
 import { reasonSentence, statusLooks } from '../../words.js';
+import { whole } from '../home/tally.js';
 import { audienceWords, startWords } from './campaign.js';
 import { CampaignForm } from './CampaignForm.js';
 import { Funnel } from './CampaignFunnel.js';
@@ -27,7 +28,6 @@ import { PreviewSection } from './PreviewSection.js';
 import { TestSection } from './TestSection.js';
 
 const route = getRouteApi('/app/campaigns/$id');
-const whole = (n: number) => n.toLocaleString('en');
 
 export const NewCampaignPage = () => (
   <>

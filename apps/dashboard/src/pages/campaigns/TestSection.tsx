@@ -9,10 +9,10 @@ import { Confirm } from '../../parts/Confirm.js';
 import { Section } from '../../parts/PageHeader.js';
 import { Failure } from '../../parts/PageStates.js';
 import { absoluteWithZone } from '../../time.js';
+import { whole } from '../home/tally.js';
 import { metricWords } from './campaign.js';
 import classes from './Campaigns.module.css';
 
-const whole = (n: number) => n.toLocaleString('en');
 const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
 
 export const TestSection = ({ id, live, mayChoose }: { id: string; live: boolean; mayChoose: boolean }) => {

@@ -3,12 +3,11 @@ import { ActionIcon, Group, Kbd, Popover, Stack, Text } from '@mantine/core';
 import type { Journey, JourneyFinding, JourneyNumbers, JourneyVersion } from '@carillon/contracts';
 import { IconAlertTriangle, IconCircleX, IconKeyboard, IconX } from '@tabler/icons-react';
 import { messageOf } from '../../parts/Confirm.js';
+import { whole } from '../home/tally.js';
 import type { differences } from './document.js';
 import classes from './Journeys.module.css';
 import { ENTRY } from './layout-names.js';
 import { PeopleRows } from './People.js';
-
-const whole = (n: number) => n.toLocaleString('en');
 
 export const PanelHead = ({ title, onClose }: { title: string; onClose: () => void }) => (
   <Group justify="space-between" wrap="nowrap" mb="xs">

@@ -33,6 +33,7 @@ import {
   useState,
   type KeyboardEvent,
 } from 'react';
+import { whole } from '../home/tally.js';
 import classes from './Canvas.module.css';
 import { goneWays, leadsInto, theStart, together, waysOf, type Lead, type Mark } from './document.js';
 import { arrange, neighbour, WIDTH, type Drawn } from './layout.js';
@@ -86,7 +87,6 @@ const useShared = (): Shared => {
   return shared;
 };
 
-const whole = (n: number) => n.toLocaleString('en');
 const findingsOf = (findings: readonly JourneyFinding[], id: string): JourneyFinding[] =>
   findings.filter(({ step }) => (id === ENTRY ? step === null : step === id));
 const markWords: Record<Mark, string> = { added: 'New', removed: 'Taken out', changed: 'Changed' };

@@ -26,6 +26,7 @@ import { Notice } from '../../parts/Notice.js';
 import { PageHeader } from '../../parts/PageHeader.js';
 import { Failure, PagePending } from '../../parts/PageStates.js';
 import { useCan } from '../../session.js';
+import { whole } from '../home/tally.js';
 import { LeaveGuard } from '../templates/LeaveGuard.js';
 import { AtStep, EntryNumbers, Findings, Keys, Overview, PanelHead } from './BesideCanvas.js';
 import {
@@ -58,7 +59,6 @@ import { StepForm } from './StepForm.js';
 
 const Canvas = lazy(() => import('./Canvas.js'));
 const route = getRouteApi('/app/journeys/$key');
-const whole = (n: number) => n.toLocaleString('en');
 
 export const JourneyPage = () => {
   const { key } = route.useParams();

@@ -24,12 +24,12 @@ import { Empty } from '../../parts/PageStates.js';
 import { SearchedList } from '../../parts/SearchedList.js';
 import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
+import { whole } from '../home/tally.js';
 import classes from './Journeys.module.css';
 import { entryWords, JourneyMark } from './looks.js';
 import { blank, keyFrom, ready, type Ready } from './ready.js';
 
 const route = getRouteApi('/app/journeys');
-const whole = (n: number) => n.toLocaleString('en');
 
 /** How many came and left: asked only of what was ever live, and only for rows that are seen. */
 const useFlow = ({ key, version, state }: Journey) =>

@@ -13,6 +13,7 @@ import { Failure } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { sentenceCase } from '../../words.js';
+import { More } from '../../parts/More.js';
 import classes from './Journeys.module.css';
 import { wayLabel } from './looks.js';
 
@@ -178,16 +179,7 @@ export const PeopleRows = ({ journey, query, onFollow, followed, nobody }: RowsP
         ))}
       </div>
       {people.data.nextCursor && limit < 200 && (
-        <Button
-          mt={6}
-          size="compact-sm"
-          variant="subtle"
-          color="gray"
-          loading={people.isFetching}
-          onClick={() => setLimit(limit * 2)}
-        >
-          More
-        </Button>
+        <More loading={people.isFetching} onClick={() => setLimit(limit * 2)} />
       )}
     </div>
   );

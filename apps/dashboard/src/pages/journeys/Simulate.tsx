@@ -33,12 +33,13 @@ import { TextLink } from '../../parts/links.js';
 import { Notice } from '../../parts/Notice.js';
 import { Failure } from '../../parts/PageStates.js';
 import { channelLooks, sentenceCase } from '../../words.js';
+import { More } from '../../parts/More.js';
+import { whole } from '../home/tally.js';
 import { ENTRY } from './layout-names.js';
 import classes from './Journeys.module.css';
 import { wayLabel } from './looks.js';
 
 const Canvas = lazy(() => import('./Canvas.js'));
-const whole = (n: number) => n.toLocaleString('en');
 
 const chances = ['delivered', 'opened', 'clicked', 'failed', 'bounced', 'unsubscribed'] as const;
 type Chances = Record<(typeof chances)[number], number>;
@@ -542,15 +543,7 @@ const People = ({
         </div>
       )}
       {people.data?.nextCursor && limit < 200 && (
-        <Button
-          size="compact-sm"
-          variant="subtle"
-          color="gray"
-          loading={people.isFetching}
-          onClick={() => setLimit(limit * 2)}
-        >
-          More
-        </Button>
+        <More loading={people.isFetching} onClick={() => setLimit(limit * 2)} />
       )}
       {run.kept < run.people && (
         <Text size="xs" c="dimmed">
