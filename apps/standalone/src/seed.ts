@@ -8,7 +8,7 @@ import { config } from '@carillon/config';
 import { scopes, type Channel } from '@carillon/contracts';
 import { newId, type Database, type Sql } from '@carillon/database';
 import { masterKeys, saveTemplate, seal } from '@carillon/delivery-service';
-import { hashPassword, newApiKey } from '@carillon/server';
+import { hashPassword, newApiKey, prefixOf } from '@carillon/server';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -67,7 +67,7 @@ async function access(sql: Sql, workspaceId: string, kept: Development | null): 
   ]);
   const [key] = await sql.query(
     'SELECT 1 FROM api_keys WHERE workspace_id = $1 AND revoked_at IS NULL AND prefix = $2',
-    [workspaceId, kept?.apiKey.slice(0, kept.apiKey.lastIndexOf('_', kept.apiKey.length - 43)) ?? ''],
+    [workspaceId, kept && (prefixOf(kept.apiKey) ?? null)],
   );
   if (kept && user && key) return kept;
   const development: Development = {

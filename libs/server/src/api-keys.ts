@@ -10,7 +10,7 @@ import { config } from '@carillon/config';
 import type { KeyCaller } from './caller.js';
 import { ShortMemory } from './short-memory.js';
 
-const format = /^ck_[a-z]{2,10}_[a-z0-9]{12}_[A-Za-z0-9_-]{43}$/;
+const format = /^(ck_[a-z]{2,10}_[a-z0-9]{12})_[A-Za-z0-9_-]{43}$/;
 const letters = 'abcdefghijklmnopqrstuvwxyz234567';
 
 export interface NewApiKey {
@@ -30,6 +30,9 @@ export function newApiKey(): NewApiKey {
   const key = `${prefix}_${randomBytes(32).toString('base64url')}`;
   return { key, prefix, hash: Buffer.from(hashOf(key), 'hex') };
 }
+
+/** What lists show of a key; undefined when it is not shaped like one. A secret may begin with `_` itself. */
+export const prefixOf = (key: string): string | undefined => format.exec(key)?.[1];
 
 const hashOf = (key: string): string => hash('sha256', key, 'hex');
 

@@ -9,7 +9,7 @@ export { csvLine } from './csv.js';
 export { faultIn, parseJson } from './json.js';
 export { errorsOf } from './sentences.js';
 export { mintInboxToken, verifyInboxToken } from './inbox-token.js';
-export { newApiKey } from './api-keys.js';
+export { newApiKey, prefixOf } from './api-keys.js';
 export type { NewApiKey } from './api-keys.js';
 export { hashPassword } from './passwords.js';
 export { allowPage } from './security-headers.js';

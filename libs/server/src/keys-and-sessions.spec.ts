@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { scopes, type ApiKey, type ApiKeyCreated, type Me, type Scope } from '@carillon/contracts';
+import { prefixOf } from './api-keys.js';
 import { openDoor, PASSWORD, type Door } from './door.fixture.js';
 
 const everyScope = Object.keys(scopes) as Scope[];
@@ -52,6 +53,12 @@ describe('API keys', () => {
     expect(rows.some((row: { row: string }) => row.row.includes(secret))).toBe(false);
     expect(rows.every((row: { hash: string }) => row.hash.length === 64)).toBe(true);
     expect(await meWith(bearer(key))).toBe(200);
+  });
+
+  it.each(['', '_', '__', '-_'])('are known by their prefix when the secret begins with %j', (begin) => {
+    const prefix = 'ck_dev_abcdefghijkl';
+    expect(prefixOf(`${prefix}_${begin.padEnd(43, 'x')}`)).toBe(prefix);
+    expect(prefixOf(`${prefix}_${begin}`)).toBeUndefined();
   });
 
   it('say who is calling', async () => {
