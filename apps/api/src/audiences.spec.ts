@@ -7,6 +7,8 @@ import type {
   AudienceMember,
   AudiencePreview,
   AudienceVocabulary,
+  AuditEntry,
+  ImportPreview,
   MembersChanged,
   OperationName,
   Page,
@@ -164,6 +166,38 @@ describe('a rule that keeps no members', () => {
     await ask('exportMembers', of('nowhere'), 404);
   });
 
+  it('goes into files that can be imported again, as they are', async () => {
+    const profiles = [
+      {
+        externalId: "'=SUM(1;1)",
+        email: 'round@example.com',
+        phone: '+442071838750',
+        locale: 'en-GB',
+        timezone: 'Europe/London',
+        attributes: { plan: 'round', seats: 3, tags: ['a', 'b"c'], at: { city: '-Köln' } },
+      },
+      { externalId: '+49', attributes: {} },
+      { externalId: '@ada', attributes: { createdAt: '@noon', n: -1 } },
+    ];
+    await ask('bulkUpsertProfiles', { body: { profiles } });
+    await ask('saveAudience', { ...of('round'), body: { name: 'Round' } });
+    await ask('changeMembers', {
+      ...of('round'),
+      body: { add: profiles.map(({ externalId }) => externalId) },
+    });
+    for (const name of ['exportMembers', 'exportMembersJson'] as const) {
+      const file = (await at.ask(at.here, name, of('round'))).text;
+      const head = Buffer.from(file).toString('base64');
+      const preview = await ask<ImportPreview>('previewImport', { body: { head, complete: true } });
+      expect({ problem: preview.problem, bad: preview.bad }).toEqual({ problem: null, bad: [] });
+      const rows = preview.rows.map(({ row }) => row);
+      expect(rows).toHaveLength(profiles.length);
+      expect(rows).toEqual(
+        expect.arrayContaining(profiles.map((profile): unknown => expect.objectContaining(profile))),
+      );
+    }
+  });
+
   it('explains itself for a person', async () => {
     await ask('saveAudience', {
       ...of('keen'),
@@ -269,4 +303,28 @@ it('the vocabulary names what occurs', async () => {
     values: ['free', 'pro'],
   });
   expect(audiences.length).toBeGreaterThan(2);
+});
+
+it('who changed, filled, exported and put away an audience stands in the audit log, without a name', async () => {
+  await ask('saveAudience', { ...of('watched'), body: { name: 'Watched' } });
+  await ask('changeMembers', { ...of('watched'), body: { add: ['p01', 'p02'] } });
+  await ask('changeMembers', { ...of('watched'), body: { add: ['p01'] } });
+  await ask('replaceMembers', { ...of('watched'), body: { profiles: ['p02'] } });
+  await at.ask(at.here, 'exportMembers', of('watched'));
+  await ask('archiveAudience', of('watched'), 204);
+  const { items } = await ask<Page<AuditEntry>>('listAudit', {});
+  const { id } = await ask<Audience>('getAudience', of('watched'));
+  const key = 'watched';
+  expect(
+    items
+      .filter(({ subject }) => subject === id)
+      .map(({ by, action, detail }) => [by.split(':')[0], action, detail])
+      .reverse(),
+  ).toEqual([
+    ['key', 'audience.saved', { key, version: 1 }],
+    ['key', 'audience.filled', { key, entered: 2, left: 0 }],
+    ['key', 'audience.filled', { key, entered: 0, left: 1 }],
+    ['key', 'audience.exported', { key, format: 'csv', people: 1 }],
+    ['key', 'audience.archived', { key }],
+  ]);
 });

@@ -543,7 +543,20 @@ describe('merge', () => {
       body: { token: 'was-token', platform: 'ios' },
     });
     const idOf = ({ json }: Answer) => (json as { id: string }).id;
+    const setTesters = (testProfiles: string[]) => ask('setGate', { body: { testProfiles } });
+    const testers = async () =>
+      (
+        await at.owner.query<{ names: string[] }>(
+          `SELECT settings -> 'gate' -> 'testProfiles' AS names FROM workspaces WHERE id = $1`,
+          [at.here.id],
+        )
+      ).rows[0]?.names;
+    await setTesters(['was', 'nobody']);
     await merge('is', 'was');
+    expect(await testers()).toEqual(['is', 'nobody']);
+    await setTesters(['is', 'was']);
+    expect(await testers()).toEqual(['is']);
+    await setTesters([]);
 
     const name = { params: { externalId: 'was' } };
     const identity = { params: { ...name.params, namespace: 'crm', value: 'asked' } };
@@ -662,6 +675,11 @@ describe('merge', () => {
     });
     expect((await merge('r3', 'r1')).json).toMatchObject({ outcome: 'merged' });
     for (const name of ['r1', 'r2', 'r3']) expect((await get(name)).externalId).toBe('r3');
+    const { rows } = await at.owner.query(
+      'SELECT count(*)::int AS lines FROM audit_log WHERE action = $1 AND subject = $2',
+      ['profile.merged', (await get('r3')).id],
+    );
+    expect(rows).toEqual([{ lines: 1 }]);
     expect(errorsOf(await merge('r3', 'r3'))).toMatchObject([{ pointer: '/from', code: 'same_profile' }]);
     expect(errorsOf(await merge('r3', 'nobody'))).toMatchObject([
       { pointer: '/from', code: 'unknown_profile' },
@@ -707,6 +725,10 @@ describe('a profile that is deleted', () => {
     await Promise.all([...calls, gone]);
     for (const table of ['events', 'profile_activity'])
       expect((await at.owner.query(`SELECT FROM ${table} WHERE profile_id = $1`, [id])).rowCount).toBe(0);
+    const { rows } = await at.owner.query('SELECT by, action, detail FROM audit_log WHERE subject = $1', [
+      id,
+    ]);
+    expect(rows).toEqual([{ by: expect.stringMatching(/^key:/), action: 'profile.deleted', detail: {} }]);
   });
 });
 

@@ -353,6 +353,36 @@ export function describeFirstMessage(
       expect(await settled(fallen.deliveries[1]?.id ?? '', ['delivered'])).toMatchObject({ channel: 'sms' });
     }, 40_000);
 
+    it('hears STOP and START from the phone: nothing leaves in between', async () => {
+      const phone = '+447400123459';
+      await carillon.profiles.upsert('stan', { phone });
+      const text = async (): Promise<DeliveryDetail> => {
+        const sent = await carillon.messages.send({
+          to: { profile: 'stan' },
+          channels: ['sms'],
+          content,
+          data: { order: '9' },
+        });
+        return settled(sent.deliveries[0]?.id ?? '');
+      };
+      const id = (await text()).id;
+      const [kept] = await inSandbox(`channel=sms&to=${encodeURIComponent(phone)}`);
+      const write = async (body: string): Promise<void> => {
+        const answer = await fetch(`${stack.sandboxUrl}/sandbox/received/${String(kept?.['id'])}/replies`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ body }),
+        });
+        expect(await answer.json()).toMatchObject({ answer: '200' });
+      };
+      await write('Stop please');
+      expect(await text()).toMatchObject({ status: 'suppressed', reason: 'unsubscribed' });
+      const { timeline } = await carillon.deliveries.get(id);
+      expect(timeline.filter(({ type }) => type === 'replied')).toHaveLength(1);
+      await write('START');
+      expect(await text()).toMatchObject({ status: 'delivered' });
+    }, 40_000);
+
     it('takes a file of people by the command, and says what became of each row', async () => {
       const file = path.join(stack.dataDir, 'people.csv');
       const people = Array.from(

@@ -134,10 +134,78 @@ const smsView = ({ key, items }) => [
       'div',
       { className: 'phone' },
       h('header', {}, avatar(key), h('strong', {}, key)),
-      h('ol', { className: 'bubbles' }, ...[...items].reverse().map(bubble)),
+      h(
+        'ol',
+        { className: 'bubbles' },
+        ...[...items].reverse().flatMap((sms) => [bubble(sms), ...replies(sms)]),
+      ),
+      replyForm(
+        key,
+        items.find((sms) => sms.accepted),
+      ),
     ),
   ),
 ];
+
+/** What is being written on each phone: it is drawn anew while somebody types. */
+const drafts = new Map();
+function replyForm(phone, latest) {
+  if (!latest) return null;
+  const text = h('input', {
+    name: 'reply',
+    placeholder: 'Write back: STOP, HELP, START …',
+    'aria-label': `Write back from ${phone}`,
+    autocomplete: 'off',
+    maxLength: 1600,
+    value: drafts.get(phone) ?? '',
+    oninput: () => drafts.set(phone, text.value),
+  });
+  const fault = h('p', { className: 'error', role: 'alert', hidden: true });
+  const write = async () => {
+    if (!text.value.trim()) return text.focus();
+    const answer = await fetch(`/sandbox/received/${encodeURIComponent(latest.id)}/replies`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ body: text.value }),
+    });
+    fault.hidden = answer.ok;
+    if (!answer.ok) return (fault.textContent = (await answer.json()).detail);
+    drafts.delete(phone);
+    const shown = document.querySelector('.reply input');
+    if (shown) shown.value = '';
+  };
+  return h(
+    'form',
+    {
+      className: 'reply',
+      onsubmit: (event) => {
+        event.preventDefault();
+        void write();
+      },
+    },
+    text,
+    h('button', { 'aria-label': 'Send', title: 'Send' }, '↑'),
+    fault,
+  );
+}
+/** What the phone wrote, and what the webhook wants to be said back. */
+const replies = (sms) =>
+  sms.replies.flatMap(({ at, body, answer, answered }) => [
+    h(
+      'li',
+      { className: 'own' },
+      time(at),
+      h('div', { className: 'bubble' }, body),
+      h(
+        'div',
+        { className: 'facts' },
+        answer.startsWith('2')
+          ? h('span', { className: 'good' }, '✓ taken by the webhook')
+          : h('span', { className: 'bad' }, `webhook failed: ${answer}`),
+      ),
+    ),
+    answered !== null && h('li', {}, h('div', { className: 'bubble' }, answered)),
+  ]);
 function bubble(sms) {
   const end = ['undelivered', 'failed'].includes(sms.status)
     ? 'bad'

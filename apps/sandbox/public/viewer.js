@@ -133,6 +133,7 @@ async function showDetail(version, view) {
   const content = await view();
   if (shown !== version) return; // another one was opened meanwhile
   const place = $('detail').dataset.key === state.key ? $('detail').scrollTop : 0;
+  const typing = document.activeElement?.name === 'reply' && $('detail').dataset.key === state.key;
   const back = h(
     'button',
     { className: 'back', type: 'button', onclick: () => go(state.channel) },
@@ -141,6 +142,7 @@ async function showDetail(version, view) {
   $('detail').replaceChildren(back, ...content);
   $('detail').dataset.key = state.key;
   $('detail').scrollTop = place;
+  if (typing) $('detail').querySelector('[name=reply]')?.focus({ preventScroll: true });
 }
 
 const gone = [

@@ -46,6 +46,18 @@ export interface ReceivedSms extends Arrival {
   updatedAt: string;
   /** The status callbacks made so far and how they were answered. */
   callbacks: { status: Receipt['status']; answer: string }[];
+  /** What the phone wrote back, oldest first. */
+  replies: SmsReply[];
+}
+export interface SmsReply {
+  /** Twilio's id of it, `SM…`. */
+  sid: string;
+  at: string;
+  body: string;
+  /** How the webhook answered: its status, or why there was none. */
+  answer: string;
+  /** The text that the webhook wants to be sent back (TwiML). */
+  answered: string | null;
 }
 export interface ReceivedPush extends Arrival {
   channel: 'push';

@@ -47,7 +47,9 @@ beforeEach(async () => {
       signature: String(request.headers['x-twilio-signature']),
       params: Object.fromEntries(new URLSearchParams(body)),
     });
-    response.writeHead(204).end();
+    if (body.includes('SmsStatus=received'))
+      response.writeHead(200).end('<Response><Message>Bye &amp; thanks &lt;3</Message></Response>');
+    else response.writeHead(204).end();
     arrivals.emit('post');
   };
   hook = createServer((request, response) => void receive(request, response));
@@ -127,6 +129,64 @@ describe('an ordinary message', () => {
     expect(message).toMatchObject({ status: 'accepted', from: null });
     const [sent] = await callbacks(1);
     expect(sent?.params).toMatchObject({ MessagingServiceSid: `MG${'c'.repeat(32)}` });
+  });
+});
+
+describe('a reply', () => {
+  const reply = async (id: string | undefined, body: unknown): Promise<Response> =>
+    fetch(`${sandbox.url}/sandbox/received/${id}/replies`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ body }),
+    });
+  const latest = async () => (await sandbox.received('sms')).at(-1);
+
+  it('is posted to the webhook as Twilio signs it, and its answer is shown', async () => {
+    await send(mobile);
+    await callbacks(2);
+    const answer = await reply((await latest())?.id, ' Stop, please ');
+    expect(answer.status).toBe(201);
+    const written = { body: 'Stop, please', answer: '200', answered: 'Bye & thanks <3' };
+    expect(await answer.json()).toMatchObject(written);
+    const { signature = '', params = {} } = posts[2] ?? {};
+    expect(params).toEqual({
+      AccountSid: sid,
+      ApiVersion: '2010-04-01',
+      Body: 'Stop, please',
+      From: mobile,
+      To: from,
+      MessageSid: expect.stringMatching(/^SM[0-9a-f]{32}$/),
+      SmsMessageSid: params.MessageSid,
+      SmsSid: params.MessageSid,
+      NumMedia: '0',
+      NumSegments: '1',
+      SmsStatus: 'received',
+    });
+    // Texts go where the number points, which knows nothing of one message.
+    const number = hookUrl.replace(/\?.*/, '');
+    expect(twilio.validateRequest(token, signature, number, params)).toBe(true);
+    expect(twilio.validateRequest(token, signature, hookUrl, params)).toBe(false);
+    expect((await latest())?.replies).toEqual([expect.objectContaining(written)]);
+    // Who looks at the sandbox does not learn the token of the account.
+    expect(JSON.stringify(await latest())).not.toContain(token);
+  });
+
+  it.each([
+    ['without a callback', { statusCallback: undefined }, 'named no status callback'],
+    ['from a name', { from: 'Carillon' }, 'Nobody can write to the name Carillon'],
+  ])('to a message %s is refused with a sentence', async (_name, more, sentence) => {
+    await send(mobile, more);
+    const answer = await reply((await latest())?.id, 'STOP');
+    expect([answer.status, await answer.json()]).toMatchObject([
+      409,
+      { detail: expect.stringContaining(sentence) },
+    ]);
+  });
+
+  it('needs a text, and a message that is kept', async () => {
+    await send(mobile, { statusCallback: undefined });
+    expect((await reply((await latest())?.id, ' ')).status).toBe(422);
+    expect((await reply('none', 'STOP')).status).toBe(404);
   });
 });
 

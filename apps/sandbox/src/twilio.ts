@@ -249,6 +249,7 @@ function newMessage({ id, account, form, to }: Draft): ReceivedSms {
     sentAt: null,
     updatedAt: at,
     callbacks: [],
+    replies: [],
   };
 }
 

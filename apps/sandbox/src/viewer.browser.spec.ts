@@ -95,6 +95,15 @@ describe('what was received', () => {
     await page.locator('.bubble', { hasText: 'Your code is 1' }).waitFor();
     await page.locator('.facts', { hasText: '✓ delivered' }).waitFor();
     await page.locator('.facts', { hasText: '1 segment, GSM-7' }).waitFor();
+    // What somebody writes back stays while the phone is drawn anew.
+    const text = page.getByRole('textbox', { name: 'Write back from +12025550143' });
+    await text.fill('STO');
+    await sms('+12025550143', 'Your code is 2');
+    await page.locator('.bubble', { hasText: 'Your code is 2' }).waitFor();
+    await page.keyboard.type('P');
+    expect(await text.inputValue()).toBe('STOP');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'named no status callback' }).waitFor();
     await page.getByRole('button', { name: 'Clear' }).click();
     await page.getByRole('heading', { name: 'No text messages yet' }).waitFor();
     expect(noise).toEqual([]);

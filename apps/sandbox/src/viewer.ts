@@ -13,6 +13,7 @@ import type { ChangeStream } from './change-stream.js';
 import { KnobsError, type KnobsChange, type KnobsPanel } from './knobs.js';
 import { emailMagic, pushMagic, smsMagic } from './magic.js';
 import { sandboxChannels, type Received, type ReceivedMessages } from './received.js';
+import type { TwilioCallbacks } from './twilio-callbacks.js';
 
 const types = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' } as const;
 const files = [
@@ -34,6 +35,8 @@ const mailPolicy =
 
 const safe = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' };
 
+/** Twilio's own limit of a text. */
+const Reply = z.object({ body: z.string().trim().min(1).max(1600) });
 const Query = z.object({
   channel: z.enum(sandboxChannels).optional(),
   to: z.string().optional(),
@@ -47,6 +50,7 @@ export interface ViewerParts {
   knobs: KnobsPanel;
   received: ReceivedMessages;
   changes: ChangeStream;
+  callbacks: TwilioCallbacks;
   /** Forgets everything: messages, totals, and who was refused once. */
   clear: () => void;
   /** Host names that may appear in the Host header, besides IP addresses and localhost. */
@@ -145,6 +149,19 @@ export function viewerRoutes(app: FastifyInstance, parts: ViewerParts): void {
           })
           .send(raw)
       : problem(reply, 'not_found', 'There is no such mail.');
+  });
+
+  app.post<{ Params: { id: string } }>('/sandbox/received/:id/replies', async (request, reply) => {
+    const said = Reply.safeParse(request.body);
+    if (!said.success)
+      return problem(reply, 'invalid_request', 'Send {"body": "STOP"}: what the phone writes back.', [
+        { pointer: '/body', code: 'invalid', message: 'Write a text of 1 to 1600 characters.' },
+      ]);
+    const sms = received.sms().find(({ id }) => id === request.params.id);
+    if (!sms)
+      return problem(reply, 'not_found', 'There is no such text message: only those can be answered.');
+    const written = await parts.callbacks.reply(sms, said.data.body);
+    return 'refused' in written ? problem(reply, 'conflict', written.refused) : reply.code(201).send(written);
   });
 
   app.get('/sandbox/knobs', () => knobs.current);

@@ -25,6 +25,9 @@ export const ImportMapping = z
       )
       .optional()
       .describe('Attribute to column; text unless a type is given.'),
+    allAttributes: column
+      .optional()
+      .describe('A column of JSON objects with all attributes, as the export of an audience has it.'),
     address: column.optional().describe('Of suppressions: an email address, a phone number, or @domain.'),
     reason: column.optional().describe('Of suppressions.'),
   })

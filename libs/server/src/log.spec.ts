@@ -67,7 +67,8 @@ describe.each([
       log.error('provider smtp threw', fault.stack);
       log.warn(`refused: ${fault.message}`);
     });
-    expect(text.match(/550/g)).toHaveLength(3);
+    // With a blank: the number of this process may hold these digits.
+    expect(text.match(/550 </g)).toHaveLength(3);
     expect(text).toMatch(/at .+log\.spec/);
     expect(text).not.toMatch(/ana|mail\.example|7400/);
   });

@@ -35,9 +35,15 @@ export function normalizeEmail(text: string): Checked<string> {
     return refuse('too_long', `What stands before the @ has at most ${MAX.local} characters.`);
   }
   if (!DOT_ATOM.test(local)) {
+    // Mail to a name in other letters (SMTPUTF8, RFC 6531) needs every server on its way to know it: many do not, and it bounces.
+    if (/[^\x00-\x7f]/.test(local))
+      return refuse(
+        'local_part',
+        'Before the @ only the letters a to z can be sent to, without accents: ask the person for their other address.',
+      );
     return refuse(
       'local_part',
-      "Before the @ use letters without accents, digits, single dots and any of !#$%&'*+/=?^_`{|}~-.",
+      "Before the @ use letters, digits, single dots and any of !#$%&'*+/=?^_`{|}~-.",
     );
   }
   const ascii = asciiDomain(domain);

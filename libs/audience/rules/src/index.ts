@@ -10,7 +10,7 @@ export { CsvRecords, MOST_RECORD_BYTES, RecordTooLong } from './csv-records.js';
 export type { Record as CsvRecord } from './csv-records.js';
 export { delimiterOf, encodingOf, looksLikeJsonLines } from './read-text.js';
 export type { Encoding } from './read-text.js';
-export { headingList, mappingErrors, profileFromRow, rowReader, suggestMapping } from './row.js';
+export { EXPORT_COLUMNS, headingList, isReserved, mappingErrors, rowReader, suggestMapping } from './row.js';
 export type { AttributeType, RowError, RowMapping, RowResult } from './row.js';
 export { judgeEventTime, MOST_AHEAD_MS } from './event-time.js';
 export type { EventTime } from './event-time.js';

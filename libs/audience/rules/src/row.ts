@@ -1,12 +1,9 @@
 /**
  * One row of a CSV file to one profile, by a mapping of columns. Pure: reading the file, its size and its encoding are the
- * importer's business. A row with a mistake gives no profile at all, and every mistake of it is named with its column.
+ * importer's business. A row with a mistake gives no profile at all, and the mistake is named with its column.
  */
-import type { ProfileUpsert } from '@carillon/contracts';
+import { Attributes, type ProfileUpsert } from '@carillon/contracts';
 import type { Checked } from './checked.js';
-import { normalizeEmail } from './email.js';
-import { normalizePhone } from './phone.js';
-import { validLocale, validTimeZone } from './place.js';
 
 /** Which column fills which field. Columns that are not named are ignored. */
 export interface RowMapping {
@@ -17,9 +14,20 @@ export interface RowMapping {
   timezone?: string;
   /** Attribute name to column; text unless said. */
   attributes?: Record<string, string | { column: string; type: AttributeType }>;
-  /** ISO 3166-1 alpha-2, for phone numbers without country code. */
-  defaultCountry?: string;
+  /** A column of JSON objects: all attributes, as an export has them. */
+  allAttributes?: string;
 }
+
+/** The columns of an audience as CSV. */
+export const EXPORT_COLUMNS = [
+  'externalId',
+  'email',
+  'phone',
+  'locale',
+  'timezone',
+  'createdAt',
+  'attributes',
+] as const;
 
 export type AttributeType = 'text' | 'number' | 'boolean' | 'date';
 
@@ -34,71 +42,13 @@ export interface RowError {
 
 export type RowResult = { ok: true; profile: ProfileUpsert } | { ok: false; errors: RowError[] };
 
-/**
- * @param row the cells by heading; a missing or blank cell leaves its field alone
- * @param mapping checked with `mappingErrors` once per file
- */
-export function profileFromRow(
-  row: Readonly<Record<string, string | undefined>>,
-  mapping: RowMapping,
-): RowResult {
-  const errors: RowError[] = [];
-  const cell = (column: string) =>
-    unprotected((Object.hasOwn(row, column) ? row[column] : undefined)?.trim() ?? '');
-  const read = <T>(
-    field: string,
-    column: string | undefined,
-    check: (text: string) => Checked<T>,
-  ): T | undefined => {
-    if (column === undefined) return undefined;
-    const text = cell(column);
-    if (text === '') return undefined;
-    const checked = check(text);
-    if (checked.ok) return checked.value;
-    errors.push({ column, field, code: checked.code, sentence: checked.sentence });
-    return undefined;
-  };
-
-  const externalId = cell(mapping.externalId);
-  if (externalId === '' || externalId.length > 200 || /[\r\n\0]/.test(externalId)) {
-    const sentence = 'Give every row an id of 1 to 200 characters on one line: your own key for the person.';
-    errors.push({
-      column: mapping.externalId,
-      field: 'externalId',
-      code: externalId ? 'value' : 'empty',
-      sentence,
-    });
-  }
-  const email = read('email', mapping.email, normalizeEmail);
-  const phone = read('phone', mapping.phone, (text) => normalizePhone(text, mapping.defaultCountry));
-  const locale = read('locale', mapping.locale, validLocale);
-  const timezone = read('timezone', mapping.timezone, validTimeZone);
-  const attributes = Object.entries(mapping.attributes ?? {}).flatMap(([name, source]) => {
-    const { column, type } = typeof source === 'string' ? { column: source, type: 'text' as const } : source;
-    const value = read(`attributes.${name}`, column, ATTRIBUTE[type]);
-    return value === undefined ? [] : [[name, value] as const];
-  });
-
-  if (errors.length > 0) return { ok: false, errors };
-  return {
-    ok: true,
-    profile: {
-      externalId,
-      ...(email !== undefined && { email }),
-      ...(phone !== undefined && { phone }),
-      ...(locale !== undefined && { locale }),
-      ...(timezone !== undefined && { timezone }),
-      ...(attributes.length > 0 && { attributes: Object.fromEntries(attributes) }),
-    },
-  };
-}
-
 /** More characters than any attribute has use for. */
 const MOST_CELL = 32_000;
 
 /**
- * The same for a whole file, with nothing looked up by name: what is to be done with each column is found out once. Fields
- * are given as they stand; who writes them judges them.
+ * A reader of rows with nothing looked up by name: what is to be done with each column is found out once. A blank cell
+ * leaves its field alone. Fields are given as they stand; who writes them judges them.
+ * @param mapping checked with `mappingErrors`
  */
 export function rowReader(
   headings: readonly string[],
@@ -113,6 +63,7 @@ export function rowReader(
     return { name, column, at: headings.indexOf(column), check: type === 'text' ? null : ATTRIBUTE[type] };
   });
   const idAt = headings.indexOf(mapping.externalId);
+  const allAt = mapping.allAttributes === undefined ? -1 : headings.indexOf(mapping.allAttributes);
   const width = headings.length;
   const bad = (column: string, field: string, code: string, sentence: string): RowResult => ({
     ok: false,
@@ -167,9 +118,31 @@ export function rowReader(
       }
       profile.attributes = values;
     }
+    const all = allAt === -1 ? '' : unprotected(cells[allAt]!.trim());
+    if (all !== '') {
+      const given = attributesIn(all);
+      if (typeof given === 'string') return bad(headings[allAt]!, 'attributes', 'value', given);
+      profile.attributes = { ...given, ...profile.attributes };
+    }
     return { ok: true, profile };
   };
 }
+
+/** Attributes as JSON, or what is wrong with them. */
+function attributesIn(text: string): ProfileUpsert['attributes'] | string {
+  try {
+    const given: unknown = JSON.parse(text);
+    const { data } = Attributes.safeParse(given);
+    // Asked of what was given: zod leaves out what it does not like.
+    if (data) return Object.keys(given as object).some(isReserved) ? RESERVED : data;
+  } catch {
+    // Not JSON: said below.
+  }
+  return 'Write a JSON object, such as {"plan": "pro"}.';
+}
+
+const RESERVED = 'This attribute name is reserved: choose another one.';
+export const isReserved = (name: string): boolean => /^(__proto__|constructor|prototype)$/.test(name);
 
 /** Headings for a sentence: a file of one endless line must not make one of them. */
 export const headingList = (headings: readonly string[]): string =>
@@ -180,7 +153,7 @@ export const headingList = (headings: readonly string[]): string =>
 
 /** What is wrong with a mapping for a file with these headings; empty when it can be used. */
 export function mappingErrors(headings: readonly string[], mapping: RowMapping): RowError[] {
-  const { attributes = {}, defaultCountry: _, ...fields } = mapping;
+  const { attributes = {}, ...fields } = mapping;
   const wanted = [
     ...Object.entries(fields),
     ...Object.entries(attributes).map(([name, source]) => [
@@ -202,7 +175,7 @@ export function mappingErrors(headings: readonly string[], mapping: RowMapping):
       column,
       field,
       code: 'name_not_allowed',
-      sentence: 'This attribute name is reserved: choose another one.',
+      sentence: RESERVED,
     })),
   );
 }
@@ -230,6 +203,11 @@ export function suggestMapping(headings: readonly string[]): RowMapping | undefi
     const column = take(NAMES[field]);
     if (column !== undefined) mapping[field] = column;
   }
+  // Carillon's own export: what it says of itself is nobody's attribute.
+  if (EXPORT_COLUMNS.every((column) => rest.has(column) || Object.values(mapping).includes(column))) {
+    mapping.allAttributes = 'attributes';
+    for (const column of EXPORT_COLUMNS) rest.delete(column);
+  }
   const names = [...rest].filter((heading) => heading.trim() !== '');
   if (names.length > 0) {
     mapping.attributes = Object.fromEntries(names.map((heading) => [attributeName(heading), heading]));
@@ -247,7 +225,7 @@ function attributeName(heading: string): string {
 
 /** Exports put an apostrophe before cells that a spreadsheet would take for a formula; it is not part of the value. */
 function unprotected(text: string): string {
-  return /^'[=+\-@]/.test(text) ? text.slice(1) : text;
+  return /^'+[=+\-@]/.test(text) ? text.slice(1) : text;
 }
 
 const bad = (sentence: string) => ({ ok: false, code: 'value', sentence }) as const;

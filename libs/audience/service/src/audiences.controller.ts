@@ -1,5 +1,5 @@
 /** Audiences over HTTP: saving, previews, explanations, members and their changes, files. */
-import { explainClause, type Explained, type World } from '@carillon/audience-rules';
+import { EXPORT_COLUMNS, explainClause, type Explained, type World } from '@carillon/audience-rules';
 import type { AudienceExplanation, MembersChanged } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
 import { csvLine, Operation, ProblemException, type Call, type Result } from '@carillon/server';
@@ -13,6 +13,7 @@ import {
   shown,
   type AudienceRow,
 } from './audience-rows.js';
+import { audit } from './audit.js';
 import { asAWhole, capped, EVALUATION_MS, membersQuery, PREVIEW_MS, previewAudience } from './evaluate.js';
 import { personByExternalId } from './explain-person.js';
 import { idsByExternalId } from './find-profiles.js';
@@ -28,17 +29,10 @@ import { archiveAudience, saveAudience } from './save-audience.js';
 import { amongWriters } from './stale.js';
 import { vocabularyOf } from './vocabulary.js';
 
+/** An id and its comma. */
+const ID_WIDTH = 37;
 /** Lines of a file that are read at a time. */
 const FILE_PAGE = 1000;
-const CSV_COLUMNS = [
-  'externalId',
-  'email',
-  'phone',
-  'locale',
-  'timezone',
-  'createdAt',
-  'attributes',
-] as const;
 
 @Controller()
 export class AudiencesController {
@@ -87,9 +81,10 @@ export class AudiencesController {
   @Operation('saveAudience')
   async save({ params, body, caller }: Call<'saveAudience'>): Promise<Result<'saveAudience'>> {
     await unlessBusy(() =>
-      this.database.inWorkspace(caller.workspaceId, (sql) =>
-        saveAudience(sql, caller.workspaceId, params.key, body),
-      ),
+      this.database.inWorkspace(caller.workspaceId, async (sql) => {
+        const { id, version } = await saveAudience(sql, caller.workspaceId, params.key, body);
+        await audit(sql, caller, 'audience.saved', id, { key: params.key, version });
+      }),
     );
     return this.read(caller.workspaceId, params.key);
   }
@@ -101,12 +96,13 @@ export class AudiencesController {
 
   @Operation('archiveAudience')
   async archive({ params, caller }: Call<'archiveAudience'>): Promise<void> {
-    const done = await unlessBusy(() =>
-      this.database.inWorkspace(caller.workspaceId, (sql) =>
-        archiveAudience(sql, caller.workspaceId, params.key),
-      ),
+    await unlessBusy(() =>
+      this.database.inWorkspace(caller.workspaceId, async (sql) => {
+        const id = await archiveAudience(sql, caller.workspaceId, params.key);
+        if (id === null) throw noSuchAudience();
+        await audit(sql, caller, 'audience.archived', id, { key: params.key });
+      }),
     );
-    if (!done) throw noSuchAudience();
   }
 
   @Operation('explainAudience')
@@ -166,7 +162,7 @@ export class AudiencesController {
 
   @Operation('changeMembers')
   change({ params, body, caller }: Call<'changeMembers'>): Promise<MembersChanged> {
-    return this.writeList(caller.workspaceId, params.key, async (sql, audience) => {
+    return this.writeList(caller, params.key, async (sql, audience) => {
       const ids = await idsByExternalId(sql, caller.workspaceId, [...body.add, ...body.remove]);
       const of = (names: readonly string[]): Set<string> =>
         new Set(names.flatMap((name) => ids.get(name) ?? []));
@@ -182,7 +178,7 @@ export class AudiencesController {
 
   @Operation('replaceMembers')
   replace({ params, body, caller }: Call<'replaceMembers'>): Promise<MembersChanged> {
-    return this.writeList(caller.workspaceId, params.key, async (sql, audience) => {
+    return this.writeList(caller, params.key, async (sql, audience) => {
       const ids = await idsByExternalId(sql, caller.workspaceId, body.profiles);
       const wanted = new Set(ids.values());
       const members = await membersAmong(sql, caller.workspaceId, audience.id);
@@ -219,16 +215,16 @@ export class AudiencesController {
   @Operation('exportMembers')
   async *csv({ params, caller, reply, signal }: Call<'exportMembers'>): AsyncGenerator<string> {
     let begun = false;
-    for await (const page of this.everybody(caller.workspaceId, params.key, signal)) {
+    for await (const page of this.everybody(caller, params.key, 'csv', signal)) {
       if (!begun) {
         void reply.header('Content-Disposition', `attachment; filename="${params.key}.csv"`);
-        yield csvLine(CSV_COLUMNS);
+        yield csvLine(EXPORT_COLUMNS);
         begun = true;
       }
       let lines = '';
       for (const person of page)
         lines += csvLine(
-          CSV_COLUMNS.map((column) => {
+          EXPORT_COLUMNS.map((column) => {
             const value = person[column];
             return value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
           }),
@@ -240,16 +236,18 @@ export class AudiencesController {
   @Operation('exportMembersJson')
   async *jsonl({ params, caller, reply, signal }: Call<'exportMembersJson'>): AsyncGenerator<string> {
     void reply.header('Content-Disposition', `attachment; filename="${params.key}.jsonl"`);
-    for await (const page of this.everybody(caller.workspaceId, params.key, signal))
-      yield page.map((person) => `${JSON.stringify(person)}\n`).join('');
+    for await (const page of this.everybody(caller, params.key, 'jsonl', signal))
+      yield page.map((person) => `${JSON.stringify(withoutNulls(person))}\n`).join('');
   }
 
   /** In pages, each read in a transaction of its own: a slow reader must not hold one open. The first comes even when it is empty. */
   private async *everybody(
-    workspaceId: string,
+    caller: Actor,
     key: string,
+    format: 'csv' | 'jsonl',
     signal: AbortSignal,
-  ): AsyncGenerator<Record<(typeof CSV_COLUMNS)[number], unknown>[]> {
+  ): AsyncGenerator<Record<(typeof EXPORT_COLUMNS)[number], unknown>[]> {
+    const { workspaceId } = caller;
     // One text of all ids: 37 bytes a person.
     const ids = await capped(EVALUATION_MS, () =>
       this.database.inWorkspace(workspaceId, async (sql) => {
@@ -260,10 +258,17 @@ export class AudiencesController {
           `SELECT string_agg(profile_id::text, ',' ORDER BY profile_id) AS ids FROM (${text}) AS chosen`,
           params,
         );
-        return row?.ids ?? '';
+        const all = row?.ids ?? '';
+        // Before anything leaves.
+        await audit(sql, caller, 'audience.exported', audience.id, {
+          key,
+          format,
+          people: Math.ceil(all.length / ID_WIDTH),
+        });
+        return all;
       }),
     );
-    const width = 37 * FILE_PAGE;
+    const width = ID_WIDTH * FILE_PAGE;
     for (let at = 0; (at === 0 || at < ids.length) && !signal.aborted; at += width) {
       const part = ids.slice(at, at + width - 1);
       yield await this.database.inWorkspace(workspaceId, (sql) =>
@@ -277,13 +282,14 @@ export class AudiencesController {
   }
 
   private writeList(
-    workspaceId: string,
+    caller: Actor,
     key: string,
     plan: (
       sql: Sql,
       audience: AudienceRow,
     ) => Promise<{ entering: string[]; leaving: string[]; unknown: string[] }>,
   ): Promise<MembersChanged> {
+    const { workspaceId } = caller;
     return this.database.inWorkspace(workspaceId, async (sql) => {
       await amongWriters(sql, workspaceId);
       const audience = await existing(sql, workspaceId, key);
@@ -303,6 +309,12 @@ export class AudiencesController {
         'list',
       );
       const { size, lastSeq } = await existing(sql, workspaceId, key);
+      if (entering.length + leaving.length > 0)
+        await audit(sql, caller, 'audience.filled', audience.id, {
+          key,
+          entered: entering.length,
+          left: leaving.length,
+        });
       return { entered: entering.length, left: leaving.length, unknown, size, lastSeq };
     });
   }
@@ -313,6 +325,12 @@ export class AudiencesController {
     );
   }
 }
+
+type Actor = Call<'changeMembers'>['caller'];
+
+/** Left out rather than null: a line that is imported again takes nothing away. */
+const withoutNulls = (person: object): object =>
+  Object.fromEntries(Object.entries(person).filter(([, value]) => value !== null));
 
 const noSuchAudience = (): ProblemException =>
   new ProblemException('not_found', 'There is no audience with this key in your workspace.');

@@ -396,7 +396,7 @@ describe('whatever happens', () => {
   it('a writer that is under way while a rule goes live is not missed', async () => {
     const writer = new Database({ url: at.appUrl, max: 1 });
     await people({ externalId: 'ana', attributes: { plan: 'free' } });
-    let saved: Promise<void> | undefined;
+    let saved: Promise<unknown> | undefined;
     await writer.inWorkspace(at.here, async (sql) => {
       await upsertProfiles(sql, at.here, [{ externalId: 'ana', attributes: { plan: 'pro' } }] as Parameters<
         typeof upsertProfiles

@@ -1,13 +1,23 @@
-/** Who did what to the data of people: erased, exported, released, recorded consent. Append only; names no address. */
+/** Who did what to the data of people: erased, deleted, exported, released, recorded consent. Append only; names no address. */
 import { newId, type Sql } from '@carillon/database';
 import type { KeyCaller, UserCaller } from '@carillon/server';
 
 export type AuditAction =
   | 'profile.erased'
   | 'profile.exported'
+  | 'profile.deleted'
+  | 'profile.merged'
+  | 'audience.saved'
+  | 'audience.archived'
+  | 'audience.filled'
+  | 'audience.exported'
+  | 'suppression.added'
   | 'suppression.released'
+  | 'suppression.exported'
   | 'consent.recorded'
   | 'consent-policy.changed'
+  | 'topic.saved'
+  | 'topic.archived'
   | 'gate.changed'
   | 'caps.reset'
   | 'campaign.started'

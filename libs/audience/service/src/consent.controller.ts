@@ -31,13 +31,19 @@ export class ConsentController {
 
   @Operation('saveTopic')
   saveTopic({ params, body, caller }: Call<'saveTopic'>): Promise<Result<'saveTopic'>> {
-    return this.in(caller, (sql) => saveTopic(sql, caller.workspaceId, params.key, body));
+    return this.in(caller, async (sql) => {
+      const topic = await saveTopic(sql, caller.workspaceId, params.key, body);
+      await audit(sql, caller, 'topic.saved', params.key);
+      return topic;
+    });
   }
 
   @Operation('archiveTopic')
   async archiveTopic({ params, caller }: Call<'archiveTopic'>): Promise<void> {
-    if (!(await this.in(caller, (sql) => archiveTopic(sql, caller.workspaceId, params.key))))
-      throw notFound('topic');
+    await this.in(caller, async (sql) => {
+      if (!(await archiveTopic(sql, caller.workspaceId, params.key))) throw notFound('topic');
+      await audit(sql, caller, 'topic.archived', params.key);
+    });
   }
 
   @Operation('getConsents')

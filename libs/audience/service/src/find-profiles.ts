@@ -44,6 +44,23 @@ export async function idsByIdentity(
   return new Map(rows.map((row) => [identityText(row), row.id]));
 }
 
+/** @returns external ids in which those of profiles that became part of another one are replaced by its own */
+export async function presentNames(
+  sql: Sql,
+  workspaceId: string,
+  externalIds: readonly string[],
+): Promise<string[]> {
+  if (externalIds.length === 0) return [];
+  const rows = await sql.query<{ merged: string; kept: string }>(
+    `SELECT i.value AS merged, p.external_id AS kept
+     FROM identities i JOIN profiles p ON p.workspace_id = $1 AND p.id = i.profile_id
+     WHERE i.workspace_id = $1 AND i.namespace = $2 AND i.value = ANY($3)`,
+    [workspaceId, OWN_NAMESPACE, externalIds],
+  );
+  const kept = new Map(rows.map((row) => [row.merged, row.kept]));
+  return [...new Set(externalIds.map((name) => kept.get(name) ?? name))];
+}
+
 /** @returns who these profiles are now, for those that have become part of another one */
 export async function whoTheyBecame(
   sql: Sql,

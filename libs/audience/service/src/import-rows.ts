@@ -6,6 +6,7 @@ import {
   CsvRecords,
   delimiterOf,
   headingList,
+  isReserved,
   looksLikeJsonLines,
   mappingErrors,
   MOST_RECORD_BYTES,
@@ -186,6 +187,8 @@ function profileFromJson([text = '']: string[]): RowResult {
   const given = fieldsOf(text);
   if (given === null)
     return bad('The line is not a JSON object such as {"externalId": "ada", "email": "ada@example.com"}.');
+  // An export says when it was made: nobody sets that.
+  delete given['createdAt'];
   const read = ProfileUpsert.safeParse(given);
   if (!read.success) {
     const errors = errorsOf(ProfileUpsert, given, read.error);
@@ -202,7 +205,7 @@ function profileFromJson([text = '']: string[]): RowResult {
   if (text.includes('\\u0000') || text.includes('\ufffd'))
     return bad('The line holds a NUL character, or bytes that are not UTF-8.');
   const keys = Object.keys((given as { attributes?: object }).attributes ?? {});
-  const reserved = keys.find((key) => ['__proto__', 'constructor', 'prototype'].includes(key));
+  const reserved = keys.find(isReserved);
   if (reserved) return bad('This attribute name is reserved: choose another one.', `attributes.${reserved}`);
   return { ok: true, profile: read.data };
 }

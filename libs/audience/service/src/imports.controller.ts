@@ -3,11 +3,10 @@ import { config } from '@carillon/config';
 import { IMPORT_PART_BYTES, type Import, type ImportPreview } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
 import { Queues } from '@carillon/queue';
-import { notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
+import { csvLine, notFound, Operation, ProblemException, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { listToFill } from './audience-rows.js';
 import { actorOf, audit } from './audit.js';
-import { csvLine } from './csv.js';
 import { faultOf, importRows, layoutOf, type ImportedRow } from './import-rows.js';
 import { importText, UnreadableFile } from './import-text.js';
 import {

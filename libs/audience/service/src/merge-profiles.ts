@@ -109,6 +109,14 @@ export async function mergeProfiles(
       by,
     ],
   );
+  // Test profiles of the gate's rules stand there by external id.
+  await sql.execute(
+    `UPDATE workspaces SET settings = jsonb_set(settings, '{gate,testProfiles}',
+       (SELECT jsonb_agg(CASE tester WHEN $2 THEN $3::text ELSE tester END)
+        FROM jsonb_array_elements_text(settings -> 'gate' -> 'testProfiles') AS t(tester)))
+     WHERE id = $1 AND settings -> 'gate' -> 'testProfiles' ? $2`,
+    [workspaceId, goes.externalId, stays.externalId],
+  );
   await markStale(sql, workspaceId, [{ profileId: keptId, mentions: [EVERYTHING] }]);
   return { ok: true, keptId, result: { outcome: 'merged', rule: MERGE_RULE, from, moved } };
 }

@@ -18,6 +18,7 @@ import {
   type Result,
   WrittenJson,
 } from '@carillon/server';
+import { audit } from './audit.js';
 import { removeDevice, upsertDevice } from './devices.js';
 import { idsByExternalId } from './find-profiles.js';
 import { addIdentity, MOST_IDENTITIES, removeIdentity } from './identities.js';
@@ -135,6 +136,7 @@ export class ProfilesController {
       const id = await idOf(sql, caller.workspaceId, params.externalId);
       await sql.execute('DELETE FROM profiles WHERE workspace_id = $1 AND id = $2', [caller.workspaceId, id]);
       await markStale(sql, caller.workspaceId, [{ profileId: id, mentions: ['profile'] }]);
+      await audit(sql, caller, 'profile.deleted', id);
     });
   }
 
@@ -178,6 +180,8 @@ export class ProfilesController {
             : 'There is no profile with this external id: write the one that becomes part of this one.',
         );
       const { profile } = await read(sql, caller.workspaceId, params.externalId);
+      if (merged.result.outcome === 'merged')
+        await audit(sql, caller, 'profile.merged', merged.keptId, { rule: merged.result.rule });
       return { profile, ...merged.result };
     });
   }

@@ -19,12 +19,13 @@ import { withoutWriters } from './stale.js';
 
 const MOST_AUDIENCES = 2000;
 
+/** @returns what it is now */
 export async function saveAudience(
   sql: Sql,
   workspaceId: string,
   key: string,
   save: AudienceSave,
-): Promise<void> {
+): Promise<{ id: string; version: number }> {
   await withoutWriters(sql, workspaceId);
   const before = await audienceByKey(sql, workspaceId, key);
   const audiences = await audiencesOf(sql, workspaceId);
@@ -43,14 +44,14 @@ export async function saveAudience(
     ? mentionsWithin(definition, audiences)
     : { mentions: [], swept: false };
   const live = definition !== undefined && save.live;
-  const [row] = await sql.query<{ id: string }>(
+  const [row] = await sql.query<{ id: string; version: number }>(
     `INSERT INTO audiences AS a (id, workspace_id, key, name, description, kind, definition, mentions, live, swept, due_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $6 = 'rule' THEN now() END)
      ON CONFLICT (workspace_id, key) DO UPDATE
        SET name = EXCLUDED.name, description = EXCLUDED.description, definition = EXCLUDED.definition, mentions = EXCLUDED.mentions,
            live = EXCLUDED.live, swept = EXCLUDED.swept, due_at = EXCLUDED.due_at, version = a.version + 1, problem = NULL,
            updated_at = clock_timestamp(), archived_at = NULL
-     RETURNING id`,
+     RETURNING id, version`,
     [
       newId(),
       workspaceId,
@@ -64,16 +65,18 @@ export async function saveAudience(
       swept,
     ],
   );
-  if (before?.live && !live && row) await forgetMembers(sql, workspaceId, row.id);
-  await renewMentions(sql, workspaceId, row?.id);
+  if (!row) throw new Error('an audience was saved and is not there');
+  if (before?.live && !live) await forgetMembers(sql, workspaceId, row.id);
+  await renewMentions(sql, workspaceId, row.id);
+  return row;
 }
 
-/** @returns whether there was such a one to archive */
-export async function archiveAudience(sql: Sql, workspaceId: string, key: string): Promise<boolean> {
+/** @returns its id; null where there is none to archive */
+export async function archiveAudience(sql: Sql, workspaceId: string, key: string): Promise<string | null> {
   await withoutWriters(sql, workspaceId);
   const audiences = await audiencesOf(sql, workspaceId);
   const row = audiences.get(key);
-  if (!row) return false;
+  if (!row) return null;
   const users = [...audiences.values()].filter(({ mentions }) => mentions.includes(`audience:${row.id}`));
   if (users.length > 0)
     throw new ProblemException(
@@ -86,7 +89,7 @@ export async function archiveAudience(sql: Sql, workspaceId: string, key: string
     [workspaceId, row.id],
   );
   await forgetMembers(sql, workspaceId, row.id);
-  return true;
+  return row.id;
 }
 
 async function forgetMembers(sql: Sql, workspaceId: string, id: string): Promise<void> {
@@ -97,7 +100,7 @@ async function forgetMembers(sql: Sql, workspaceId: string, id: string): Promise
 }
 
 /** Rules that name a changed one look at what that one looks at now, and are evaluated again. */
-async function renewMentions(sql: Sql, workspaceId: string, changed: string | undefined): Promise<void> {
+async function renewMentions(sql: Sql, workspaceId: string, changed: string): Promise<void> {
   const audiences = await audiencesOf(sql, workspaceId);
   for (const row of audiences.values()) {
     if (!row.definition || row.id === changed) continue;

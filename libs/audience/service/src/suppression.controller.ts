@@ -1,10 +1,9 @@
 /** The suppression list over HTTP: read, add, release, CSV. */
 import type { ProblemError, Suppression } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
-import { Operation, ProblemException, type Call, type Result } from '@carillon/server';
+import { csvLine, Operation, ProblemException, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { audit } from './audit.js';
-import { csvLine } from './csv.js';
 import {
   blockedAddress,
   listSuppressions,
@@ -32,6 +31,7 @@ export class SuppressionController {
 
   @Operation('exportSuppressions')
   async *export({ query, caller }: Call<'exportSuppressions'>): AsyncGenerator<string> {
+    await this.in(caller, (sql) => audit(sql, caller, 'suppression.exported', query.channel ?? 'all'));
     // Leaves with the first page: what fails before anything has left is said with a status.
     let head = csvLine(['channel', 'address', 'reason', 'source', 'createdAt']);
     for (let cursor: string | undefined, more = true; more;) {
@@ -67,7 +67,9 @@ export class SuppressionController {
           `The body is not valid: ${errors[0]?.pointer ?? ''}: ${errors[0]?.message ?? ''}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`,
           { errors },
         );
-      return { added: await suppressAddresses(sql, caller.workspaceId, good) };
+      const added = await suppressAddresses(sql, caller.workspaceId, good);
+      if (added > 0) await audit(sql, caller, 'suppression.added', caller.workspaceId, { added });
+      return { added };
     });
   }
 

@@ -3,6 +3,7 @@
  * those anyway, so that a change holds for the next claim and nobody keeps a copy that is out of date.
  */
 import { validTimeZone } from '@carillon/audience-rules';
+import { presentNames } from '@carillon/audience-service';
 import type { Gate, GateChange, GateRules } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { noRules } from '@carillon/delivery-rules';
@@ -69,13 +70,15 @@ export async function writeGate(
     );
   const next = version + 1;
   const { allowList, ...rest } = checked;
+  // The version stands as it was written; a merge, before or later, changes by which id a person is recognised.
+  const testProfiles = await presentNames(sql, workspaceId, rest.testProfiles);
   await sql.execute(
     'INSERT INTO gate_versions (workspace_id, version, rules, note, by) VALUES ($1, $2, $3, $4, $5)',
     [workspaceId, next, JSON.stringify(checked), note, by],
   );
   await sql.execute('UPDATE workspaces SET settings = settings || $2::jsonb WHERE id = $1', [
     workspaceId,
-    JSON.stringify({ gate: { version: next, ...rest }, allowList }),
+    JSON.stringify({ gate: { version: next, ...rest, testProfiles }, allowList }),
   ]);
   return readGate(sql, workspaceId);
 }

@@ -2,7 +2,13 @@
  * What the gate would say to a message that nobody sends: the same facts and rules as at a claim, read and never written.
  * Every rule is asked, also behind one that objects.
  */
-import { consentsOf, idsByExternalId, recipientsByIds, suppressionsOf } from '@carillon/audience-service';
+import {
+  consentsOf,
+  idsByExternalId,
+  presentNames,
+  recipientsByIds,
+  suppressionsOf,
+} from '@carillon/audience-service';
 import type { GateTried, GateTry } from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
 import {
@@ -62,7 +68,7 @@ export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Pr
         deliveryId: null,
         rank: { priority: asked.priority, order: NOT_BEGUN },
         workspaceZone: settings.timezone ?? null,
-        test: rules.testProfiles.includes(recipient.externalId),
+        test: (await presentNames(sql, workspaceId, rules.testProfiles)).includes(recipient.externalId),
         where: () => where,
         sent: [],
       }

@@ -3,7 +3,7 @@ import type { Import, ImportMapping } from '@carillon/contracts';
 
 const LEFT_OUT = '';
 const fields = {
-  profiles: ['externalId', 'email', 'phone', 'locale', 'timezone'],
+  profiles: ['externalId', 'email', 'phone', 'locale', 'timezone', 'allAttributes'],
   suppressions: ['address', 'reason'],
 } as const;
 const labels: Record<string, string> = {
@@ -12,6 +12,7 @@ const labels: Record<string, string> = {
   phone: 'Phone',
   locale: 'Locale',
   timezone: 'Time zone',
+  allAttributes: 'All attributes (JSON)',
   address: 'Address',
   reason: 'Reason',
 };
