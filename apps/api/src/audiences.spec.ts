@@ -174,7 +174,7 @@ describe('a rule that keeps no members', () => {
         phone: '+442071838750',
         locale: 'en-GB',
         timezone: 'Europe/London',
-        attributes: { plan: 'round', seats: 3, tags: ['a', 'b"c'], at: { city: '-Köln' } },
+        attributes: { tier: 'gold', seats: 3, tags: ['a', 'b"c'], at: { city: '-Köln' } },
       },
       { externalId: '+49', attributes: {} },
       { externalId: '@ada', attributes: { createdAt: '@noon', n: -1 } },
