@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   server = await startFixtureServer({ dist });
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
   noise = [];
   context.on('dialog', (dialog) => {
     noise.push(`dialog: ${dialog.message()}`);
