@@ -51,6 +51,8 @@ export const plays = {
   'clock-skips-rows': { shows: ['stuck'], patienceMs: 20_000 },
   'receipt-moves-back': { shows: ['contradictions'], providers: { receipts: { copies: 3, shuffled: true } } },
   'receipt-lost': { shows: ['contradictions'] },
+  'journey-signal-lost': { shows: ['logMissing'], journey: true },
+  'journey-counts-apart': { shows: ['contradictions'], journey: true },
 };
 
 /** @returns {Promise<number>} how many were missed */

@@ -35,6 +35,8 @@ export const bugs = [
   'clock-skips-rows',
   'receipt-moves-back',
   'receipt-lost',
+  'journey-signal-lost',
+  'journey-counts-apart',
 ] as const;
 export type Bug = (typeof bugs)[number];
 

@@ -9,7 +9,7 @@ import { ContentByChannel } from './content.js';
 import { Data, Duration } from './messages.js';
 import { Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
-import { journeyOutcomes, weekdays } from './lists.js';
+import { channels, journeyOutcomes, weekdays } from './lists.js';
 import { Channel, MessageClass } from './words.js';
 
 export const journeyStates = ['draft', 'live', 'paused', 'closed', 'stopped'] as const;
@@ -228,10 +228,16 @@ export const WaitStep = z
           .optional(),
         time: LocalTime.optional().describe('The next time the clock shows this where the person is.'),
         days: Weekdays.optional().describe('On one of these days.'),
+        quietHours: z
+          .enum(['any', ...channels])
+          .optional()
+          .describe(
+            'Until the workspace’s quiet hours are over where the person is: those for this channel, or any.',
+          ),
       })
       .optional()
       .describe(
-        'A date of the person or of its data, shifted; or the next such time of the day; or both: that time on that day.',
+        'A date of the person or of its data, shifted; or the next such time of the day; or both: that time on that day. Or the end of quiet hours.',
       ),
     next: Next,
     otherwise: Next.describe('When there is no such date, or it is past. The same as `next` unless said.'),
@@ -244,8 +250,18 @@ export const WaitStep = z
     const until = value.until;
     if (until?.date !== undefined && until.data !== undefined)
       issue(['until', 'data'], 'give a date of the person, or one of the data, not both');
-    if (until && until.date === undefined && until.data === undefined && !until.time && !until.days)
-      issue(['until'], 'say until when: date, data, time or days');
+    const { quietHours, ...others } = until ?? {};
+    if (quietHours !== undefined && Object.values(others).some((other) => other !== undefined))
+      issue(['until', 'quietHours'], 'stands alone: put another wait before or after it');
+    else if (
+      until &&
+      !quietHours &&
+      until.date === undefined &&
+      until.data === undefined &&
+      !until.time &&
+      !until.days
+    )
+      issue(['until'], 'say until when: date, data, time, days or quietHours');
     if (until?.shift && until.date === undefined && until.data === undefined)
       issue(['until', 'shift'], 'is counted from a date: give date or data');
   });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { ApiKeyCreate, DeliveryList, ProfileUpsert, SendMessage } from '@carillon/contracts';
+import {
+  ApiKeyCreate,
+  DeliveryList,
+  JourneyDefinition,
+  ProfileUpsert,
+  SendMessage,
+} from '@carillon/contracts';
 import { z } from 'zod';
 import { errorsOf } from './sentences.js';
 
@@ -22,6 +28,14 @@ describe('errorsOf', () => {
       '/name',
       'required',
       /missing: write a string/,
+    ],
+    [
+      'a kind that there is not',
+      JourneyDefinition,
+      { entry: { kind: 'api' }, start: 'a', steps: { a: { kind: 'teleport' } } },
+      '/steps/a/kind',
+      'invalid_value',
+      /Write send, wait, .* or end/,
     ],
     [
       'another type',

@@ -77,6 +77,17 @@ function union(
   schema: z.ZodType,
   input: unknown,
 ): ProblemError[] {
+  const one = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
+  if (issue.errors.length === 0 && one.length > 0) {
+    const missing = valueAt(input, path) === undefined;
+    return [
+      {
+        pointer: pointerOf(path),
+        code: missing ? 'required' : 'invalid_value',
+        message: sentence(`${missing ? 'this is missing: ' : ''}write ${listed(one)}`),
+      },
+    ];
+  }
   const fitting = issue.errors.filter(
     (issues) => !issues.some((i) => i.path.length === 0 && i.code === 'invalid_type'),
   );

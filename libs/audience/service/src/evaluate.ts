@@ -140,6 +140,43 @@ export async function membersQuery(
   return compileAudience(definition, await scopeOf(sql, workspaceId, await audiencesOf(sql, workspaceId)));
 }
 
+/**
+ * Some of its members, by id: those after one. Of a rule that is not live, those among the next few thousand people, so that
+ * each look costs the same however many there are.
+ * @returns `last`: where to go on; null when there is nobody left
+ */
+export async function membersAfter(
+  sql: Sql,
+  workspaceId: string,
+  audience: AudienceRow,
+  after: string | null,
+  most: number,
+): Promise<{ ids: string[]; last: string | null }> {
+  const { definition } = audience;
+  if (!definition || audience.live) {
+    const rows = await sql.query<{ id: string }>(
+      `SELECT profile_id AS id FROM audience_members WHERE workspace_id = $1 AND audience_id = $2 AND profile_id > $3 ORDER BY profile_id LIMIT $4`,
+      [workspaceId, audience.id, after ?? NOBODY, most],
+    );
+    return { ids: rows.map(({ id }) => id), last: rows.length < most ? null : rows.at(-1)!.id };
+  }
+  const looked = await sql.query<{ id: string }>(
+    `SELECT id FROM profiles WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3`,
+    [workspaceId, after ?? NOBODY, most],
+  );
+  if (looked.length === 0) return { ids: [], last: null };
+  const { text, params } = compileAudience(definition, {
+    ...(await scopeOf(sql, workspaceId, await audiencesOf(sql, workspaceId))),
+    profileIds: looked.map(({ id }) => id),
+  });
+  const rows = await sql.query<{ profile_id: string }>(text, params);
+  return {
+    ids: rows.map((row) => row.profile_id).sort(),
+    last: looked.length < most ? null : looked.at(-1)!.id,
+  };
+}
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+
 export interface ShownProfile {
   id: string;
   externalId: string;

@@ -18,7 +18,7 @@ import { fullOf, waitMsOf, type Room } from './capacity.js';
 import { overCap, personOf, type Counted } from './caps.js';
 import type { Recipient } from './channel.js';
 import { drawn } from './holdout.js';
-import { isQuiet, openForAll } from './quiet-hours.js';
+import { isQuiet, openForAll, quietFor } from './quiet-hours.js';
 import { inScope } from './scope.js';
 
 /** What the rules of the workspace ask beside everything else; there is none where it has set no rules. */
@@ -293,11 +293,7 @@ function judgeQuiet(f: GateFacts, all: readonly QuietHours[], where: AssumedZone
   const now = f.now.getTime();
   const rules = all
     .filter((rule) => inScope(rule, f))
-    .map((rule) => ({
-      rule,
-      periods: rule.periods,
-      zones: rule.zone === 'person' ? where.candidates : [rule.zone],
-    }));
+    .map((rule) => ({ rule, ...quietFor(rule, where.candidates) }));
   const quiet = rules.flatMap((r) => {
     const zone = r.zones.find((z) => isQuiet(r.periods, now, z));
     return zone === undefined ? [] : [{ ...r.rule, in: zone }];

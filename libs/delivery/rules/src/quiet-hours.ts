@@ -3,7 +3,7 @@
  * period, so that an hour that comes twice is quiet twice, and one that is skipped is skipped. Pure.
  */
 import { wallClock } from '@carillon/audience-rules';
-import type { QuietPeriod } from '@carillon/contracts';
+import type { Channel, QuietHours, QuietPeriod } from '@carillon/contracts';
 
 const DAY = 86_400_000;
 const MINUTE = 60_000;
@@ -72,6 +72,32 @@ export interface Quiet {
   periods: readonly QuietPeriod[];
   /** All of them must be open: more than one where it is not known in which a person is. */
   zones: readonly string[];
+}
+
+/** Where the clock of a rule of the workspace is read, for a person who may be in these zones. */
+export const quietFor = (rule: QuietHours, candidates: readonly string[]): Quiet => ({
+  periods: rule.periods,
+  zones: rule.zone === 'person' ? candidates : [rule.zone],
+});
+
+/**
+ * When quiet hours are over for somebody, as far as they hold for every message of a channel: now, where none are. Null: not
+ * within two months.
+ */
+export function quietEnds(
+  all: readonly QuietHours[],
+  channel: Channel | 'any',
+  candidates: readonly string[],
+  at: number,
+): number | null {
+  const mine = all.filter(
+    ({ channels, topics }) =>
+      topics.length === 0 && (channel === 'any' || channels.length === 0 || channels.includes(channel)),
+  );
+  return openForAll(
+    mine.map((rule) => quietFor(rule, candidates)),
+    at,
+  );
 }
 
 /** The first instant from `at` on at which nothing of these is quiet anywhere; null when there is none for two months. */

@@ -40,6 +40,7 @@ const facts = (more: Partial<Facts> = {}): Facts => ({
   zone: 'UTC',
   attributes: {},
   holds: () => false,
+  quietEnds: (_, now) => now,
   ...more,
 });
 const step = (
@@ -103,6 +104,18 @@ describe('waiting', () => {
     const waiting = { phase: 'waiting' as const, dueAt: at('2027-03-10T13:00:00Z') };
     expect(step(steps, waiting, {}, at('2027-03-10T12:59:59Z'))).toMatchObject({ kind: 'stay' });
     expect(step(steps, waiting, {}, at('2027-03-10T13:00:00Z'))).toMatchObject({ kind: 'go', next: 'b' });
+  });
+  it('waits while it is quiet, asks anew at each look, and takes the other way where it is always quiet', () => {
+    const steps: JourneyDefinitionInput['steps'] = {
+      a: { kind: 'wait', until: { quietHours: 'sms' }, next: 'b', otherwise: 'c' },
+      b: { kind: 'end' },
+      c: { kind: 'end' },
+    };
+    const ends = at('2027-03-10T20:00:00Z');
+    const quiet = { quietEnds: (channel: string) => (channel === 'sms' ? ends : NOW) };
+    expect(step(steps, {}, quiet)).toEqual({ kind: 'stay', dueAt: ends });
+    expect(step(steps, { phase: 'waiting' }, quiet, ends)).toMatchObject({ kind: 'go', next: 'b' });
+    expect(step(steps, {}, { quietEnds: () => null })).toMatchObject({ way: 'otherwise', next: 'c' });
   });
   it('does not wait for a date that is past or is not there: it takes the other way', () => {
     const steps: JourneyDefinitionInput['steps'] = {
@@ -328,6 +341,7 @@ describe('any journey that may go live', () => {
         const known = facts({
           attributes: { born: '1990-01-01', soon: '2027-03-12T00:00:00Z' },
           holds: () => roll() < 0.5,
+          quietEnds: (_, now) => new Date(now.getTime() + (roll() < 0.5 ? 0 : 3_600_000)),
         });
         // Now and then something happens to them meanwhile.
         const signal: Signal | null =

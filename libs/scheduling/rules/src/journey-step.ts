@@ -6,6 +6,7 @@
 import { hash32, momentIn, testHolds, wallClock } from '@carillon/audience-rules';
 import {
   weekdays,
+  type Channel,
   type JourneyClause,
   type JourneyDefinition,
   type JourneyTrigger,
@@ -54,6 +55,8 @@ export interface Facts {
   zone: string;
   attributes: Readonly<Record<string, unknown>>;
   holds(clause: Leaf): boolean;
+  /** When quiet hours are over for the person: `now`, where it is not quiet. Null: not within two months. */
+  quietEnds(channel: Channel | 'any', now: Date): Date | null;
 }
 
 export type Effect =
@@ -111,6 +114,13 @@ export function journeyStep(definition: JourneyDefinition, place: Place, facts: 
       return go(share.name, share.next);
     }
     case 'wait': {
+      const quiet = step.until?.quietHours;
+      if (quiet !== undefined) {
+        // Asked anew at each look: somebody may have changed the hours.
+        const ends = facts.quietEnds(quiet, now);
+        if (!ends) return pastDate(step);
+        return ends > now ? { kind: 'stay', dueAt: ends } : go('next', step.next);
+      }
       const until = waitsUntil(step, place, facts);
       if (!until) return pastDate(step);
       if (until > now) return { kind: 'stay', dueAt: until };

@@ -266,6 +266,7 @@ const worldOf = (lucky: readonly boolean[]): World => ({
     zone: 'Europe/Berlin',
     attributes: { born: '1990-01-01', soon: '2027-03-12T00:00:00Z' },
     holds: (leaf) => lucky[JSON.stringify(leaf).length % lucky.length]!,
+    quietEnds: (_, now) => now,
   },
   done: (effect, { no }) =>
     lucky[no % lucky.length]
@@ -391,7 +392,7 @@ const recorded = JSON.parse(
 ) as Recorded[];
 const retrace = ({ definition, zone, attributes, holds, fails, happenings: list }: Recorded): Way =>
   play(JourneyDefinition.parse(definition), list, {
-    facts: { zone, attributes, holds: () => holds },
+    facts: { zone, attributes, holds: () => holds, quietEnds: (_, now) => now },
     done: (_, { step }) =>
       fails.includes(step)
         ? { ok: false, reason: 'refused' }

@@ -19,6 +19,9 @@ import type {
 import {
   gate,
   ownFactsFor,
+  ownRules,
+  quietEnds,
+  whereIs,
   type Counted,
   type GateSettings,
   type Recipient,
@@ -400,6 +403,12 @@ export class JourneyWorld {
       zone: this.zoneIn(journey, somebody),
       attributes: somebody.attributes,
       holds: (leaf) => this.holds(leaf, somebody),
+      quietEnds: (channel, at) => {
+        const { candidates } = whereIs(recipientOf(somebody), this.means.settings.timezone);
+        const quiet = ownRules(this.means.settings)?.rules.quietHours ?? [];
+        const ends = quietEnds(quiet, channel, candidates, at.getTime());
+        return ends === null ? null : new Date(ends);
+      },
     };
   }
   private holds(leaf: Leaf, somebody: Somebody): boolean {

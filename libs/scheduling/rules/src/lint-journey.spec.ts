@@ -111,6 +111,33 @@ describe('linting', () => {
     expect(codes(...given)).toContain(code);
   });
 
+  it.each<[string, Parameters<typeof journey>[1], string]>([
+    [
+      'a time',
+      { entry: { kind: 'schedule', audience: 'all', at: { at: '2027-01-01T09:00:00Z' } } },
+      '/entry/at/at',
+    ],
+    [
+      'a schedule',
+      {
+        entry: {
+          kind: 'schedule',
+          audience: 'all',
+          at: { rule: 'FREQ=DAILY;COUNT=2', from: '2027-01-01T09:00', zone: 'UTC' },
+        },
+      },
+      '/entry/at',
+    ],
+    ['a window', { window: { until: '2027-01-01T00:00:00Z' } }, '/window/until'],
+  ])('finds %s that is past', (_, more, pointer) => {
+    const definition = journey({ a: { kind: 'end' } }, more);
+    expect(lintJourney(definition)).toEqual([]);
+    expect(lintJourney(definition, new Date('2026-12-31T00:00:00Z'))).toEqual([]);
+    expect(lintJourney(definition, new Date('2027-02-01T00:00:00Z'))).toMatchObject([
+      { level: 'error', code: 'past', at: pointer },
+    ]);
+  });
+
   it('says what has to be there elsewhere, with where it is named', () => {
     const names = journeyNames(
       journey(

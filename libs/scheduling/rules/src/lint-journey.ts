@@ -12,7 +12,7 @@ import {
   type JourneyTrigger,
 } from '@carillon/contracts';
 import { durationMs } from './duration.js';
-import { recurrenceFault } from './occurrences.js';
+import { nextOccurrence, recurrenceFault } from './occurrences.js';
 
 /** What has to be there for it to work. */
 export interface JourneyNames {
@@ -25,8 +25,8 @@ export interface JourneyNames {
 
 const pointer = (...parts: (string | number)[]): string => parts.map((part) => `/${part}`).join('');
 
-/** Findings about the document alone. */
-export function lintJourney(definition: JourneyDefinition): JourneyFinding[] {
+/** Findings about the document alone. @param now without it, nothing is past */
+export function lintJourney(definition: JourneyDefinition, now?: Date): JourneyFinding[] {
   const findings: JourneyFinding[] = [];
   const { steps, start } = definition;
   const say = (
@@ -208,11 +208,37 @@ export function lintJourney(definition: JourneyDefinition): JourneyFinding[] {
     );
   const { entry, window } = definition;
   if (entry.kind === 'schedule' && 'rule' in entry.at) {
-    const fault = validTimeZone(entry.at.zone).ok
-      ? recurrenceFault(entry.at)
-      : `${quoted(entry.at.zone)} is no zone of the IANA database.`;
-    if (fault) say('error', 'unknown_rule', '/entry/at', `Its schedule: ${fault}`);
-  }
+    const { zone } = entry.at;
+    if (!validTimeZone(zone).ok)
+      say(
+        'error',
+        'unknown_zone',
+        '/entry/at/zone',
+        `${quoted(zone)} is no zone of the IANA database: write one such as Europe/Paris.`,
+      );
+    const fault = recurrenceFault(entry.at);
+    if (fault) say('error', 'unknown_rule', '/entry/at/rule', `Its schedule: ${fault}`);
+    else if (now && validTimeZone(zone).ok && nextOccurrence(entry.at, now) === null)
+      say(
+        'error',
+        'past',
+        '/entry/at',
+        'Its schedule is over: nobody would enter by it. Let it go on, or give a later one.',
+      );
+  } else if (entry.kind === 'schedule' && 'at' in entry.at && now && new Date(entry.at.at) <= now)
+    say(
+      'error',
+      'past',
+      '/entry/at/at',
+      `${entry.at.at} is past: nobody would enter by it. Give a later time.`,
+    );
+  if (now && window?.until !== undefined && new Date(window.until) <= now)
+    say(
+      'error',
+      'past',
+      '/window/until',
+      `Its window ended at ${window.until}: nobody could enter. Give a later time, or none.`,
+    );
   if (window?.from && window.until && Date.parse(window.from) >= Date.parse(window.until))
     say('error', 'empty_window', '/window', 'Its window ends before it begins, so nobody could enter.');
   if (definition.perKey && entry.kind !== 'event')

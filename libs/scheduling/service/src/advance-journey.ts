@@ -12,8 +12,9 @@ import {
   scopeOf,
   upsertProfiles,
 } from '@carillon/audience-service';
-import { SendMessage, type Leaf, type ProfileUpsert } from '@carillon/contracts';
+import { SendMessage, type Leaf, type ProfileUpsert, type QuietHours } from '@carillon/contracts';
 import { kept, newId, type Sql } from '@carillon/database';
+import { quietEnds, whereIs } from '@carillon/delivery-rules';
 import type { Acceptance } from '@carillon/delivery-service';
 import {
   afterEffect,
@@ -38,20 +39,29 @@ const CALL_SLACK_MS = 20_000;
 interface Known {
   externalId: string;
   zone: string | null;
+  timezone: string | null;
+  phone: string | null;
   attributes: Record<string, unknown>;
 }
 
 export interface Means {
   acceptance: Pick<Acceptance, 'acceptWithin'>;
-  /** The workspace's zone, and the names that are zones. */
-  zones(sql: Sql, workspaceId: string): Promise<{ zone: string; known: ReadonlySet<string> }>;
+  clocks(sql: Sql, workspaceId: string): Promise<WorkspaceClocks & { known: ReadonlySet<string> }>;
+}
+/** What a workspace says about clocks. With `known`, the names that are zones. */
+export interface WorkspaceClocks {
+  zone: string;
+  /** Null: it has set none, and `zone` is UTC. */
+  workspaceZone: string | null;
+  quietHours: readonly QuietHours[];
 }
 
-export async function advance(sql: Sql, work: Work, means: Means): Promise<void> {
+/** @param most steps that each of them may take: whoever failed goes one by one, so that it is known at which */
+export async function advance(sql: Sql, work: Work, means: Means, most = MOST_ROUNDS): Promise<void> {
   const { workspaceId, now } = work;
   const people = new Map<string, Known>();
-  const { zone: ownZone, known: zoneNames } = await means.zones(sql, workspaceId);
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  const { zone: ownZone, known: zoneNames, workspaceZone, quietHours } = await means.clocks(sql, workspaceId);
+  for (let round = 0; round < most; round++) {
     const due = [...work.rows.values()].filter(
       (row) => row.state === 'inside' && row.dueAt !== null && row.dueAt <= now,
     );
@@ -72,6 +82,11 @@ export async function advance(sql: Sql, work: Work, means: Means): Promise<void>
         zone: row.definition.zone === 'person' ? own : row.definition.zone,
         attributes: person.attributes,
         holds: (leaf) => holds(row.profileId, leaf),
+        quietEnds: (channel, at) => {
+          const where = whereIs({ timezone: person.timezone, phone: person.phone }, workspaceZone);
+          const ends = quietEnds(quietHours, channel, where.candidates, at.getTime());
+          return ends === null ? null : new Date(ends);
+        },
       };
       const move = journeyStep(row.definition, row, facts, now);
       if (move.kind === 'do') effects.push({ row, effect: move.effect });
@@ -97,7 +112,7 @@ function stands(row: Enrolled, work: Work): boolean {
 
 const PEOPLE = kept(
   'people-in-journeys',
-  `SELECT id, external_id AS "externalId", coalesce(timezone, phone_zone) AS zone, attributes FROM profiles
+  `SELECT id, external_id AS "externalId", coalesce(timezone, phone_zone) AS zone, timezone, phone, attributes FROM profiles
     WHERE workspace_id = $1 AND id = ANY($2::uuid[])`,
 );
 async function learn(

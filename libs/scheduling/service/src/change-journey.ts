@@ -14,7 +14,7 @@ import {
   nextOccurrence,
   type JourneyAsked,
 } from '@carillon/scheduling-rules';
-import { notFound, ProblemException } from '@carillon/server';
+import { errorsOf, notFound, ProblemException } from '@carillon/server';
 import type { Who } from './campaign-steps.js';
 import { findingsOf } from './journey-findings.js';
 import { insideOf, journeyByKey, showJourney, type JourneyRow } from './journey-rows.js';
@@ -67,7 +67,8 @@ export async function goLive(
     );
   const definition = await definitionToLive(sql, workspaceId, row, asked.version);
   const findings = await findingsOf(sql, workspaceId, definition);
-  refuseErrors(findings);
+  // Who goes back to an earlier version may, though its one time is past.
+  refuseErrors(asked.version === undefined ? findings : findings.filter(({ code }) => code !== 'past'));
   // What is live already, again: no version of its own.
   const same = asked.version === undefined && row.state === 'live' && row.liveRevision === row.revision;
   const version = asked.version ?? (same ? row.version! : row.newest + 1);
@@ -83,6 +84,8 @@ export async function goLive(
     [workspaceId, row.id, version, asked.version === undefined, nextEntry(definition, clock!.now)],
   );
   await listen(sql, workspaceId, row.id);
+  // What was kept while it was paused, or while its version could not be read.
+  await release(sql, workspaceId, row.id);
   return shown(sql, workspaceId, key);
 }
 
@@ -121,12 +124,15 @@ export async function resumeJourney(sql: Sql, workspaceId: string, key: string):
       WHERE workspace_id = $1 AND journey_id = $2 AND state = 'held'`,
     [workspaceId, row.id],
   );
-  await sql.execute(
-    `UPDATE journey_signals SET held = false WHERE workspace_id = $1 AND journey_id = $2 AND held`,
-    [workspaceId, row.id],
-  );
+  await release(sql, workspaceId, row.id);
   return shown(sql, workspaceId, key);
 }
+
+const release = (sql: Sql, workspaceId: string, id: string): Promise<number> =>
+  sql.execute(
+    `UPDATE journey_signals SET held = false WHERE workspace_id = $1 AND journey_id = $2 AND held AND NOT payload ? 'problem'`,
+    [workspaceId, id],
+  );
 
 export async function closeJourney(
   sql: Sql,
@@ -137,7 +143,7 @@ export async function closeJourney(
   const row = await taken(sql, workspaceId, key, 'close');
   if (row.state === 'paused') await resumeJourney(sql, workspaceId, key);
   await sql.execute(
-    `UPDATE journeys SET state = 'closed', reason = $3, next_at = NULL, updated_at = now() WHERE workspace_id = $1 AND id = $2`,
+    `UPDATE journeys SET state = 'closed', reason = $3, next_at = NULL, entering = NULL, updated_at = now() WHERE workspace_id = $1 AND id = $2`,
     [workspaceId, row.id, reason ?? null],
   );
   await listen(sql, workspaceId, row.id);
@@ -153,7 +159,7 @@ export async function stopJourney(
 ): Promise<Journey> {
   const row = await taken(sql, workspaceId, key, 'stop');
   await sql.execute(
-    `UPDATE journeys SET state = 'stopped', reason = $3, next_at = NULL, listens = '{}', updated_at = now() WHERE workspace_id = $1 AND id = $2`,
+    `UPDATE journeys SET state = 'stopped', reason = $3, next_at = NULL, entering = NULL, listens = '{}', updated_at = now() WHERE workspace_id = $1 AND id = $2`,
     [workspaceId, row.id, reason ?? 'Somebody stopped it.'],
   );
   await sql.execute('DELETE FROM journey_signals WHERE workspace_id = $1 AND journey_id = $2', [
@@ -178,14 +184,14 @@ async function listen(sql: Sql, workspaceId: string, id: string): Promise<void> 
     'SELECT definition FROM journey_versions WHERE workspace_id = $1 AND journey_id = $2',
     [workspaceId, id],
   );
-  const heard = new Set(
-    rows.flatMap(({ definition }) => journeyListens(JourneyDefinition.parse(definition))),
+  const read = rows.map(({ definition }) => JourneyDefinition.safeParse(definition).data);
+  const heard = new Set(read.flatMap((definition) => (definition ? journeyListens(definition) : [])));
+  // What a version waits for that cannot be read here stays.
+  const whole = read.every((definition) => definition !== undefined);
+  await sql.execute(
+    `UPDATE journeys SET listens = ARRAY(SELECT DISTINCT t FROM unnest($3::text[] || CASE WHEN $4 THEN '{}'::text[] ELSE listens END) AS t ORDER BY t) WHERE workspace_id = $1 AND id = $2`,
+    [workspaceId, id, [...heard], whole],
   );
-  await sql.execute('UPDATE journeys SET listens = $3 WHERE workspace_id = $1 AND id = $2', [
-    workspaceId,
-    id,
-    [...heard].sort(),
-  ]);
 }
 
 async function definitionToLive(
@@ -194,13 +200,26 @@ async function definitionToLive(
   row: JourneyRow,
   version: number | undefined,
 ): Promise<JourneyDefinition> {
-  if (version === undefined) return JourneyDefinition.parse(row.draft);
+  if (version === undefined) return readable(row.draft, 'Its draft');
   const [earlier] = await sql.query<{ definition: unknown }>(
     'SELECT definition FROM journey_versions WHERE workspace_id = $1 AND journey_id = $2 AND version = $3',
     [workspaceId, row.id, version],
   );
   if (!earlier) throw conflict(`It has no version ${version}: the newest is ${row.newest}.`);
-  return JourneyDefinition.parse(earlier.definition);
+  return readable(earlier.definition, `Version ${version}`);
+}
+
+/** @throws ProblemException for what is written in words that this installation does not know */
+function readable(given: unknown, what: string): JourneyDefinition {
+  const read = JourneyDefinition.safeParse(given);
+  if (read.success) return read.data;
+  throw new ProblemException(
+    'invalid_request',
+    `${what} cannot be read: it was written by a newer Carillon. Update this one, or save it anew.`,
+    {
+      errors: errorsOf(JourneyDefinition, given, read.error, '/definition').slice(0, 20),
+    },
+  );
 }
 
 function refuseErrors(findings: readonly JourneyFinding[]): void {

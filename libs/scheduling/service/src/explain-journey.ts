@@ -28,7 +28,7 @@ export async function explainFor(
     'SELECT definition FROM journey_versions WHERE workspace_id = $1 AND journey_id = $2 AND version = $3',
     [workspaceId, journey.id, journey.version],
   );
-  const definition = version ? JourneyDefinition.parse(version.definition) : null;
+  const definition = (version && JourneyDefinition.safeParse(version.definition).data) ?? null;
   const event = await eventOf(
     sql,
     workspaceId,

@@ -3,10 +3,10 @@
  * round of its own beside the clock's. Several may run: rows that one of them holds are skipped by the others. All waiting
  * is in rows (an index that holds only what waits for a time), so a million who wait cost nothing but their place.
  */
-import { knownZones, membersQuery, amongWriters, audienceByKey } from '@carillon/audience-service';
+import { amongWriters, knownZones } from '@carillon/audience-service';
 import { failpoint } from '@carillon/config';
-import { JourneyDefinition } from '@carillon/contracts';
-import { Database, ensurePartitions, isMissingPartition, kept, newId, type Sql } from '@carillon/database';
+import { Database, ensurePartitions, isMissingPartition, kept, type Sql } from '@carillon/database';
+import { ownRules, type GateSettings } from '@carillon/delivery-rules';
 import { Acceptance } from '@carillon/delivery-service';
 import { afterEffect, journeyStep, type Done } from '@carillon/scheduling-rules';
 import { Rounds } from '@carillon/server';
@@ -17,10 +17,10 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { advance, type Means } from './advance-journey.js';
-import { nextEntry } from './change-journey.js';
+import { advance, type Means, type WorkspaceClocks } from './advance-journey.js';
+import { enterBySchedule } from './enter-by-schedule.js';
 import { JourneyCalls } from './journey-calls.js';
-import { holding, Versions, Work, type Call } from './journey-work.js';
+import { holding, UNREADABLE, Versions, Work, type Call } from './journey-work.js';
 import { moveSlice } from './move-insiders.js';
 import { takeSignals } from './take-signals.js';
 
@@ -35,6 +35,8 @@ const LEAVING = 2000;
 const MOST_TRIES = 5;
 /** Of one round that failed as a whole: each by itself. */
 const APART = 50;
+/** How long what a workspace has set is taken for known. */
+const SETTINGS_MS = 5000;
 /** Calls under way from this process. */
 const MOST_CALLS = 64;
 
@@ -42,7 +44,7 @@ const MOST_CALLS = 64;
 export const LOOK = `SELECT workspace_id AS "workspaceId", bool_or(what = 's') AS signals, bool_or(what = 'd') AS due, bool_or(what = 'e') AS entries, bool_or(what = 'l') AS leaving, bool_or(what = 'm') AS moving FROM (
     (SELECT workspace_id, 's' AS what FROM journey_signals WHERE NOT held ORDER BY id LIMIT ${SLICE})
     UNION ALL (SELECT workspace_id, 'd' FROM enrollments WHERE due_at <= now() ORDER BY due_at LIMIT ${SLICE})
-    UNION ALL (SELECT workspace_id, 'e' FROM journeys WHERE next_at <= now() AND state = 'live')
+    UNION ALL (SELECT workspace_id, 'e' FROM journeys WHERE (next_at <= now() OR entering IS NOT NULL) AND state = 'live')
     UNION ALL (SELECT workspace_id, 'm' FROM journeys WHERE moving IS NOT NULL)
     UNION ALL (SELECT j.workspace_id, 'l' FROM journeys j WHERE j.state = 'stopped'
                   AND EXISTS (SELECT FROM enrollments e WHERE e.workspace_id = j.workspace_id AND e.journey_id = j.id AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity'))
@@ -69,7 +71,8 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly underway = new Set<Promise<void>>();
   private readonly waiting: (() => void)[] = [];
   private quietUntil = 0;
-  private readonly zoneOf = new Map<string, { zone: string; until: number }>();
+  private woken = false;
+  private readonly clocksOf = new Map<string, { set: WorkspaceClocks; until: number }>();
   private readonly means: Means;
 
   constructor(
@@ -77,7 +80,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     @Inject(Acceptance) acceptance: Pick<Acceptance, 'acceptWithin'>,
     @Inject(JourneyCalls) private readonly calls: Pick<JourneyCalls, 'call'>,
   ) {
-    this.means = { acceptance, zones: (sql, workspaceId) => this.zones(sql, workspaceId) };
+    this.means = { acceptance, clocks: (sql, workspaceId) => this.clocks(sql, workspaceId) };
   }
 
   onApplicationBootstrap(): void {
@@ -88,7 +91,28 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     await Promise.all(this.underway);
   }
 
+  /** Once at the start, which may be that of a newer release: what could not be read before is looked at again. */
+  async wake(): Promise<void> {
+    const workspaces = await this.database.acrossWorkspaces((sql) =>
+      sql.query<{ id: string }>(`SELECT DISTINCT workspace_id AS id FROM journeys WHERE state <> 'draft'`),
+    );
+    for (const { id } of workspaces)
+      await this.database.inWorkspace(id, async (sql) => {
+        await sql.execute(
+          `UPDATE journey_signals s SET held = false FROM journeys j
+            WHERE s.workspace_id = $1 AND s.held AND NOT s.payload ? 'problem' AND j.workspace_id = $1 AND j.id = s.journey_id AND j.state = 'live'`,
+          [id],
+        );
+        await sql.execute(
+          `UPDATE enrollments SET state = 'inside', due_at = now(), reason = NULL WHERE workspace_id = $1 AND state = 'parked' AND reason = $2`,
+          [id, UNREADABLE],
+        );
+      });
+  }
+
   private async round(): Promise<void> {
+    if (!this.woken) await this.wake();
+    this.woken = true;
     if (Date.now() < this.quietUntil) return;
     const moved = await this.tick();
     if (moved > 0) this.rounds.hurry();
@@ -110,7 +134,8 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     let done = 0;
     for (const { workspaceId, signals, due, entries, leaving, moving } of busy) {
       if (this.rounds.stopping) break;
-      if (entries) done += await this.scheduled(workspaceId);
+      if (entries)
+        done += await this.database.inWorkspace(workspaceId, (sql) => enterBySchedule(sql, workspaceId));
       if (signals) done += await this.signals(workspaceId);
       if (due) done += await this.due(workspaceId);
       if (leaving) done += await this.leave(workspaceId);
@@ -161,7 +186,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
         const rows = await work.hold(sql, DUE, [only ?? null]);
         // Whoever is looked at now: a look too early changes nothing.
         for (const row of rows) if (row.dueAt === null || row.dueAt > work.now) row.dueAt = work.now;
-        if (rows.length > 0) await advance(sql, work, this.means);
+        if (rows.length > 0) await advance(sql, work, this.means, only === undefined ? undefined : 1);
         await work.write(sql);
         return { taken: rows.length, work };
       },
@@ -179,8 +204,8 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   /**
-   * Many in one transaction; when that fails, each by itself, so that one that cannot be worked keeps nobody else waiting:
-   * it is tried again a few times, then set aside with the reason.
+   * Many in one transaction; when that fails, each by itself and one step at a time, so that one that cannot be worked keeps
+   * nobody else waiting: it is tried again a few times, then set aside at the step that fails, with the reason.
    */
   private async inOneOrApart(
     workspaceId: string,
@@ -304,50 +329,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     });
   }
 
-  // ── schedule, and the end ──
-
-  /** Those of the audience, each as a signal: the rules of entry hold for them like for anybody. */
-  private async scheduled(workspaceId: string): Promise<number> {
-    return this.database.inWorkspace(workspaceId, async (sql) => {
-      const [journey] = await sql.query<{ id: string; version: number; now: Date; at: Date }>(
-        `SELECT id, version, clock_timestamp() AS now, next_at AS at FROM journeys
-          WHERE workspace_id = $1 AND state = 'live' AND next_at <= now() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
-        [workspaceId],
-      );
-      if (!journey) return 0;
-      const [version] = await sql.query<{ definition: unknown }>(
-        'SELECT definition FROM journey_versions WHERE workspace_id = $1 AND journey_id = $2 AND version = $3',
-        [workspaceId, journey.id, journey.version],
-      );
-      const definition = JourneyDefinition.parse(version?.definition);
-      const { entry } = definition;
-      const audience =
-        entry.kind === 'schedule' ? await audienceByKey(sql, workspaceId, entry.audience) : undefined;
-      let signalled = 0;
-      if (entry.kind === 'schedule' && audience && !audience.archivedAt) {
-        const { text, params } = await membersQuery(sql, workspaceId, audience);
-        const n = params.length;
-        const fresh =
-          entry.who === 'new'
-            ? `WHERE NOT EXISTS (SELECT FROM enrollments e WHERE e.workspace_id = $${n + 1} AND e.profile_id = them.profile_id AND e.journey_id = $${n + 2})`
-            : '';
-        signalled = await sql.execute(
-          `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref)
-           SELECT $${n + 1}, profile_id, $${n + 2}, 'enter', '', $${n + 3} FROM (${text}) AS them ${fresh}`,
-          [...params, workspaceId, journey.id, newId()],
-        );
-      }
-      await sql.execute(`UPDATE journeys SET next_at = $3, reason = $4 WHERE workspace_id = $1 AND id = $2`, [
-        workspaceId,
-        journey.id,
-        nextEntry(definition, journey.now),
-        audience && !audience.archivedAt
-          ? null
-          : 'Its audience is not there: nobody entered by its schedule.',
-      ]);
-      return Math.max(1, signalled);
-    });
-  }
+  // ── the end ──
 
   /** Makes those due who are still in a journey that was stopped. */
   private leave(workspaceId: string): Promise<number> {
@@ -361,22 +343,31 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     );
   }
 
-  /** Of a workspace, for a while: a zone is a setting that hardly ever changes. */
-  private async zones(sql: Sql, workspaceId: string): Promise<{ zone: string; known: ReadonlySet<string> }> {
+  /** Of a workspace, for a while: settings that hardly ever change. */
+  private async clocks(
+    sql: Sql,
+    workspaceId: string,
+  ): Promise<WorkspaceClocks & { known: ReadonlySet<string> }> {
     const known = await knownZones(sql);
-    const before = this.zoneOf.get(workspaceId);
-    if (before && before.until > Date.now()) return { zone: before.zone, known };
-    const [row] = await sql.query<{ zone: string | null }>(
-      `SELECT settings->>'timezone' AS zone FROM workspaces WHERE id = $1`,
+    const before = this.clocksOf.get(workspaceId);
+    if (before && before.until > Date.now()) return { ...before.set, known };
+    const [row] = await sql.query<{ settings: GateSettings }>(
+      'SELECT settings FROM workspaces WHERE id = $1',
       [workspaceId],
     );
-    const zone = row?.zone && known.has(row.zone) ? row.zone : 'UTC';
-    this.zoneOf.set(workspaceId, { zone, until: Date.now() + 10_000 });
-    return { zone, known };
+    const given = row?.settings.timezone;
+    const own = given && known.has(given) ? given : null;
+    const set = {
+      zone: own ?? 'UTC',
+      workspaceZone: own,
+      quietHours: ownRules(row?.settings ?? {})?.rules.quietHours ?? [],
+    };
+    this.clocksOf.set(workspaceId, { set, until: Date.now() + SETTINGS_MS });
+    return { ...set, known };
   }
 }
 
-const NO_FACTS = { zone: 'UTC', attributes: {}, holds: () => false };
+const NO_FACTS = { zone: 'UTC', attributes: {}, holds: () => false, quietEnds: () => null };
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown error');
 
 /** Trouble of the moment, of which the row is not to blame: connections, locks, resources. */

@@ -3,17 +3,18 @@ import { audienceByKey } from '@carillon/audience-service';
 import { JourneyDefinition, type JourneyFinding } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { journeyNames, lintJourney } from '@carillon/scheduling-rules';
+import { errorsOf } from '@carillon/server';
 
 /** Of anything: what is no definition at all is said in zod's words, with pointers. */
 export async function lintAnything(sql: Sql, workspaceId: string, given: unknown): Promise<JourneyFinding[]> {
   const read = JourneyDefinition.safeParse(given);
   if (read.success) return findingsOf(sql, workspaceId, read.data);
-  return read.error.issues.map((issue) => ({
+  return errorsOf(JourneyDefinition, given, read.error).map(({ pointer, message }) => ({
     level: 'error',
     code: 'not_understood',
-    at: issue.path.map((part) => `/${String(part)}`).join(''),
-    step: issue.path[0] === 'steps' && issue.path.length > 1 ? String(issue.path[1]) : null,
-    message: issue.message,
+    at: pointer,
+    step: /^\/steps\/([^/]+)/.exec(pointer)?.[1] ?? null,
+    message,
   }));
 }
 
@@ -22,7 +23,22 @@ export async function findingsOf(
   workspaceId: string,
   definition: JourneyDefinition,
 ): Promise<JourneyFinding[]> {
-  const findings = lintJourney(definition);
+  const [here] = await sql.query<{ now: Date; quiet: boolean }>(
+    `SELECT clock_timestamp() AS now, coalesce(jsonb_array_length(settings->'gate'->'quietHours'), 0) > 0 AS quiet FROM workspaces WHERE id = $1`,
+    [workspaceId],
+  );
+  const findings = lintJourney(definition, here?.now);
+  const quiet = Object.entries(definition.steps).find(
+    ([, step]) => step.kind === 'wait' && step.until?.quietHours !== undefined,
+  );
+  if (quiet && !here?.quiet)
+    findings.push({
+      level: 'warning',
+      code: 'no_quiet_hours',
+      at: `/steps/${quiet[0]}/until/quietHours`,
+      step: quiet[0],
+      message: `Step “${quiet[0]}” waits for the end of quiet hours, and this workspace has none: nobody waits there.`,
+    });
   const names = journeyNames(definition);
   const error = (code: string, at: string, step: string | null, message: string) =>
     findings.push({ level: 'error', code, at, step, message });

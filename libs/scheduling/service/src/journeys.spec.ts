@@ -29,7 +29,9 @@ import {
   stopJourney,
 } from './index.js';
 import { explainFor } from './explain-journey.js';
+import { lintAnything } from './journey-findings.js';
 import { journeyByKey } from './journey-rows.js';
+import { holding, UNREADABLE, Versions, Work, type Enrolled } from './journey-work.js';
 import { moveInsiders } from './move-insiders.js';
 import { parkedSignals, retrySignal, skipSignal, skipStep } from './parked-signals.js';
 
@@ -398,6 +400,52 @@ describe('steps', () => {
     expect(rows).toEqual([{ n: 2 }]);
   });
 
+  it('wait until quiet hours are over where the person is', async () => {
+    const hour = new Date().getUTCHours();
+    const pad = (n: number) => `${String((n + 24) % 24).padStart(2, '0')}:00`;
+    const nights = {
+      key: 'nights',
+      channels: [],
+      topics: [],
+      periods: [{ from: pad(hour - 1), to: pad(hour + 3) }],
+      zone: 'person',
+      then: 'queue',
+      keepForHours: 168,
+    };
+    await owner.query(`UPDATE workspaces SET settings = $1`, [
+      JSON.stringify({ gate: { version: 1, quietHours: [nights] } }),
+    ]);
+    try {
+      await live('calm', {
+        entry: { kind: 'event', event: 'go' },
+        start: 'calm',
+        steps: { calm: { kind: 'wait', until: { quietHours: 'any' }, next: 'hello' }, hello: say('Hello') },
+      });
+      await track('here', 'go');
+      await track('there', 'go');
+      await owner.query(
+        `UPDATE profiles SET timezone = CASE external_id WHEN 'here' THEN 'Etc/GMT' ELSE 'Etc/GMT-12' END WHERE external_id IN ('here', 'there')`,
+      );
+      const careful = new JourneyClock(database, new Acceptance(database, queues), calls);
+      await settle(careful);
+      expect(await people()).toMatchObject([
+        { profile: 'here', step: 'calm', state: 'inside' },
+        { profile: 'there', state: 'ended' },
+      ]);
+      const { rows } = await owner.query<{ due: Date }>(
+        `SELECT due_at AS due FROM enrollments WHERE state = 'inside'`,
+      );
+      expect(rows[0]!.due.toISOString().slice(11)).toBe(`${pad(hour + 3)}:00.000Z`);
+      // Somebody takes the hours away: whoever is looked at goes on.
+      await owner.query(`UPDATE workspaces SET settings = '{}'`);
+      await owner.query(`UPDATE enrollments SET due_at = now() WHERE due_at IS NOT NULL`);
+      await settle(new JourneyClock(database, new Acceptance(database, queues), calls));
+      expect(await titles()).toEqual(['Hello', 'Hello']);
+    } finally {
+      await owner.query(`UPDATE workspaces SET settings = '{}'`);
+    }
+  });
+
   it('gather entry events into one digest', async () => {
     await live('digest', {
       entry: { kind: 'event', event: 'comment' },
@@ -675,6 +723,52 @@ describe('its life', () => {
     ).toMatchObject({ entered: 2, inside: 0, refused: [{ reason: 'never_again', count: 1 }] });
   });
 
+  it('lets an audience in by its schedule, slice by slice, each person once; the next time only who is new', async () => {
+    await owner.query(
+      `INSERT INTO profiles (id, workspace_id, external_id, attributes) SELECT gen_random_uuid(), $1, 'm' || n, jsonb_build_object('member', n <= 1200) FROM generate_series(1, 6000) AS n`,
+      [workspaceId],
+    );
+    const [listed, ruled] = [newId(), newId()];
+    await owner.query(
+      `INSERT INTO audiences (id, workspace_id, key, name, kind, definition, mentions) VALUES ($1, $3, 'listed', 'L', 'list', NULL, '{}'), ($2, $3, 'ruled', 'R', 'rule', '{"where": {"attribute": "member", "is": true}}', '{}')`,
+      [listed, ruled, workspaceId],
+    );
+    await owner.query(
+      `INSERT INTO audience_members (workspace_id, audience_id, profile_id, seq) SELECT $1, $2, id, row_number() OVER () FROM profiles WHERE (attributes->>'member')::boolean`,
+      [workspaceId, listed],
+    );
+    const soon = new Date(Date.now() + 3_600_000).toISOString();
+    for (const audience of ['listed', 'ruled']) {
+      const entry = { kind: 'schedule' as const, audience, who: 'new' as const, at: { at: soon } };
+      await live(audience, {
+        entry,
+        start: 'hello',
+        steps: { hello: { kind: 'update', attributes: { a: 1 } } },
+      });
+      await owner.query(`UPDATE journeys SET next_at = now() WHERE key = $1`, [audience]);
+      let most = 0;
+      for (let moved = 1; moved > 0;) {
+        moved = await clock.tick();
+        const { rows } = await owner.query<{ n: number }>('SELECT count(*)::int AS n FROM journey_signals');
+        most = Math.max(most, rows[0]!.n);
+      }
+      expect((await numbers(audience)).entered).toBe(1200);
+      // What happens to others meanwhile is never queued behind the whole audience.
+      if (audience === 'listed') expect(most).toBeLessThan(1200);
+      // Once more: one has come to it, and is new.
+      await owner.query(`UPDATE profiles SET attributes = '{"member": true}' WHERE external_id = 'm6000';`);
+      await owner.query(
+        `INSERT INTO audience_members (workspace_id, audience_id, profile_id, seq) SELECT $1, $2, id, 9999 FROM profiles WHERE external_id = 'm6000' ON CONFLICT DO NOTHING`,
+        [workspaceId, listed],
+      );
+      await owner.query(`UPDATE journeys SET next_at = now() WHERE key = $1`, [audience]);
+      await settle();
+      expect(await numbers(audience)).toMatchObject({ entered: 1201, refused: [] });
+      await owner.query(`UPDATE profiles SET attributes = '{"member": false}' WHERE external_id = 'm6000'`);
+    }
+    await owner.query(`DELETE FROM audiences WHERE id IN ($1, $2)`, [listed, ruled]);
+  });
+
   it('lets in as many as it may, in all or within a time', async () => {
     const steps: JourneyDefinitionInput['steps'] = { hello: say('Hello') };
     const entry = { kind: 'event' as const, event: 'go' };
@@ -728,6 +822,41 @@ describe('whatever crashes', () => {
     await owner.query('UPDATE enrollments SET due_at = now() WHERE due_at IS NOT NULL');
     await settle();
     expect(await titles()).toHaveLength(20);
+    await numbers('cart');
+  });
+
+  it('whoever comes too late with what was read before changes nothing: rows are fenced, not only locked', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 1 });
+    await settle();
+    await pass('1 hour');
+    // As if the lock had been lost on the way: the row is moved on by another while this one is at its messages.
+    const [{ id }] = (await owner.query<{ id: string }>('SELECT id FROM enrollments')).rows as [
+      { id: string },
+    ];
+    const rows = async () => (await owner.query('SELECT step, no, state FROM enrollments')).rows;
+    const unlocked = holding('unlocked', 'AND e.id = $2');
+    const late = (how: (work: Work, row: Enrolled) => void) =>
+      within(async (sql) => {
+        const work = new Work(workspaceId, new Date(), new Versions());
+        const [row] = await work.hold(sql, unlocked, [id]);
+        await settle();
+        how(work, row!);
+        await work.write(sql);
+      });
+    await expect(late((work, row) => work.note(row, { event: {}, vars: { old: true } }))).rejects.toThrow(
+      'somebody else moved one of these enrollments',
+    );
+    await owner.query(
+      `UPDATE enrollments SET due_at = now(), leave_by = leave_by, since = since - interval '1 day'`,
+    );
+    // A step has its line of the history once, too.
+    await expect(
+      late((work, row) => work.move(row, { kind: 'go', way: 'next', next: 'back' })),
+    ).rejects.toThrow(/somebody else moved|enrollment_steps_pkey/);
+    expect(await rows()).toEqual([{ step: 'last', no: 4, state: 'ended' }]);
+    expect(await titles()).toEqual(['Your cart', 'Last call']);
+    expect((await people())[0]!.data).toMatchObject({ vars: {} });
     await numbers('cart');
   });
 
@@ -854,9 +983,10 @@ describe('whatever crashes', () => {
     expect(await titles()).toEqual(['Your cart', 'Your cart']);
     expect((await people()).find(({ profile }) => profile === 'poison')).toMatchObject({
       state: 'parked',
+      step: 'remind',
       reason: 'no such thing',
     });
-    // Nothing of the slice that failed was kept: it stands at the wait before. Left out, it comes to the step that fails.
+    // At the step that fails, not at the wait before it.
     const cartOf = (await within((sql) => journeyByKey(sql, workspaceId, 'cart')))!;
     const why = () => within((sql) => explainFor(sql, workspaceId, cartOf, { profile: 'poison' }));
     expect(await why()).toMatchObject({
@@ -868,12 +998,6 @@ describe('whatever crashes', () => {
     const skip = () => within((sql) => skipStep(sql, workspaceId, cartOf.id, parked));
     expect(await skip()).toBe(true);
     expect(await skip()).toBe(false);
-    await untilParked();
-    expect((await people()).find(({ profile }) => profile === 'poison')).toMatchObject({
-      state: 'parked',
-      step: 'remind',
-    });
-    expect(await skip()).toBe(true);
     await settle(picky);
     expect((await people()).find(({ profile }) => profile === 'poison')).toMatchObject({
       state: 'inside',
@@ -898,12 +1022,18 @@ describe('whatever crashes', () => {
       steps: { hello: say('Hello') },
     });
     for (const name of ['ana', 'poison', 'bo']) await track(name, 'go');
-    const picky = aClock((sql, workspace, requests) => {
-      if (requests.some(({ message }) => message.to.profile === 'poison'))
-        throw new TypeError('no such thing');
-      return acceptance().acceptWithin(sql, workspace, requests);
-    });
-    for (let n = 0; n < 6; n++) await picky.tick();
+    await owner.query(
+      `CREATE FUNCTION spoilt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         IF (SELECT external_id FROM profiles WHERE id = NEW.profile_id) = 'poison' THEN RAISE 'no such thing'; END IF; RETURN NEW; END $$`,
+    );
+    await owner.query(
+      `CREATE TRIGGER spoilt BEFORE INSERT ON enrollments FOR EACH ROW EXECUTE FUNCTION spoilt()`,
+    );
+    try {
+      for (let n = 0; n < 7; n++) await clock.tick();
+    } finally {
+      await owner.query('DROP FUNCTION spoilt CASCADE');
+    }
     expect(await titles()).toEqual(['Hello', 'Hello']);
     const aside = () => within((sql) => parkedSignals(sql, workspaceId, { after: undefined, limit: 10 }));
     const [one] = await aside();
@@ -918,5 +1048,280 @@ describe('whatever crashes', () => {
     expect(await titles()).toEqual(['Hello', 'Hello', 'Hello']);
     expect(await aside()).toEqual([]);
     expect(await within((sql) => skipSignal(sql, workspaceId, one!.id))).toBe(false);
+  });
+});
+
+describe('what is wrong is said, or is an outcome', () => {
+  const entry = { kind: 'event' as const, event: 'go' };
+  const end = { kind: 'end' as const };
+  const made = (steps: object, more: object = {}) => ({
+    entry,
+    start: Object.keys(steps)[0],
+    steps,
+    ...more,
+  });
+  const rule = { rule: 'FREQ=DAILY', from: '2026-12-01T09:00', zone: 'Mars/Olympus' };
+  const dated = (at: object) => made({ a: end }, { entry: { kind: 'schedule', audience: 'there', at } });
+  beforeAll(() =>
+    owner.query(
+      `INSERT INTO audiences (id, workspace_id, key, name, kind, definition, archived_at, mentions) VALUES
+         (gen_random_uuid(), $1, 'there', 'T', 'list', NULL, NULL, '{}'), (gen_random_uuid(), $1, 'ruled-by', 'R', 'rule', '{"where": {"attribute": "a", "exists": true}}', NULL, '{}'),
+         (gen_random_uuid(), $1, 'gone', 'G', 'list', NULL, now(), '{}')`,
+      [workspaceId],
+    ),
+  );
+
+  it.each<[what: string, definition: object, pointer: string, sentence: string]>([
+    [
+      'a ring without a wait',
+      made({
+        a: { kind: 'update', attributes: { n: 1 }, next: 'b' },
+        b: { kind: 'emit', event: 'x', next: 'a' },
+      }),
+      '/steps/a',
+      'go round without waiting: put a wait among them, or lead out.',
+    ],
+    [
+      'a ring whose only wait is for a date, which may be past',
+      made({ a: { kind: 'wait', until: { date: 'birthday' }, next: 'a' } }),
+      '/steps/a',
+      'go round without waiting',
+    ],
+    [
+      'a way to nowhere',
+      made({ a: { kind: 'wait', for: '1h', next: 'b' } }),
+      '/steps/a',
+      'add it, or lead elsewhere.',
+    ],
+    [
+      'a template that is missing',
+      made({ a: { kind: 'send', channels: ['email'], template: 'nowhere' } }),
+      '/steps/a/template',
+      'There is no template “nowhere”: create it first',
+    ],
+    [
+      'an audience that is missing',
+      made({ a: { kind: 'list', audience: 'nowhere', change: 'join' } }),
+      '/steps/a/audience',
+      'There is no audience “nowhere”: create it first',
+    ],
+    [
+      'an audience that was archived',
+      made({ a: { kind: 'list', audience: 'gone', change: 'join' } }),
+      '/steps/a/audience',
+      'There is no audience “gone”',
+    ],
+    [
+      'joining what has a rule',
+      made({ a: { kind: 'list', audience: 'ruled-by', change: 'join' } }),
+      '/steps/a/audience',
+      'people can only be put into a list',
+    ],
+    [
+      'entering what does not tell',
+      made({ a: end }, { entry: { kind: 'audience', audience: 'ruled-by' } }),
+      '/entry/audience',
+      'make it live',
+    ],
+    [
+      'another journey that is missing',
+      made({ a: { kind: 'start', journey: 'nowhere' } }),
+      '/steps/a/journey',
+      'There is no journey “nowhere” to start.',
+    ],
+    [
+      'a zone that is not there',
+      made({ a: end }, { zone: 'Mars/Olympus' }),
+      '/zone',
+      'write one such as Europe/Paris',
+    ],
+    [
+      'a schedule in a zone that is not there',
+      dated(rule),
+      '/entry/at/zone',
+      'write one such as Europe/Paris',
+    ],
+    ['a schedule that is past', dated({ at: '2020-01-01T00:00:00Z' }), '/entry/at/at', 'Give a later time.'],
+    [
+      'a window that is past',
+      made({ a: end }, { window: { until: '2020-01-01T00:00:00Z' } }),
+      '/window/until',
+      'nobody could enter',
+    ],
+    [
+      'a step of a newer release',
+      made({ a: { kind: 'teleport' } }),
+      '/steps/a/kind',
+      'Write send, wait, condition, split, listen, update, emit, call, list, start, throttle, digest or end.',
+    ],
+    [
+      'a field of a newer release',
+      made({ a: { ...end, flavour: 1 } }),
+      '/steps/a/flavour',
+      'There is no field "flavour"',
+    ],
+    [
+      'a document of a newer release',
+      made({ a: end }, { format: 2 }),
+      '/format',
+      'There is no field "format"',
+    ],
+    [
+      'a condition of a newer release',
+      made({ a: { kind: 'condition', branches: [{ if: { weather: 'sun' } }] } }),
+      '/steps/a/branches/0/if',
+      'Write an object with one of the fields attribute',
+    ],
+    ['no time', made({ a: { kind: 'wait', for: 'a day' } }), '/steps/a/for', 'number and s, m, h or d'],
+    [
+      'shares that are not all',
+      made({
+        a: {
+          kind: 'split',
+          shares: [
+            { name: 'a', percent: 50 },
+            { name: 'b', percent: 40 },
+          ],
+        },
+      }),
+      '/steps/a/shares',
+      'ust make 100 per cent in all',
+    ],
+  ])('%s', async (_, definition, at, sentence) => {
+    const found = await within((sql) => lintAnything(sql, workspaceId, definition));
+    expect(found.filter(({ level }) => level === 'error')).toContainEqual(
+      expect.objectContaining({ at, message: expect.stringContaining(sentence) as string }),
+    );
+    const read = JourneySave.safeParse({ name: 'bad', definition });
+    if (!read.success) return;
+    // What could be saved does not go live, and says the same.
+    await expect(live('bad', definition as JourneyDefinitionInput)).rejects.toMatchObject({
+      options: {
+        errors: expect.arrayContaining([
+          expect.objectContaining({
+            pointer: `/definition${at}`,
+            message: expect.stringContaining(sentence) as string,
+          }),
+        ]) as unknown,
+      },
+    });
+  });
+
+  it('a step that nobody comes to is said, and does no harm', async () => {
+    const definition = made({ a: end, b: end }) as JourneyDefinitionInput;
+    expect(await within((sql) => lintAnything(sql, workspaceId, definition))).toMatchObject([
+      {
+        level: 'warning',
+        code: 'unreachable',
+        at: '/steps/b',
+        message: 'Nobody ever comes to step “b”: no step leads to it.',
+      },
+    ]);
+    await live('lonely', definition);
+  });
+
+  it('an event of a megabyte is refused with a sentence, and the one beside it is taken', async () => {
+    await live('cart', cart);
+    const results = await intake.takeAll(workspaceId, [
+      { profile: 'ana', name: 'cart.updated', properties: { total: 1, picture: 'x'.repeat(1_048_576) } },
+      { profile: 'bo', name: 'cart.updated', properties: { total: 1 } },
+    ]);
+    expect(results).toMatchObject([
+      { outcome: 'failed', errors: [{ pointer: '/properties', code: 'too_large' }] },
+      { outcome: 'accepted' },
+    ]);
+    await settle();
+    expect(await people()).toMatchObject([{ profile: 'bo' }]);
+  });
+
+  it('a list that is taken away under a live journey is an error with its own way, or an outcome', async () => {
+    await live('joins', {
+      entry,
+      start: 'a',
+      steps: { a: { kind: 'list', audience: 'there', change: 'join', next: 'b' }, b: { kind: 'end' } },
+    });
+    await owner.query(`UPDATE audiences SET archived_at = now() WHERE key = 'there'`);
+    await track('ana', 'go');
+    await settle();
+    await owner.query(`UPDATE audiences SET archived_at = NULL WHERE key = 'there'`);
+    expect(await people()).toMatchObject([
+      { state: 'ended', outcome: 'error', reason: 'There is no list “there”.' },
+    ]);
+    expect((await numbers('joins')).steps[0]).toMatchObject({ step: 'a', errors: 1 });
+  });
+
+  it('a schedule whose audience is taken away says so on the journey', async () => {
+    const at = { at: new Date(Date.now() + 3_600_000).toISOString() };
+    await live('yearly', dated(at) as JourneyDefinitionInput);
+    await owner.query(`UPDATE audiences SET archived_at = now() WHERE key = 'there'`);
+    await owner.query(`UPDATE journeys SET next_at = now() WHERE key = 'yearly'`);
+    await settle();
+    await owner.query(`UPDATE audiences SET archived_at = NULL WHERE key = 'there'`);
+    expect(await within((sql) => showJourney(sql, workspaceId, 'yearly'))).toMatchObject({
+      state: 'live',
+      reason: 'Its audience “there” is not there: nobody entered by its schedule.',
+    });
+  });
+
+  it('a date that is past is not waited for, and the way says so; an unknown zone is read as the workspace’s', async () => {
+    await live('dates', {
+      entry,
+      start: 'date',
+      steps: {
+        date: { kind: 'wait', until: { data: ['event', 'at'] }, next: 'in-time', otherwise: 'late' },
+        'in-time': { kind: 'end', outcome: 'in-time' },
+        late: { kind: 'wait', until: { time: '00:00' }, next: 'in-time' },
+      },
+    });
+    await track('ana', 'go', { at: '1999-12-31' });
+    await track('bo', 'go', { at: 'some day' });
+    await owner.query(`UPDATE profiles SET timezone = 'Mars/Olympus' WHERE external_id IN ('ana', 'bo')`);
+    await settle();
+    expect(await people()).toMatchObject([
+      { profile: 'ana', state: 'inside', step: 'late' },
+      { profile: 'bo', state: 'inside', step: 'late' },
+    ]);
+    expect((await numbers('dates')).steps.find(({ step }) => step === 'date')).toMatchObject({
+      ways: [{ way: 'otherwise', count: 2 }],
+    });
+  });
+
+  it('a version of a newer release: its people stand still with the reason, others go on, and nothing is lost', async () => {
+    await live('newer', {
+      entry,
+      exits: [{ name: 'stop', on: { event: 'stop' } }],
+      start: 'a',
+      steps: { a: { kind: 'wait', for: '1h', next: 'b' }, b: say('Newer') },
+    });
+    await live('known', {
+      entry,
+      start: 'a',
+      steps: { a: { kind: 'wait', for: '1h', next: 'b' }, b: say('Known') },
+    });
+    await track('ana', 'go');
+    await settle();
+    const spoil = (kind: string) =>
+      owner.query(
+        `UPDATE journey_versions v SET definition = jsonb_set(definition, '{steps,a,kind}', to_jsonb($1::text)) FROM journeys j WHERE j.id = v.journey_id AND j.key = 'newer'`,
+        [kind],
+      );
+    await spoil('teleport');
+    const older = new JourneyClock(database, new Acceptance(database, queues), calls);
+    await track('bo', 'go');
+    await pass('1 hour');
+    await settle(older);
+    expect(await titles()).toEqual(['Known']);
+    const standing = (await people()).filter(({ state }) => state === 'parked');
+    expect(standing).toMatchObject([{ profile: 'ana', step: 'a', reason: UNREADABLE }]);
+    await expect(
+      within((sql) => goLive(sql, workspaceId, 'newer', { note: '', version: 1 }, who)),
+    ).rejects.toThrow('Version 1 cannot be read: it was written by a newer Carillon.');
+    // The release that can read it starts: who stood still goes on, who came meanwhile comes in.
+    await spoil('wait');
+    const newer = new JourneyClock(database, new Acceptance(database, queues), calls);
+    await newer.wake();
+    await settle(newer);
+    expect((await titles()).sort()).toEqual(['Known', 'Newer']);
+    expect(await numbers('newer')).toMatchObject({ entered: 2, inside: 1 });
   });
 });

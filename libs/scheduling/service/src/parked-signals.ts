@@ -51,9 +51,11 @@ export async function skipStep(
   id: string,
 ): Promise<boolean> {
   await amongWriters(sql, workspaceId);
-  const work = new Work(workspaceId, new Date(), new Versions());
+  const versions = new Versions();
+  const work = new Work(workspaceId, new Date(), versions);
   const [row] = await work.hold(sql, ONE_PARKED, [journeyId, id]);
-  if (!row) return false;
+  // Which step comes after it cannot be known where its version cannot be read.
+  if (!row || !versions.reads(journeyId, row.version)) return false;
   const step = row.definition.steps[row.step];
   const ways = step ? waysOut(step) : [];
   const on = ways.find(({ way }) => way === 'next') ?? ways.find(({ way }) => way === 'otherwise') ?? ways[0];

@@ -57,7 +57,7 @@ export const kindLooks: Record<JourneyStepKind, { label: string; icon: Icon; col
       label: 'Wait',
       icon: IconClock,
       color: 'var(--status-pending)',
-      means: 'For a time, until a date, a time of the day or a weekday',
+      means: 'For a time, until a date, a time of the day, a weekday, or the end of quiet hours',
     },
     listen: {
       label: 'Wait for something',
@@ -221,7 +221,9 @@ export function stepWords(step: JourneyStep): string {
     }
     case 'wait': {
       if (step.for !== undefined) return `For ${step.for}`;
-      const { date, data, shift, time, days } = step.until ?? {};
+      const { date, data, shift, time, days, quietHours } = step.until ?? {};
+      if (quietHours !== undefined)
+        return `Until quiet hours are over${quietHours === 'any' ? '' : `, for ${channelLooks[quietHours].label}`}`;
       const of = date ?? data;
       return [
         'Until',
