@@ -1190,7 +1190,7 @@ describe('what is wrong is said, or is an outcome', () => {
   ])('%s', async (_, definition, at, sentence) => {
     const found = await within((sql) => lintAnything(sql, workspaceId, definition));
     expect(found.filter(({ level }) => level === 'error')).toContainEqual(
-      expect.objectContaining({ at, message: expect.stringContaining(sentence) as string }),
+      expect.objectContaining({ at, message: expect.stringContaining(sentence) as unknown }),
     );
     const read = JourneySave.safeParse({ name: 'bad', definition });
     if (!read.success) return;
@@ -1200,7 +1200,7 @@ describe('what is wrong is said, or is an outcome', () => {
         errors: expect.arrayContaining([
           expect.objectContaining({
             pointer: `/definition${at}`,
-            message: expect.stringContaining(sentence) as string,
+            message: expect.stringContaining(sentence) as unknown,
           }),
         ]) as unknown,
       },
