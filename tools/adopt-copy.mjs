@@ -4,7 +4,7 @@
  * again once a person has decided: `npm run adopt-copy` tells and changes nothing; `-- --hold` or `-- --send` decides. In a
  * container it is the role `adopt-copy`. An operator's command, like rebuild-queues: it asks for the database's address.
  */
-import { parseArgs } from 'node:util';
+import { readArguments } from './arguments.mjs';
 import { Problem } from './data-folder.mjs';
 import { operatorsDatabase } from './operators-database.mjs';
 
@@ -14,19 +14,15 @@ npm run adopt-copy -- --send   the other database is gone and has sent nothing s
   --every-timeline             from now on a standby that takes over is no copy (synchronous replication)`;
 
 try {
-  const { values } = parseArgs({
-    options: {
-      hold: { type: 'boolean' },
-      send: { type: 'boolean' },
-      'every-timeline': { type: 'boolean', default: false },
-      help: { type: 'boolean' },
-    },
+  const { values } = readArguments(HELP, {
+    hold: { type: 'boolean' },
+    send: { type: 'boolean' },
+    'every-timeline': { type: 'boolean', default: false },
   });
-  if (values.help) console.log(HELP);
-  else if (values.hold && values.send) throw new Problem('Either --hold or --send.');
+  if (values.hold && values.send) throw new Problem('Either --hold or --send.');
   else await adopt(values);
 } catch (error) {
-  console.error(error instanceof Problem || error.code?.startsWith('ERR_PARSE_ARGS') ? error.message : error);
+  console.error(error instanceof Problem ? error.message : error);
   process.exitCode = 1;
 }
 

@@ -8,25 +8,34 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from './arguments.mjs';
 import { Problem, root } from './data-folder.mjs';
 import { onInstance, runCommand } from './stack.mjs';
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { services: { type: 'boolean', default: false }, profile: { type: 'string' } },
-});
-const [name, ...more] = positionals;
+const names = fs
+  .readdirSync(path.join(root, 'tools/bench'))
+  .filter((file) => file.endsWith('.mjs') && file !== 'harness.mjs')
+  .map((file) => path.basename(file, '.mjs'));
+const HELP = `npm run bench -- <name> [numbers]   measures on a fresh installation; docs/benchmarks.md tells what
+
+  ${names.join(', ')}
+
+  --services           one process per service instead of one for all
+  --profile <folder>   a CPU profile of each service
+  QUEUE_URL=redis://…  queues in Redis instead of PostgreSQL`;
+
 // What is measured is not the limit that keeps one caller from crowding out the others.
 process.env.RATE_LIMIT_PER_SECOND ??= '100000';
 process.env.RATE_LIMIT_BURST ??= '1000000';
 
 await runCommand(async (until) => {
-  const names = fs
-    .readdirSync(path.join(root, 'tools/bench'))
-    .filter((file) => file.endsWith('.mjs') && file !== 'harness.mjs')
-    .map((file) => path.basename(file, '.mjs'));
-  if (!names.includes(name)) throw new Problem(`Say which: npm run bench -- ${names.join(' | ')}`);
+  const { values, positionals } = readArguments(
+    HELP,
+    { services: { type: 'boolean', default: false }, profile: { type: 'string' } },
+    Infinity,
+  );
+  const [name, ...more] = positionals;
+  if (!names.includes(name)) throw new Problem(`Say which.\n\n${HELP}`);
   const file = `./bench/${name}.mjs`;
   const profile = values.profile && path.resolve(values.profile);
   if (/^export const alone = true/m.test(fs.readFileSync(path.join(import.meta.dirname, file), 'utf8'))) {

@@ -2,24 +2,32 @@
 /**
  * `npm run chaos`: proves that deliveries can be trusted. Builds an installation, puts load on it, makes it suffer, lets
  * it come to rest, and judges by ledgers that others keep: what was promised, what arrived, what the log says.
- *
- *   npm run chaos                     the whole matrix
- *   npm run chaos -- --quick          a sample, in minutes
- *   npm run chaos -- --drill          bugs on purpose: each must be caught
- *   --list  --scenario NAME  --queue postgres|redis  --seed N  --rate N  --json FILE (and the table beside it; other rows in it stay)  --keep (ledgers of failures)
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from './arguments.mjs';
 import { build } from './build.mjs';
 import { Problem, root } from './data-folder.mjs';
 import { ensureInstalled } from './install.mjs';
 import { markdown, table } from './chaos/table.mjs';
 import { runCommand } from './stack.mjs';
 
-const { values: asked } = parseArgs({
-  options: {
+const HELP = `npm run chaos              the whole matrix
+npm run chaos -- --quick   a sample, in minutes
+npm run chaos -- --drill   bugs on purpose: each must be caught
+
+  --list                     what there is to play
+  --scenario <name>          only this one; may be given several times
+  --queue postgres|redis     only those on this queue
+  --seed <n>  --rate <n>     the same again, with so many messages a second
+  --json <file>              the rows, and the table beside it; rows of others that are in it stay
+  --keep                     the ledgers of what failed`;
+const say = (line) => console.log(line);
+let asked;
+
+await runCommand(async ({ onStop, stopping }) => {
+  asked = readArguments(HELP, {
     quick: { type: 'boolean' },
     drill: { type: 'boolean' },
     list: { type: 'boolean' },
@@ -29,11 +37,7 @@ const { values: asked } = parseArgs({
     seed: { type: 'string' },
     rate: { type: 'string' },
     json: { type: 'string' },
-  },
-});
-const say = (line) => console.log(line);
-
-await runCommand(async ({ onStop, stopping }) => {
+  }).values;
   await ensureInstalled(say);
   await build({ say });
   const { scenarios } = await import('./chaos/scenarios.mjs');

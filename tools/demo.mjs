@@ -1,26 +1,30 @@
 #!/usr/bin/env node
 /**
  * `npm run demo`: Carillon's main job on real input (apps/cli, demo), on the instance that runs from this checkout,
- * or else on one of its own in a temporary folder, which it removes. Arguments go to the demo. `npm run demo -- campaign [people]`: a campaign
- * to many (demo-campaign.mjs); `npm run demo -- journey [people]`: the six ready journeys (demo-journey.mjs). Both always on an
- * instance of their own.
+ * or else on one of its own in a temporary folder, which it removes. The campaign (demo-campaign.mjs) and the journeys
+ * (demo-journey.mjs) are always played on an instance of their own.
  */
-import { dataFolder } from './data-folder.mjs';
+import { countFrom, readArguments } from './arguments.mjs';
+import { dataFolder, Problem } from './data-folder.mjs';
 import { runningInstance } from './instance.mjs';
 import { onInstance, runCommand, runProgram } from './stack.mjs';
 
-const [what, people] = process.argv.slice(2);
+const HELP = `npm run demo                        three hundred people from a file, a welcome on four channels
+npm run demo -- campaign [people]   a campaign to many (100,000)
+npm run demo -- journey [people]    the six ready journeys (300)`;
+const large = {
+  campaign: async () => (await import('./demo-campaign.mjs')).demoCampaign,
+  journey: async () => (await import('./demo-journey.mjs')).demoJourney,
+};
+
 await runCommand(async (until) => {
-  if (what === 'campaign') {
+  const [what, people] = readArguments(HELP, {}, 2).positionals;
+  if (what !== undefined) {
+    if (!Object.hasOwn(large, what)) throw new Problem(`There is no demo '${what}'.\n\n${HELP}`);
+    const count = countFrom(people);
     const instance = await onInstance(until);
-    const { demoCampaign } = await import('./demo-campaign.mjs');
-    process.exitCode = await demoCampaign(instance, people === undefined ? undefined : Number(people));
-    return;
-  }
-  if (what === 'journey') {
-    const instance = await onInstance(until);
-    const { demoJourney } = await import('./demo-journey.mjs');
-    process.exitCode = await demoJourney(instance, people === undefined ? undefined : Number(people));
+    const play = await large[what]();
+    process.exitCode = await play(instance, count);
     return;
   }
   const running = runningInstance(dataFolder());
@@ -30,5 +34,5 @@ await runCommand(async (until) => {
     CARILLON_API_KEY: apiKey,
     CARILLON_SANDBOX_URL: urls.sandbox,
   };
-  process.exitCode = await runProgram('apps/cli/bin/carillon.mjs', ['demo', ...process.argv.slice(2)], env);
+  process.exitCode = await runProgram('apps/cli/bin/carillon.mjs', ['demo'], env);
 });

@@ -5,10 +5,16 @@
  * address of the installation's database, as services have it. `npm run rebuild-queues`, or the role `rebuild-queues` in a
  * container; without an address the embedded PostgreSQL of this checkout. Nothing is sent twice by it.
  */
+import { readArguments } from './arguments.mjs';
 import { Problem } from './data-folder.mjs';
 import { operatorsDatabase } from './operators-database.mjs';
 
+const HELP = `npm run rebuild-queues   offers everything that waits for a worker again, in all workspaces
+
+  DATABASE_URL   the installation's database; without it the embedded PostgreSQL of this checkout`;
+
 try {
+  readArguments(HELP);
   const { url, stop } = await operatorsDatabase();
   try {
     const { Database } = await import('@carillon/database');

@@ -4,16 +4,27 @@
  * carry their names. Stops in order: the door first, so that nothing new comes in, then those who work, then what
  * they work with.
  */
+import { readArguments } from './arguments.mjs';
 import { dataFolder, Problem } from './data-folder.mjs';
 import { claimInstance } from './instance.mjs';
 import { startServices } from './service-processes.mjs';
 import { prepare, runCommand } from './stack.mjs';
 import { welcome } from './welcome.mjs';
 
+const HELP = `npm run start:services   installs, builds and runs Carillon as one process per service; npm start: all in one
+
+  CARILLON_DATA_DIR   where everything is kept (.data); another folder is another Carillon
+  API_PORT            of the API and the dashboard (3000); the next free one when it is taken
+  DATABASE_URL        a PostgreSQL of your own instead of the embedded one
+  QUEUE_URL           redis://…: queues in Redis instead of PostgreSQL
+
+docs/configuration.md has the others.`;
+
 const started = performance.now();
 const say = (line) => console.log(line);
 
 await runCommand(async ({ onStop, stopping }) => {
+  readArguments(HELP);
   const folder = dataFolder();
   const instance = await claimInstance(folder, say);
   onStop(async () => instance.release());
