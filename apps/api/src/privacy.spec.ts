@@ -155,6 +155,15 @@ async function everywhere(): Promise<string> {
     `INSERT INTO enrollment_steps (workspace_id, enrollment_id, no, step, kind, way, detail) VALUES ($1, $2, 1, 'rest', 'call', 'answered', '{"answer": "kanarie"}')`,
     [at.here.id, enrollment],
   );
+  const simulation = newId();
+  await at.owner.query(
+    `INSERT INTO journey_simulations (workspace_id, id, journey_id, definition, result, created_by) SELECT $1, $2, id, '{}', '{}', 'spec' FROM journeys WHERE workspace_id = $1`,
+    [at.here.id, simulation],
+  );
+  await at.owner.query(
+    `INSERT INTO simulated_people (workspace_id, simulation_id, no, profile_id, shown, way) VALUES ($1, $2, 0, $3, '{}', '{"visits": [{"messages": [{"address": "kanarie"}]}]}')`,
+    [at.here.id, simulation, profile.id],
+  );
   const run = newId();
   await at.owner.query(
     `INSERT INTO runs (id, workspace_id, source, source_id, channel, class, message_id, day, planned_at, state)
@@ -196,6 +205,7 @@ describe('a person', () => {
         'profiles',
         'receipts',
         'run_members',
+        'simulated_people',
         'soft_bounces',
         'suppressions',
         'webhook_messages',
@@ -215,6 +225,7 @@ describe('a person', () => {
       journeys: [
         { journey: 'song', data: { event: { said: 'kanarie' } }, steps: [{ detail: { answer: 'kanarie' } }] },
       ],
+      simulations: [{ journey: 'song', way: { visits: [{ messages: [{ address: 'kanarie' }] }] } }],
       merges: [{ merged_external_id: 'kanarie-0' }],
       inbox: [{ title: 'Kanarie' }],
     });

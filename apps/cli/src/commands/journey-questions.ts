@@ -1,4 +1,7 @@
-/** `carillon journeys explain|parked|retry|skip`: why something, or nothing, happened to somebody, and what could not be taken. Added to `journeys`. */
+/**
+ * `carillon journeys explain|parked|retry|skip`: why something, or nothing, happened to somebody, who stands still, and what could not be taken.
+ * Added to `journeys`.
+ */
 import type { Command } from 'commander';
 import { type Context, examples } from '../command.js';
 import { printable } from '../terminal.js';
@@ -33,46 +36,87 @@ export function journeyQuestions(group: Command, context: Context): void {
   examples(
     group
       .command('parked')
-      .summary('list what could not be taken')
+      .summary('list who stands still, and what could not be taken')
       .description(
-        'List what happened to people and failed again and again when it was taken, the oldest first.',
+        'With a journey: its people whose step failed again and again. Without: what happened to people and could not be taken, the oldest first.',
       )
-      .action(async () => {
+      .argument('[journey]', 'its key')
+      .action(async (key?: string) => {
         const { terminal, carillon } = context;
-        const { items } = await carillon.journeys.parked({ limit: 50 }, signal()).page();
-        if (context.json) return terminal.json(items);
-        if (items.length === 0) return terminal.say('Nothing is set aside.');
-        terminal.table(
-          [{ title: 'ID' }, { title: 'PERSON' }, { title: 'WHAT' }, { title: 'REASON', narrow: 'cut' }],
-          items.map(({ id, profile, kind, name, reason }) => [
-            id,
-            printable(profile.externalId),
-            `${kind} ${printable(name)}`,
-            printable(reason),
-          ]),
+        const said = (id: string, who: string, what: string, reason: string | null) => [
+          id,
+          printable(who),
+          printable(what),
+          printable(reason ?? ''),
+        ];
+        const title = [{ title: 'ID' }, { title: 'PERSON' }, { title: key === undefined ? 'WHAT' : 'STEP' }];
+        const show = (items: unknown[], rows: string[][]) => {
+          if (context.json) return terminal.json(items);
+          if (rows.length === 0)
+            return terminal.say(key === undefined ? 'Nothing is set aside.' : 'Nobody stands still.');
+          terminal.table([...title, { title: 'REASON', narrow: 'cut' }], rows);
+        };
+        if (key === undefined) {
+          const { items } = await carillon.journeys.parked({ limit: 50 }, signal()).page();
+          return show(
+            items,
+            items.map((one) => said(one.id, one.profile.externalId, `${one.kind} ${one.name}`, one.reason)),
+          );
+        }
+        const { items } = await carillon.journeys
+          .enrollments(key, { state: 'parked', limit: 50 }, signal())
+          .page();
+        show(
+          items,
+          items.map((one) => said(one.id, one.profile.externalId, one.step ?? '', one.reason)),
         );
       }),
-    ['carillon journeys parked'],
+    ['carillon journeys parked', 'carillon journeys parked welcome'],
   );
-  for (const [name, does, act] of [
-    ['retry', 'Take it again.', (id: string) => context.carillon.journeys.retrySignal(id, signal())],
+  for (const [name, does, done] of [
+    [
+      'retry',
+      'Try again: the step at which somebody stands still, or what could not be taken.',
+      'tried again',
+    ],
     [
       'skip',
-      'Forget it: no journey learns of it.',
-      (id: string) => context.carillon.journeys.skipSignal(id, signal()),
+      'Leave out: somebody goes on after the step at which they stand still; what could not be taken is forgotten.',
+      'left out',
     ],
   ] as const)
     examples(
       group
         .command(name)
-        .summary(does.toLowerCase().replace(/[.:].*/, ''))
+        .summary(name === 'retry' ? 'try what is set aside again' : 'leave out what is set aside')
         .description(does)
         .argument('<id>', 'as `journeys parked` lists it')
-        .action(async (id: string) => {
-          await act(id);
-          if (!context.json)
-            context.terminal.say(name === 'retry' ? 'It is taken again.' : 'It is forgotten.');
+        .option('--journey <key>', 'of somebody who stands still in it; `all` as id is everybody who does')
+        .action(async (id: string, { journey }: { journey?: string }) => {
+          const { terminal, carillon } = context;
+          if (journey === undefined) {
+            await (name === 'retry'
+              ? carillon.journeys.retrySignal(id, signal())
+              : carillon.journeys.skipSignal(id, signal()));
+            if (!context.json) terminal.say(`It is ${done}.`);
+            return;
+          }
+          // Listed first: who stands still again meanwhile is not tried for ever.
+          const ids = id === 'all' ? [] : [id];
+          if (id === 'all')
+            for await (const one of carillon.journeys.enrollments(journey, { state: 'parked' }, signal()))
+              ids.push(one.id);
+          for (const one of ids)
+            await (name === 'retry'
+              ? carillon.journeys.retry(journey, one, signal())
+              : carillon.journeys.skip(journey, one, signal()));
+          if (context.json) return terminal.json({ [name === 'retry' ? 'retried' : 'skipped']: ids.length });
+          terminal.say(
+            ids.length === 0
+              ? 'Nobody stands still.'
+              : `${ids.length === 1 ? 'One step is' : `${ids.length} steps are`} ${done}.`,
+          );
         }),
-      [`carillon journeys ${name} 42`],
+      [`carillon journeys ${name} 42`, `carillon journeys ${name} all --journey welcome`],
     );
 }

@@ -255,6 +255,18 @@ export async function exportPerson(
        WHERE e.workspace_id = $1 AND e.profile_id = $2 ORDER BY e.entered_at`,
       person.id,
     ),
+    refused: await rows(
+      `SELECT j.key AS journey, r.reason, r.at FROM journey_refusals r JOIN journeys j ON j.workspace_id = $1 AND j.id = r.journey_id
+       WHERE r.workspace_id = $1 AND r.profile_id = $2 ORDER BY r.at`,
+      person.id,
+    ),
+    // What was only played holds what is known of them all the same: addresses, attributes, what messages would have said.
+    simulations: await rows(
+      `SELECT j.key AS journey, s.created_at AS at, w.outcome, w.way FROM simulated_people w
+         JOIN journey_simulations s ON s.workspace_id = $1 AND s.id = w.simulation_id JOIN journeys j ON j.workspace_id = $1 AND j.id = s.journey_id
+       WHERE w.workspace_id = $1 AND w.profile_id = $2 ORDER BY s.created_at`,
+      person.id,
+    ),
     merges: await rows(
       'SELECT merged_external_id, rule, detail, by, at FROM profile_merges WHERE workspace_id = $1 AND kept_id = ANY($2::uuid[]) ORDER BY at',
       ids,

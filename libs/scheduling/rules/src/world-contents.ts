@@ -24,8 +24,17 @@ export interface Said {
 /** Beside `data`; those of the person are looked at when it leaves. */
 const GIVEN: readonly unknown[] = ['profile', 'unsubscribe_url', 'preferences_url', 'view_url'];
 
+/** What one text of a content asks for. */
+interface Asked {
+  pointer: string;
+  /** Of the message's data. */
+  data: TemplateVariable[];
+  /** Of the person. */
+  profile: TemplateVariable[];
+}
+
 export class WorldContents {
-  private readonly read = new WeakMap<object, { pointer: string; variables: TemplateVariable[] }[]>();
+  private readonly read = new WeakMap<object, Asked[]>();
   private readonly byRef = new Map<string, WorldTemplate>();
 
   /** @param templates of several versions of one key the last one is the newest */
@@ -44,11 +53,8 @@ export class WorldContents {
     const all = template?.content ?? content ?? {};
     for (const channel of channels ?? route?.map((step) => step.channel) ?? []) {
       if (!all[channel]) return `/channels: there is no ${channel} content`;
-      for (const { pointer, variables } of this.variables(all[channel], `/content/${channel}`)) {
-        const [lacking] = missingVariables(
-          variables.filter(({ keys }) => !GIVEN.includes(keys[0])),
-          data,
-        );
+      for (const { pointer, data: asked } of this.asks(all[channel], `/content/${channel}`)) {
+        const [lacking] = missingVariables(asked, data);
         if (lacking)
           return `/data${lacking.pointer}: the content at ${pointer} needs ${lacking.path}: give it in data, or write {{ ${lacking.path} | default: "…" }}`;
       }
@@ -70,12 +76,13 @@ export class WorldContents {
 
   /** What of the person the content prints and they do not have; null when nothing is missing. */
   lacks(delivery: WorldDelivery, { content }: Said, recipient: Recipient): string | null {
+    const asks = this.asks(content[delivery.channel], `/content/${delivery.channel}`);
+    if (asks.every(({ profile }) => profile.length === 0)) return null;
     const { attributes, devices: _, profileId: __, ...own } = recipient;
     const given = Object.entries({ ...attributes, ...own }).filter(([, value]) => value !== null);
     const data = { profile: { ...Object.fromEntries(given), attributes } };
-    for (const { variables } of this.variables(content[delivery.channel], `/content/${delivery.channel}`)) {
-      const theirs = variables.filter(({ keys }) => keys[0] === 'profile' && keys.length > 1);
-      const [lacking] = missingVariables(theirs, data);
+    for (const { profile } of asks) {
+      const [lacking] = missingVariables(profile, data);
       if (lacking) return `${lacking.path} is not there`;
     }
     return null;
@@ -86,14 +93,17 @@ export class WorldContents {
     return this.byRef.get(ref.version === undefined ? ref.key : `${ref.key}@${ref.version}`);
   }
 
-  private variables(content: unknown, pointer: string): { pointer: string; variables: TemplateVariable[] }[] {
+  private asks(content: unknown, pointer: string): Asked[] {
     if (typeof content !== 'object' || content === null) return [];
     let known = this.read.get(content);
     if (!known) {
       known = textsIn(content, pointer).flatMap(({ pointer: at, text }) => {
         if (!text.includes('{{') && !text.includes('{%')) return [];
         try {
-          return [{ pointer: at, variables: variablesOf(text, { html: at.endsWith('/html') }) }];
+          const all = variablesOf(text, { html: at.endsWith('/html') });
+          const data = all.filter(({ keys }) => !GIVEN.includes(keys[0]));
+          const profile = all.filter(({ keys }) => keys[0] === 'profile' && keys.length > 1);
+          return [{ pointer: at, data, profile }];
         } catch (error) {
           // What cannot be read is told where it is saved.
           if (error instanceof TemplateError) return [];

@@ -40,14 +40,18 @@ const SETTINGS_MS = 5000;
 /** Calls under way from this process. */
 const MOST_CALLS = 64;
 
-/** What there is to do, and where: the one statement that looks when there is nothing. It touches what is due, not who waits. */
+/**
+ * What there is to do, and where: the one statement that looks when there is nothing. It touches what is due, not who waits:
+ * one look at each journey that was stopped, which LIMIT keeps from being made into a join over everybody.
+ */
 export const LOOK = `SELECT workspace_id AS "workspaceId", bool_or(what = 's') AS signals, bool_or(what = 'd') AS due, bool_or(what = 'e') AS entries, bool_or(what = 'l') AS leaving, bool_or(what = 'm') AS moving FROM (
     (SELECT workspace_id, 's' AS what FROM journey_signals WHERE NOT held ORDER BY id LIMIT ${SLICE})
     UNION ALL (SELECT workspace_id, 'd' FROM enrollments WHERE due_at <= now() ORDER BY due_at LIMIT ${SLICE})
     UNION ALL (SELECT workspace_id, 'e' FROM journeys WHERE (next_at <= now() OR entering IS NOT NULL) AND state = 'live')
     UNION ALL (SELECT workspace_id, 'm' FROM journeys WHERE moving IS NOT NULL)
-    UNION ALL (SELECT j.workspace_id, 'l' FROM journeys j WHERE j.state = 'stopped'
-                  AND EXISTS (SELECT FROM enrollments e WHERE e.workspace_id = j.workspace_id AND e.journey_id = j.id AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity'))
+    UNION ALL (SELECT j.workspace_id, 'l' FROM journeys j
+                CROSS JOIN LATERAL (SELECT FROM enrollments e WHERE e.workspace_id = j.workspace_id AND e.journey_id = j.id AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity' LIMIT 1) AS inside
+                WHERE j.state = 'stopped')
   ) AS what GROUP BY workspace_id`;
 
 const LOOKED = kept('journeys-look', LOOK);

@@ -32,6 +32,7 @@ import { explainFor } from './explain-journey.js';
 import { lintAnything } from './journey-findings.js';
 import { journeyByKey } from './journey-rows.js';
 import { holding, UNREADABLE, Versions, Work, type Enrolled } from './journey-work.js';
+import { LOOK } from './journey-clock.js';
 import { moveInsiders } from './move-insiders.js';
 import { parkedSignals, retrySignal, skipSignal, skipStep } from './parked-signals.js';
 
@@ -858,6 +859,18 @@ describe('whatever crashes', () => {
     expect(await titles()).toEqual(['Your cart', 'Last call']);
     expect((await people())[0]!.data).toMatchObject({ vars: {} });
     await numbers('cart');
+  });
+
+  it('a look costs the same whoever waits, also by a plan that was made when nobody did', async () => {
+    await owner.query('BEGIN');
+    await owner.query(
+      `SELECT set_config(n, v, true) FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('enable_mergejoin', 'off')) AS t(n, v)`,
+    );
+    const { rows } = await owner.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${LOOK}`);
+    await owner.query('ROLLBACK');
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).toContain('enrollments_due_at_idx');
+    expect(plan).not.toMatch(/Join|Seq Scan on enrollments/);
   });
 
   it('two engines at once move everybody once', async () => {

@@ -2,60 +2,35 @@
  * One journey: its draft to be changed, its versions to be watched; drawn, as JSON, and by the people in it. The canvas is
  * loaded when it is shown.
  */
-import {
-  ActionIcon,
-  Button,
-  Group,
-  SegmentedControl,
-  Select,
-  Skeleton,
-  Stack,
-  Tooltip,
-  VisuallyHidden,
-} from '@mantine/core';
-import { useDebouncedValue } from '@mantine/hooks';
+import { Skeleton, Stack, VisuallyHidden } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import type { Journey, JourneyDefinition, JourneyFinding, JourneyStepKind } from '@carillon/contracts';
-import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import type { Journey, JourneyDefinition, JourneyStepKind } from '@carillon/contracts';
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { IconArrowBackUp, IconArrowForwardUp } from '@tabler/icons-react';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import { api } from '../../api.js';
-import { messageOf } from '../../parts/Confirm.js';
-import { Notice } from '../../parts/Notice.js';
 import { PageHeader } from '../../parts/PageHeader.js';
 import { Failure, PagePending } from '../../parts/PageStates.js';
 import { useCan } from '../../session.js';
 import { whole } from '../home/tally.js';
 import { LeaveGuard } from '../templates/LeaveGuard.js';
-import { AtStep, EntryNumbers, Findings, Keys, Overview, PanelHead } from './BesideCanvas.js';
-import {
-  begin,
-  change,
-  differences,
-  insert,
-  leadsTo,
-  put,
-  redo,
-  remove,
-  rename,
-  replace,
-  textOf,
-  undo,
-  type Lead,
-  type Past,
-} from './document.js';
-import { EditingContext, type Choices } from './editing.js';
+import { EntryNumbers, Findings, Overview, PanelHead } from './BesideCanvas.js';
+import { change, differences, insert, leadsTo, remove, rename, replace, type Lead } from './document.js';
+import { EditingContext } from './editing.js';
 import classes from './Journeys.module.css';
 import { JsonDifferences, JsonView } from './JsonView.js';
 import { KindPicker } from './KindPicker.js';
 import { ENTRY } from './layout-names.js';
 import { LifeActions } from './LifeActions.js';
 import { entryWords, JourneyMark, kindLooks } from './looks.js';
+import { Notices } from './Notices.js';
 import { PeoplePage, useWay, WayOfOne } from './People.js';
 import { SettingsForm } from './SettingsForm.js';
 import { Simulate } from './Simulate.js';
-import { StepForm } from './StepForm.js';
+import { StepPanel } from './StepPanel.js';
+import { Toolbar } from './Toolbar.js';
+import { useChoices } from './use-choices.js';
+import { useDraft } from './use-draft.js';
 
 const Canvas = lazy(() => import('./Canvas.js'));
 const route = getRouteApi('/app/journeys/$key');
@@ -73,37 +48,6 @@ export const JourneyPage = () => {
   return <Shown key={key} journey={journey.data} />;
 };
 
-const useChoices = (): Choices => {
-  const words = useQuery({ queryKey: ['audiences', 'words'], queryFn: () => api.audiences.vocabulary() });
-  const templates = useQuery({
-    queryKey: ['templates', 'all'],
-    queryFn: () => api.templates.list({ limit: 200 }).page(),
-  });
-  const audiences = useQuery({
-    queryKey: ['audiences', 'list', {}],
-    queryFn: () => api.audiences.list({ limit: 200 }).page(),
-  });
-  const journeys = useQuery({
-    queryKey: ['journeys', 'all'],
-    queryFn: () => api.journeys.list({ limit: 200 }).page(),
-  });
-  return useMemo(
-    () => ({
-      words: words.data ?? { attributes: [], events: [], topics: [], templates: [], audiences: [] },
-      templates: (templates.data?.items ?? []).map((one) => ({ value: one.key, label: one.name })),
-      audiences: (audiences.data?.items ?? []).map((one) => ({
-        value: one.key,
-        label: one.name,
-        list: one.kind === 'list',
-        live: one.live,
-      })),
-      journeys: (journeys.data?.items ?? []).map((one) => ({ value: one.key, label: one.name })),
-    }),
-    [words.data, templates.data, audiences.data, journeys.data],
-  );
-};
-
-const nothing: readonly JourneyFinding[] = [];
 type Picking = { what: 'insert'; where: Lead } | { what: 'replace'; key: string };
 
 const Shown = ({ journey }: { journey: Journey }) => {
@@ -126,63 +70,15 @@ const Shown = ({ journey }: { journey: Journey }) => {
   const looking = asked === 'draft' ? undefined : versions.data?.find((one) => one.version === asked);
   const isDraft = asked === 'draft';
 
-  // ── the draft ──
-  const [past, setPast] = useState<Past<JourneyDefinition>>(() => begin(journey.definition));
-  const [base, setBase] = useState({ revision: journey.revision, text: textOf(journey.definition) });
-  const draft = past.now;
-  const dirty = useMemo(() => textOf(draft) !== base.text, [draft, base]);
-  const elsewhere = journey.revision > base.revision;
-  // What another person saved is taken over as long as nothing was changed here.
-  useEffect(() => {
-    if (!elsewhere || dirty) return;
-    setPast(begin(journey.definition));
-    setBase({ revision: journey.revision, text: textOf(journey.definition) });
-  }, [elsewhere, dirty, journey]);
-  const document = isDraft ? draft : (looking?.definition ?? journey.definition);
-  const readOnly = !isDraft || !mayWrite;
   const [said, say] = useState('');
-  const edit = (next: JourneyDefinition, tag?: string) => setPast((now) => put(now, next, tag ?? null));
-  const back = () => {
-    setPast(undo);
-    say('Undone.');
-  };
-  const forth = () => {
-    setPast(redo);
-    say('Done again.');
-  };
-
   const adopt = async (changed: Journey) => {
     queryClient.setQueryData(['journeys', 'one', key], changed);
     await queryClient.invalidateQueries({ queryKey: ['journeys'] });
   };
-  const save = useMutation({
-    mutationFn: () =>
-      api.journeys.save(key, {
-        name: journey.name,
-        description: journey.description,
-        definition: draft,
-        ifRevision: base.revision,
-      }),
-    onSuccess: async (saved) => {
-      setBase({ revision: saved.revision, text: textOf(saved.definition) });
-      setPast((now) => ({ ...now, now: saved.definition, tag: null }));
-      say('Saved.');
-      await adopt(saved);
-    },
-  });
-
-  const [checked] = useDebouncedValue(draft, 350);
-  const lint = useQuery({
-    queryKey: ['journeys', 'lint', checked],
-    queryFn: () => api.journeys.lint(checked),
-    enabled: isDraft,
-    placeholderData: keepPreviousData,
-    staleTime: 30_000,
-    gcTime: 10_000,
-    retry: false,
-  });
-  const findings = isDraft ? (lint.data ?? nothing) : nothing;
-  const errors = findings.filter(({ level }) => level === 'error').length;
+  const drafting = useDraft(journey, { shown: isDraft, say, onSaved: adopt });
+  const { draft, dirty, edit, findings, errors } = drafting;
+  const document = isDraft ? draft : (looking?.definition ?? journey.definition);
+  const readOnly = !isDraft || !mayWrite;
 
   const numbers = useQuery({
     queryKey: ['journeys', 'numbers', key, looking?.version],
@@ -283,13 +179,13 @@ const Shown = ({ journey }: { journey: Journey }) => {
       );
       if (event.key === 's' && !readOnly) {
         event.preventDefault();
-        if (dirty && !save.isPending) save.mutate();
+        if (dirty && !drafting.save.isPending) drafting.save.mutate();
       } else if (!typing && !readOnly && event.key.toLowerCase() === 'z') {
         event.preventDefault();
-        (event.shiftKey ? forth : back)();
+        (event.shiftKey ? drafting.forth : drafting.back)();
       } else if (!typing && !readOnly && event.key === 'y') {
         event.preventDefault();
-        forth();
+        drafting.forth();
       }
     };
     addEventListener('keydown', onKey);
@@ -340,127 +236,21 @@ const Shown = ({ journey }: { journey: Journey }) => {
         }
       />
       <Stack gap="sm">
-        {state === 'paused' && (
-          <Notice tone="warning" title="It is paused">
-            {journey.whilePaused === 'discard'
-              ? 'Who comes to a step leaves, and what happens meanwhile is forgotten.'
-              : 'Nobody moves; what happens meanwhile is kept.'}{' '}
-            {journey.reason}
-          </Notice>
-        )}
-        {state === 'stopped' && journey.reason && (
-          <Notice tone="warning" title="It was stopped">
-            {journey.reason}
-          </Notice>
-        )}
-        {isDraft && elsewhere && dirty && (
-          <Notice tone="warning" title="Somebody else has saved it meanwhile">
-            Your changes cannot be saved over theirs.{' '}
-            <Button
-              size="compact-xs"
-              variant="default"
-              onClick={() => {
-                setPast((now) => put(now, journey.definition));
-                setBase({ revision: journey.revision, text: textOf(journey.definition) });
-              }}
-            >
-              Take theirs
-            </Button>{' '}
-            <Button
-              size="compact-xs"
-              variant="default"
-              onClick={() => setBase({ revision: journey.revision, text: textOf(journey.definition) })}
-            >
-              Keep mine
-            </Button>
-          </Notice>
-        )}
-        {save.error && (
-          <Notice tone="bad" alert title="It is not saved">
-            {messageOf(save.error)}
-          </Notice>
-        )}
+        <Notices journey={journey} isDraft={isDraft} drafting={drafting} />
         <div className="card" style={{ overflow: 'hidden' }}>
-          <div className={classes.bar} role="toolbar" aria-label="Journey">
-            <SegmentedControl
-              size="xs"
-              aria-label="How it is shown"
-              value={as}
-              onChange={(value) => go({ as: value === 'canvas' ? undefined : (value as typeof search.as) })}
-              data={[
-                { value: 'canvas', label: 'Canvas' },
-                { value: 'json', label: 'JSON' },
-                ...(journey.newest > 0 ? [{ value: 'people', label: 'People' }] : []),
-                { value: 'simulation', label: 'Simulate' },
-              ]}
-            />
-            {as !== 'people' && (
-              <>
-                <Select
-                  size="xs"
-                  w={190}
-                  aria-label="Which version"
-                  data={views}
-                  value={String(asked)}
-                  onChange={(value) => {
-                    setOpened(null);
-                    go({ version: value === 'draft' ? 'draft' : Number(value), with: undefined });
-                  }}
-                />
-                {views.length > 1 && as !== 'simulation' && (
-                  <Select
-                    size="xs"
-                    w={170}
-                    aria-label="Compared with"
-                    placeholder="Compare with …"
-                    clearable
-                    data={views
-                      .filter(({ value }) => value !== String(asked))
-                      .map(({ value, label }) => ({
-                        value,
-                        label: `with ${label.split(/[,·]/)[0]?.trim()}`,
-                      }))}
-                    value={withWhat === undefined ? null : String(withWhat)}
-                    onChange={(value) =>
-                      go({ with: value === null ? undefined : value === 'draft' ? 'draft' : Number(value) })
-                    }
-                  />
-                )}
-              </>
-            )}
-            <Group gap={6} ml="auto" wrap="nowrap">
-              {!readOnly && as !== 'people' && as !== 'simulation' && (
-                <>
-                  <Tooltip label="Undo (Ctrl Z)">
-                    <ActionIcon
-                      variant="default"
-                      aria-label="Undo"
-                      disabled={past.past.length === 0}
-                      onClick={back}
-                    >
-                      <IconArrowBackUp size={16} />
-                    </ActionIcon>
-                  </Tooltip>
-                  <Tooltip label="Redo (Ctrl Shift Z)">
-                    <ActionIcon
-                      variant="default"
-                      aria-label="Redo"
-                      disabled={past.future.length === 0}
-                      onClick={forth}
-                    >
-                      <IconArrowForwardUp size={16} />
-                    </ActionIcon>
-                  </Tooltip>
-                </>
-              )}
-              {as === 'canvas' && <Keys write={!readOnly} />}
-              {!readOnly && as !== 'people' && (
-                <Button size="xs" disabled={!dirty} loading={save.isPending} onClick={() => save.mutate()}>
-                  Save
-                </Button>
-              )}
-            </Group>
-          </div>
+          <Toolbar
+            journey={journey}
+            views={views}
+            asked={asked}
+            as={as}
+            compareWith={withWhat}
+            readOnly={readOnly}
+            drafting={drafting}
+            onGo={(to) => {
+              if ('version' in to) setOpened(null);
+              go(to);
+            }}
+          />
           <EditingContext.Provider value={{ ...choices, document, findings, readOnly }}>
             {as === 'people' ? (
               <PeoplePage journey={journey} followed={followed} onFollow={setFollowed} />
@@ -537,50 +327,31 @@ const Shown = ({ journey }: { journey: Journey }) => {
                       <SettingsForm onChange={edit} />
                     </>
                   ) : openedStep && opened ? (
-                    <>
-                      <PanelHead title={nameOf(opened)} onClose={close} />
-                      <Findings findings={findings.filter(({ step }) => step === opened)} />
-                      {looking && (
-                        <AtStep
-                          journey={journey}
-                          version={looking}
-                          step={opened}
-                          numbers={numbers.data}
-                          onFollow={setFollowed}
-                        />
-                      )}
-                      {!readOnly && (
-                        <Group gap={6} mb="sm">
-                          <Button
-                            size="compact-sm"
-                            variant="default"
-                            onClick={() => setPicking({ what: 'replace', key: opened })}
-                          >
-                            Exchange
-                          </Button>
-                          <Button size="compact-sm" variant="default" onClick={() => takeOut(opened)}>
-                            Take out
-                          </Button>
-                        </Group>
-                      )}
-                      <StepForm
-                        key={opened}
-                        name={opened}
-                        step={openedStep}
-                        onChange={(step, tag) => edit(change(draft, opened, step), tag)}
-                        onRename={(to) => {
-                          if (to === opened) return;
-                          edit(rename(draft, opened, to));
-                          setOpened(to);
-                        }}
-                      />
-                    </>
+                    <StepPanel
+                      key={opened}
+                      journey={journey}
+                      name={opened}
+                      title={nameOf(opened)}
+                      step={openedStep}
+                      looking={looking}
+                      numbers={numbers.data}
+                      onClose={close}
+                      onFollow={setFollowed}
+                      onExchange={() => setPicking({ what: 'replace', key: opened })}
+                      onTakeOut={() => takeOut(opened)}
+                      onChange={(step, tag) => edit(change(draft, opened, step), tag)}
+                      onRename={(to) => {
+                        if (to === opened) return;
+                        edit(rename(draft, opened, to));
+                        setOpened(to);
+                      }}
+                    />
                   ) : (
                     <Overview
                       journey={journey}
                       findings={findings}
-                      linted={!isDraft || lint.data !== undefined}
-                      lintError={isDraft ? lint.error : null}
+                      linted={drafting.linted}
+                      lintError={drafting.lintError}
                       isDraft={isDraft}
                       version={looking}
                       numbers={looking && numbers.data}
