@@ -206,6 +206,7 @@ const bodies: Partial<Record<OperationName, unknown>> = {
   saveCampaign: { name: 'Taken', definition: aCampaign },
   prepareCampaign: {},
   approveCampaign: {},
+  rejectCampaign: { comment: 'No' },
   proveCampaign: { profiles: ['ana-of-here'] },
   startCampaign: {},
   pauseCampaign: {},

@@ -323,6 +323,12 @@ export const makeAnswers = (
     cancelCampaign: ({ params }) => Object.assign(campaignBy(params.id), { state: 'cancelled' }),
     getCampaignNumbers: ({ params }) => who.campaignNumbers(campaignBy(params.id)),
     getCampaignTest: () => who.campaignTest,
+    rejectCampaign: ({ params, body }) =>
+      Object.assign(campaignBy(params.id), {
+        state: 'draft',
+        reason: `Ada Lovelace asks for changes: ${String(body.comment)}`,
+      }),
+    getCampaignChanges: ({ params }) => who.campaignChanges(campaignBy(params.id)),
     chooseCampaignWinner: ({ body }) => ({
       ...who.campaignTest,
       waiting: 0,

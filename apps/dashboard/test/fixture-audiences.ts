@@ -8,6 +8,7 @@ import type {
   Campaign,
   CampaignFunnel,
   CampaignNumbers,
+  CampaignChanges,
   CampaignTestResult,
   CampaignReport,
   Gate,
@@ -259,6 +260,23 @@ export const campaignReport: CampaignReport = {
     { channel: 'push', reachable: 4210, noAddress: 8100, suppressed: 0, optedOut: 170 },
   ],
   templates: [{ variant: null, key: 'order-shipped', version: 3 }],
+  cost: { channel: 'sms', currency: 'EUR', amount: 812.4, parts: 10_155, unpriced: 12 },
+  samples: [
+    {
+      profile: 'ada',
+      channel: 'email',
+      variant: null,
+      says: 'Your order — It is on its way.',
+      problem: null,
+    },
+    {
+      profile: 'grace',
+      channel: 'email',
+      variant: null,
+      says: null,
+      problem: 'there is no value for profile.attributes.plan',
+    },
+  ],
   startsAt: hoursAgo(-24),
   endsAt: hoursAgo(-50),
 };
@@ -289,6 +307,8 @@ export const draftCampaign: Campaign = {
   createdBy: 'Ada Lovelace',
   template: false,
   approval: null,
+  approvalBy: null,
+  clonedFrom: null,
   createdAt: hoursAgo(30),
   updatedAt: hoursAgo(2),
   runs: [],
@@ -340,6 +360,19 @@ export const campaigns: Campaign[] = [
     ],
   },
 ];
+/** Of a campaign that went out before. */
+export const campaignChanges = ({ runs }: Campaign): CampaignChanges => {
+  const [last] = runs;
+  if (!last) return { no: null, against: null, changes: [] };
+  return {
+    no: null,
+    against: { campaignId: campaignId(3), name: 'Weekly digest', no: last.no, at: last.startedAt },
+    changes: [
+      { at: '/templates/all', before: 'order-shipped, version 2', after: 'order-shipped, version 3' },
+      { at: '/people/audience', before: 12_051, after: 12_480 },
+    ],
+  };
+};
 export const campaignTest: CampaignTestResult = {
   no: 1,
   metric: { kind: 'clicked' },

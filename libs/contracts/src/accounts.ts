@@ -16,14 +16,39 @@ export const RateLimit = z
   })
   .meta({ id: 'RateLimit', description: 'Shared by all processes; a change holds within a second.' });
 export type RateLimit = z.infer<typeof RateLimit>;
+const Quotas = z
+  .array(z.int().min(1).max(100_000_000))
+  .min(1)
+  .max(90)
+  .describe('Messages at most on the first day, the second, and so on. After the last it is over.');
 export const WarmUp = z
   .strictObject({
     from: z.iso.date('must be a date such as 2027-01-04').describe('The first day (UTC).'),
-    quotas: z
-      .array(z.int().min(1).max(100_000_000))
-      .min(1)
-      .max(90)
-      .describe('Messages at most on the first day, the second, and so on. After the last it is over.'),
+    quotas: Quotas,
+    domains: z
+      .array(
+        z.strictObject({
+          domains: z
+            .array(
+              z
+                .string()
+                .max(253)
+                .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'must be a domain in small letters such as gmail.com'),
+            )
+            .min(1)
+            .max(50),
+          quotas: Quotas,
+        }),
+      )
+      .max(20)
+      .refine((groups) => {
+        const all = groups.flatMap((g) => g.domains);
+        return new Set(all).size === all.length;
+      }, 'each domain once')
+      .optional()
+      .describe(
+        'Of these at most so many to addresses of such domains: what has no place takes another account, or waits for the next day.',
+      ),
   })
   .meta({
     id: 'WarmUp',
@@ -31,6 +56,31 @@ export const WarmUp = z
       'A new address or domain gains its reputation slowly. While it lasts it stands in place of the rate limit, spread over the day; what has no place takes another account, or waits.',
   });
 export type WarmUp = z.infer<typeof WarmUp>;
+export const Prices = z
+  .strictObject({
+    currency: z.string().regex(/^[A-Z]{3}$/, 'must be a code such as EUR'),
+    byPrefix: z
+      .array(
+        z.strictObject({
+          prefix: z
+            .string()
+            .regex(
+              /^(\+[1-9]\d{0,6})?$/,
+              'must be the beginning of a number such as +49, or empty for all others',
+            ),
+          price: z.number().min(0).max(1000),
+        }),
+      )
+      .min(1)
+      .max(300)
+      .refine((all) => new Set(all.map((p) => p.prefix)).size === all.length, 'each prefix once'),
+  })
+  .meta({
+    id: 'Prices',
+    description:
+      'What a part of a text costs, by the beginning of the number; the longest that fits counts. For what preparing a campaign foretells.',
+  });
+export type Prices = z.infer<typeof Prices>;
 const Weight = z
   .int()
   .min(0)
@@ -46,6 +96,7 @@ export const ProviderAccountCreate = z
     weight: Weight.default(1),
     rateLimit: RateLimit.nullable().default(null).describe('Null: as fast as the provider takes it.'),
     warmUp: WarmUp.nullable().default(null),
+    prices: Prices.nullable().default(null),
   })
   .meta({ id: 'ProviderAccountCreate' });
 export const ProviderAccountPatch = z
@@ -56,6 +107,7 @@ export const ProviderAccountPatch = z
     weight: Weight.optional(),
     rateLimit: RateLimit.nullable().optional(),
     warmUp: WarmUp.nullable().optional(),
+    prices: Prices.nullable().optional(),
   })
   .meta({ id: 'ProviderAccountPatch' });
 export const AccountHealth = z.object({
@@ -94,6 +146,7 @@ export const ProviderAccount = z
     weight: z.number(),
     rateLimit: RateLimit.nullable(),
     warmUp: WarmUp.nullable(),
+    prices: Prices.nullable(),
     quota: AccountQuota.nullable().describe('Null without a rate limit. While it warms up: that of the day.'),
     breaker: AccountBreaker,
     paused: z.boolean(),

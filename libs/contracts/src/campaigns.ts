@@ -1,6 +1,9 @@
 /** Campaigns: what is said to an audience, when, and what became of it. */
 import { z } from 'zod';
+import { AudienceDefinition } from './audiences.js';
 import { ContentByChannel } from './content.js';
+import { ApprovalBy } from './desk.js';
+import { AnyJson } from './json.js';
 import { Data, Duration } from './messages.js';
 import { Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
@@ -35,6 +38,13 @@ export const CampaignVariant = z
     template: TemplateRef.optional(),
     content: ContentByChannel.optional(),
     data: Data.optional(),
+    channels: z
+      .array(Channel)
+      .min(1)
+      .max(4)
+      .optional()
+      .describe('On which of the campaign’s channels it goes out; on all of them unless said.'),
+    delay: Duration.optional().describe('So much later than it would: to try out another time of the day.'),
   })
   .meta({ id: 'CampaignVariant' });
 
@@ -197,7 +207,16 @@ export const CampaignDefinition = z
     tracking: Tracking.optional(),
     start: CampaignStart.default({ kind: 'now' }),
     waves: CampaignWaves.optional(),
-    rate: z.int().min(1).max(1_000_000).optional().describe('Messages a second on each channel, at most.'),
+    rate: z
+      .union([
+        z.int().min(1).max(1_000_000),
+        z.strictObject({
+          count: z.int().min(1).max(100_000_000),
+          per: z.enum(['second', 'minute', 'hour', 'day']),
+        }),
+      ])
+      .optional()
+      .describe('Messages on each channel, at most: so many a second, or in another period.'),
     sendWithin: Duration.optional().describe('What has not left so long after the start expires.'),
     stopWhen: CampaignStop.default({ failedPercent: 50, complainedPercent: 1, after: 100 }),
     priority: z.int().min(0).max(100).default(50),
@@ -211,6 +230,8 @@ export const CampaignDefinition = z
       issue(['content'], 'say what to send: content, or template with data');
     value.variants.forEach((v, n) => {
       if (own(v) > 1) issue(['variants', n, 'content'], 'give either content or template, not both');
+      if (v.channels?.some((c) => !value.channels.includes(c)))
+        issue(['variants', n, 'channels'], 'must be some of the channels of the campaign');
     });
     if (value.variants.length === 1)
       issue(['variants'], 'one variant is no choice: give two or more, or none');
@@ -250,6 +271,12 @@ export const CampaignStep = z
   })
   .meta({ id: 'CampaignStep' });
 
+export const CampaignRejection = z
+  .strictObject({
+    ifVersion: z.int().min(1).optional(),
+    comment: z.string().min(1).max(500).describe('What is to be changed.'),
+  })
+  .meta({ id: 'CampaignRejection' });
 export const CampaignApprove = z
   .strictObject({ ifVersion: z.int().min(1).optional(), comment: z.string().max(500).default('') })
   .meta({ id: 'CampaignApprove' });
@@ -318,6 +345,28 @@ export const CampaignFinding = z.object({
   at: z.string().describe('Pointer into the definition.'),
   message: z.string(),
 });
+export const CampaignSample = z
+  .object({
+    profile: z.string(),
+    channel: Channel,
+    variant: z.string().nullable(),
+    says: z.string().nullable().describe('How it begins, rendered; null when it could not be.'),
+    problem: z.string().nullable(),
+  })
+  .meta({ id: 'CampaignSample' });
+export const CampaignCost = z
+  .object({
+    channel: Channel,
+    currency: z.string(),
+    amount: z.number(),
+    parts: z.number().describe('Of all texts together.'),
+    unpriced: z.number().describe('People whose number has no price.'),
+  })
+  .meta({
+    id: 'CampaignCost',
+    description:
+      'At most: if everybody with a number got it. By the prices of the first account that has some.',
+  });
 export const CampaignReport = z
   .object({
     version: z.number().describe('Of the campaign that was prepared.'),
@@ -339,10 +388,45 @@ export const CampaignReport = z
       }),
     ),
     templates: z.array(z.object({ variant: z.string().nullable(), key: z.string(), version: z.number() })),
+    audiences: z
+      .array(z.object({ key: z.string(), version: z.number(), definition: AudienceDefinition.nullable() }))
+      .optional()
+      .describe('Whose rules were looked at: it goes to those, whatever becomes of the rules.'),
+    cost: CampaignCost.nullable().optional().describe('Where an account has prices.'),
+    samples: z.array(CampaignSample).optional().describe('For a few of its people.'),
     startsAt: Time.nullable(),
     endsAt: Time.nullable().describe('When the last would leave, as far as its waves and rate tell.'),
   })
   .meta({ id: 'CampaignReport' });
+export const CampaignChangesQuery = z.object({
+  no: z.coerce.number().int().min(1).optional().describe('A run; unless said, what would go out next.'),
+  against: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('A run of it; unless said the one before, else the last of the campaign it was cloned from.'),
+});
+export const CampaignChanges = z
+  .object({
+    no: z.number().nullable().describe('Null: as it stands now.'),
+    against: z
+      .object({ campaignId: Id, name: z.string(), no: z.number(), at: Time })
+      .nullable()
+      .describe('Null: there is nothing to compare it with.'),
+    changes: z.array(
+      z.object({
+        at: z.string().describe('Pointer into the record.'),
+        before: AnyJson.describe('Null where there was nothing.'),
+        after: AnyJson,
+      }),
+    ),
+  })
+  .meta({
+    id: 'CampaignChanges',
+    description:
+      'What is not as it was: of what is said and when, of templates and audiences, and of the people that preparing counted.',
+  });
 
 /** What became of those who were to get it. The sum of the others is `targeted`, at every instant. */
 const Tally = {
@@ -464,6 +548,8 @@ export const Campaign = z
     startsAt: Time.nullable().describe('When it starts next.'),
     createdBy: z.string(),
     approval: CampaignApproval.nullable(),
+    approvalBy: ApprovalBy.nullable().describe('Who would have to approve of it, before it is started.'),
+    clonedFrom: Id.nullable().describe('The campaign it began as a copy of.'),
     createdAt: Time,
     updatedAt: Time,
     runs: z.array(CampaignRun).describe('The latest first, at most fifty.'),
@@ -486,6 +572,9 @@ export type CampaignTestResult = z.infer<typeof CampaignTestResult>;
 export type CampaignSave = z.infer<typeof CampaignSave>;
 export type CampaignFinding = z.infer<typeof CampaignFinding>;
 export type CampaignReport = z.infer<typeof CampaignReport>;
+export type CampaignSample = z.infer<typeof CampaignSample>;
+export type CampaignCost = z.infer<typeof CampaignCost>;
+export type CampaignChanges = z.infer<typeof CampaignChanges>;
 export type CampaignTally = z.infer<typeof CampaignTally>;
 export type CampaignNumbers = z.infer<typeof CampaignNumbers>;
 export type CampaignRun = z.infer<typeof CampaignRun>;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Id, Time } from './page.js';
 import { Tracking } from './tracking.js';
-import { Channel, Reason, Status } from './words.js';
+import { Channel, MessageClass, Reason, Role, Status } from './words.js';
 
 const list = <T extends z.ZodType>(item: T) =>
   z
@@ -171,6 +171,33 @@ export const Installation = z
 export type Installation = z.infer<typeof Installation>;
 
 export const OnUnknown = z.enum(['retry', 'hold']);
+export const ApprovalBy = z
+  .strictObject({
+    roles: z.array(Role).min(1).max(3).optional().describe('People with one of these roles.'),
+    people: z.array(z.string().min(3).max(320)).min(1).max(50).optional().describe('Or these, by email.'),
+  })
+  .meta({
+    id: 'ApprovalBy',
+    description: 'Nobody approves of their own. With neither: anybody else who may write campaigns.',
+  });
+export type ApprovalBy = z.infer<typeof ApprovalBy>;
+export const ApprovalRule = z
+  .strictObject({
+    when: z
+      .strictObject({
+        channels: z.array(Channel).min(1).max(4).optional().describe('It goes out on one of these.'),
+        classes: z.array(MessageClass).min(1).max(2).optional(),
+        topics: z.array(z.string().min(1).max(100)).min(1).max(50).optional(),
+        audiences: z.array(z.string().min(1).max(100)).min(1).max(50).optional(),
+        morePeopleThan: z.int().min(0).optional(),
+      })
+      .default({})
+      .describe('All that is said must fit; nothing said fits always.'),
+    by: ApprovalBy.default({}),
+  })
+  .meta({ id: 'ApprovalRule' });
+export type ApprovalRule = z.infer<typeof ApprovalRule>;
+
 export const Policies = z
   .strictObject({
     unknown: z
@@ -179,9 +206,11 @@ export const Policies = z
         'When a provider never answered: `retry` sends again, marked as a possible duplicate; `hold` waits for a receipt, a look-up or a person.',
       ),
     approvals: z
-      .enum(['none', 'another_person'])
+      .union([z.enum(['none', 'another_person']), z.array(ApprovalRule).min(1).max(20)])
       .optional()
-      .describe('Who has to approve of a campaign before it starts; nobody unless said.'),
+      .describe(
+        'Who has to approve of a campaign before it starts; nobody unless said. Of rules the first that fits counts; where none does, nobody has to.',
+      ),
     tracking: z
       .strictObject({ transactional: Tracking.optional(), marketing: Tracking.optional() })
       .optional()

@@ -5,3 +5,4 @@ export { AnswerTooLarge, ConnectionFailed, DeadlineExceeded, EgressRefused, Http
 export type { Phase, RefusalReason } from './errors.js';
 export { createGuard, refusedAddress, systemResolver } from './guard.js';
 export type { EgressPolicy, Guard, Resolver } from './guard.js';
+export { textRecords } from './text-records.js';

@@ -6,6 +6,7 @@ import type {
   CampaignNumbers,
   CampaignProofs,
   CampaignState,
+  CampaignChanges,
   CampaignTestResult,
 } from '@carillon/contracts';
 import { List } from './pages.js';
@@ -79,6 +80,11 @@ export class Campaigns {
     return this.requests.call('approveCampaign', { params: { id }, body: approval, options });
   }
 
+  /** Asks for changes: it is a draft again, with what is to be changed as its reason. */
+  reject(id: string, rejection: BodyInputOf<'rejectCampaign'>, options?: CallOptions): Promise<Campaign> {
+    return this.requests.call('rejectCampaign', { params: { id }, body: rejection, options });
+  }
+
   /** Sends what it says to a few people to look at; counts for nothing. */
   prove(id: string, profiles: readonly string[], options?: CallOptions): Promise<CampaignProofs> {
     return this.requests.call('proveCampaign', {
@@ -115,6 +121,15 @@ export class Campaigns {
       headers: { accept: 'text/csv' },
     });
     return response.text();
+  }
+
+  /** What is not as it was the last time it, or the campaign it was cloned from, went out. */
+  changes(
+    id: string,
+    query: { no?: number; against?: number } = {},
+    options?: CallOptions,
+  ): Promise<CampaignChanges> {
+    return this.requests.call('getCampaignChanges', { params: { id }, query, options });
   }
 
   /** How the variants of its test do, and which one won. */

@@ -78,6 +78,7 @@ export type {
   AttributeType,
   BatchResult,
   Campaign,
+  CampaignChanges,
   CampaignDefinition,
   CampaignFunnel,
   CampaignNumbers,

@@ -1,5 +1,5 @@
-/** `carillon campaign list|show|create|save|prepare|start|watch|pause|resume|cancel|clone|numbers|test|choose`. */
-import type { Campaign, CampaignNumbers, CampaignTestResult } from '@carillon/sdk';
+/** `carillon campaign list|show|create|save|prepare|changes|approve|reject|start|watch|pause|resume|cancel|clone|numbers|test|choose`. */
+import type { Campaign, CampaignChanges, CampaignNumbers, CampaignTestResult } from '@carillon/sdk';
 import type { Command } from 'commander';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -104,6 +104,31 @@ export function campaign(root: Command, context: Context): void {
         }),
       [`carillon campaign ${name} 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b`],
     );
+  examples(
+    group
+      .command('reject')
+      .summary('ask for changes')
+      .description('Ask for changes of a campaign that was prepared: it is a draft again.')
+      .argument('<id>', 'id of the campaign')
+      .argument('<comment>', 'what is to be changed')
+      .action(async (id: string, comment: string) => {
+        show(await context.carillon.campaigns.reject(id, { comment }, signal()));
+      }),
+    ['carillon campaign reject 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b "The second link is dead"'],
+  );
+  examples(
+    group
+      .command('changes')
+      .summary('see what is not as it was the last time')
+      .description('Compare a campaign with its last run, or with that of the campaign it was cloned from.')
+      .argument('<id>', 'id of the campaign')
+      .action(async (id: string) => {
+        const told = await context.carillon.campaigns.changes(id, {}, signal());
+        if (context.json) return context.terminal.json(told);
+        showChanges(context.terminal, told);
+      }),
+    ['carillon campaign changes 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b'],
+  );
   examples(
     group
       .command('prove')
@@ -211,13 +236,39 @@ function showOne(terminal: Terminal, one: Campaign): void {
       ? [
           ['audience', one.report.audience.toLocaleString('en')] as [string, string],
           ...(one.report.endsAt ? [['ends about', one.report.endsAt] as [string, string]] : []),
+          ...(one.report.cost
+            ? [
+                [
+                  'texts cost',
+                  `at most ${one.report.cost.amount.toFixed(2)} ${one.report.cost.currency} for ${one.report.cost.parts.toLocaleString('en')} parts`,
+                ] as [string, string],
+              ]
+            : []),
         ]
       : []),
   ]);
   const { report } = one;
   if (!report) return;
+  for (const { profile, channel, variant, says, problem } of report.samples ?? [])
+    terminal.say(
+      `${printable([profile, channel, variant].filter(Boolean).join(', '))}: ${printable(says ?? problem ?? '')}`,
+    );
   for (const { level, at, message } of report.findings)
     terminal.say(`${terminal.style(level === 'error' ? 'red' : 'yellow', level)}  ${message} (${at})`);
+}
+
+function showChanges(terminal: Terminal, { against, changes }: CampaignChanges): void {
+  if (!against) return terminal.say('There is no earlier run to compare it with.');
+  terminal.say(
+    `${changes.length === 0 ? 'Nothing has changed since' : 'Beside'} ${printable(against.name)}, run ${against.no}, of ${against.at}.`,
+  );
+  const text = (value: unknown) =>
+    value === null ? '' : printable(typeof value === 'string' ? value : JSON.stringify(value));
+  if (changes.length > 0)
+    terminal.table(
+      [{ title: 'WHAT' }, { title: 'BEFORE', narrow: 'cut' }, { title: 'NOW', narrow: 'cut' }],
+      changes.map(({ at, before, after }) => [at, text(before), text(after)]),
+    );
 }
 
 function lineOf(n: CampaignNumbers): string {

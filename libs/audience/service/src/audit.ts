@@ -25,6 +25,7 @@ export type AuditAction =
   | 'campaign.resumed'
   | 'campaign.cancelled'
   | 'campaign.approved'
+  | 'campaign.rejected'
   | 'campaign.chosen'
   | 'journey.insiders_moved'
   | 'journey.live'

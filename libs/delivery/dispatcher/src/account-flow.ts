@@ -35,6 +35,8 @@ export interface Permit {
   granted: number;
   waitMs: number;
   why: 'account_rate' | 'account_unavailable';
+  /** Left out: as the account's tokens come. Else within so long after it. */
+  spreadMs?: number;
 }
 type Account = Pick<SendingAccount, 'id' | 'workspaceId' | 'rateLimit' | 'troubled'>;
 

@@ -79,6 +79,20 @@ const aDeliverer = () =>
     () => 0,
   );
 
+/** What works lists. */
+const ordinary = () =>
+  new Deliverer(
+    channel,
+    database,
+    queues,
+    new Leases(database),
+    contexts,
+    new DeliveryHints(database),
+    renderer,
+    new AccountFlow(database),
+    () => 0,
+  );
+
 beforeAll(async () => {
   useConfig(loadConfig({ NODE_ENV: 'test' }));
   fresh = await freshDatabase();
@@ -385,23 +399,55 @@ describe('a run', () => {
     ]);
     const { offer } = await tick();
     answer = () => accepted;
-    const ordinary = new Deliverer(
-      channel,
-      database,
-      queues,
-      new Leases(database),
-      contexts,
-      new DeliveryHints(database),
-      renderer,
-      new AccountFlow(database),
-      () => 0,
-    );
-    await ordinary.deliver(
+    await ordinary().deliver(
       offer.map((d) => d.id),
       signal,
     );
     expect(await statuses(run.messageId)).toEqual({ sent: 2 });
     expect(sent.map((m) => m.rendered).sort()).toEqual(['Hello p1', 'Hello p1', 'Hello p2']);
+  });
+
+  it('keeps the quota of a receiving domain while its account warms up, page or not; the others wait for tomorrow', async () => {
+    const plan = {
+      from: new Date(Date.now() - 86_400_000).toISOString().slice(0, 10),
+      quotas: [1_000_000, 1_000_000, 1_000_000],
+      domains: [{ domains: ['example.com'], quotas: [4, 4, 4] }],
+    };
+    await owner.query('UPDATE provider_accounts SET warm_up = $1', [JSON.stringify(plan)]);
+    const run = await start({
+      audience: {
+        query: {
+          text: `SELECT id AS profile_id, NULL::text AS key, NULL::jsonb AS data FROM profiles WHERE workspace_id = $1 AND external_id IN ('p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9')`,
+          params: [workspaceId],
+        },
+      },
+    });
+    await workAll();
+    expect(await statuses(run.messageId)).toEqual({ sent: 4, scheduled: 5 });
+    const { rows } = await owner.query(
+      `SELECT DISTINCT reason, due_at >= date_trunc('day', now() AT TIME ZONE 'UTC') + interval '1 day' AS tomorrow FROM deliveries WHERE message_id = $1 AND status = 'scheduled'`,
+      [run.messageId],
+    );
+    expect(rows).toEqual([{ reason: 'account_rate', tomorrow: true }]);
+    const again = async () => {
+      await owner.query(
+        `UPDATE deliveries SET due_at = now() WHERE message_id = $1 AND status = 'scheduled'`,
+        [run.messageId],
+      );
+      const { offer } = await tick();
+      await ordinary().deliver(
+        offer.map((d) => d.id),
+        signal,
+      );
+    };
+    await again();
+    expect(await statuses(run.messageId)).toEqual({ sent: 4, scheduled: 5 });
+    await owner.query(`UPDATE domain_uses SET day = day - 1`);
+    await again();
+    expect(await statuses(run.messageId)).toEqual({ sent: 8, scheduled: 1 });
+    await owner.query('UPDATE provider_accounts SET warm_up = NULL');
+    await again();
+    expect(await statuses(run.messageId)).toEqual({ sent: 9 });
   });
 
   it('records refusals with the words of the provider, and what cannot be rendered', async () => {

@@ -28,6 +28,8 @@ import {
   type SendingAccount,
   mayBeUsed,
   saveLists,
+  takeOfDomains,
+  TOMORROW_SPREAD_MS,
   unlessOvertaken,
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
@@ -88,7 +90,8 @@ const nothing = (): Done => ({
 
 /** What is to go next, and through which account; or how long there is none. */
 type Next =
-  { members: readonly Member[]; account: SendingAccount | null } | { members: null; restMs: number };
+  | { members: readonly Member[]; account: SendingAccount | null; over?: ReadonlyMap<string, number> }
+  | { members: null; restMs: number };
 
 export class PageDeliverer implements OnModuleDestroy {
   private readonly log: Logger;
@@ -196,7 +199,11 @@ export class PageDeliverer implements OnModuleDestroy {
       if (!account && known.length > 0) continue;
       if (!account) return { members: null, restMs: PAUSED_MS };
       const { granted, waitMs } = await this.flow.take(account, 'bulk', members.length);
-      if (granted > 0) return { members: members.slice(0, granted), account };
+      if (granted > 0) {
+        const asked = members.slice(0, granted);
+        const over = account.domainQuotas ? await this.overQuota(account, asked) : undefined;
+        return { members: asked, account, ...(over && { over }) };
+      }
       // A day's quota that is used up leaves the rest to another account.
       if (waitMs > OVERFLOW_MS) full.add(account.id);
       else if (waitMs > patienceMs || signal.aborted || this.stopping)
@@ -206,6 +213,19 @@ export class PageDeliverer implements OnModuleDestroy {
         await setTimeout(waitMs);
       }
     }
+  }
+
+  /** Whom an account that warms up writes to another day, and when: their domains have had their share. */
+  private async overQuota(
+    account: SendingAccount,
+    members: readonly Member[],
+  ): Promise<ReadonlyMap<string, number>> {
+    const wanted = members.map(({ id, recipient }) => ({
+      id,
+      address: recipient ? (this.channel.addresses(recipient)[0]?.address ?? null) : null,
+    }));
+    const { over, waitMs } = await takeOfDomains(this.database, account, wanted);
+    return new Map([...over].map((id) => [id, waitMs + this.random() * TOMORROW_SPREAD_MS]));
   }
 
   /** Writes what was done, and opens the window of what is next. @returns null when there is nothing to go on with */
@@ -231,7 +251,7 @@ export class PageDeliverer implements OnModuleDestroy {
       const late = may && next.members ? await lateFor(sql, page, head, next.members) : undefined;
       const judged =
         may && facts && next.members
-          ? judgeMembers(page, head, next.account, facts, held?.lists, late)
+          ? judgeMembers(page, head, next.account, facts, held?.lists, late, next.over)
           : null;
       if (!judged || !facts || !next.members || judged.asked === 0) {
         if (next.members === null) await restRun(sql, page, next.restMs);

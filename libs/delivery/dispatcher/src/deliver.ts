@@ -22,6 +22,8 @@ import {
   templateContent,
   type SendContexts,
   waitForPlaces,
+  takeOfDomains,
+  TOMORROW_SPREAD_MS,
 } from '@carillon/delivery-service';
 import { BoundedLog, Queues } from '@carillon/queue';
 import { Logger } from '@nestjs/common';
@@ -226,23 +228,56 @@ export class Deliverer {
       const want = Math.min(rest.length, this.channel.batchSize);
       const permit = await this.flow.take(account, delivery.lane, want);
       if (permit.granted > 0) {
-        await this.sendBatch(workspaceId, rest.slice(0, permit.granted), signal);
+        const asked = rest.slice(0, permit.granted);
         rest = rest.slice(permit.granted);
+        if (account.domainQuotas) await this.sendWarming(workspaceId, asked, account, signal);
+        else await this.sendBatch(workspaceId, asked, signal);
       } else if (permit.why === 'account_rate' && permit.waitMs <= patienceMs && !signal.aborted) {
         patienceMs -= permit.waitMs;
         await setTimeout(permit.waitMs);
       } else {
         const elsewhere = permit.why === 'account_unavailable' || permit.waitMs > OVERFLOW_MS;
-        const others = rest.map((r) => ({ ...r, accounts: r.accounts.filter((a) => a.id !== account.id) }));
-        const going = elsewhere ? others.filter((r) => r.accounts.length > 0) : [];
-        const waiting = elsewhere ? others.filter((r) => r.accounts.length === 0) : rest;
-        if (waiting.length > 0) await this.park(workspaceId, waiting, account, permit);
-        const chosen = going.map((r) => ({ ...r, account: this.accountFor(r) }));
-        for (const some of groupBy(chosen, (r) => r.account.id).values())
-          await this.sendAll(workspaceId, some, signal);
+        if (elsewhere) await this.sendElsewhere(workspaceId, rest, account, permit, signal);
+        else await this.park(workspaceId, rest, account, permit);
         return;
       }
     }
+  }
+
+  /** What the account does not take goes through another one, or waits. */
+  private async sendElsewhere(
+    workspaceId: string,
+    rest: readonly Rendered[],
+    account: SendingAccount,
+    permit: Permit,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const others = rest.map((r) => ({ ...r, accounts: r.accounts.filter((a) => a.id !== account.id) }));
+    const waiting = others.filter((r) => r.accounts.length === 0);
+    if (waiting.length > 0) await this.park(workspaceId, waiting, account, permit);
+    const chosen = others
+      .filter((r) => r.accounts.length > 0)
+      .map((r) => ({ ...r, account: this.accountFor(r) }));
+    for (const some of groupBy(chosen, (r) => r.account.id).values())
+      await this.sendAll(workspaceId, some, signal);
+  }
+
+  /** Through an account that warms up: some domains may have had their share of today. */
+  private async sendWarming(
+    workspaceId: string,
+    asked: readonly Rendered[],
+    account: SendingAccount,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wanted = asked.map((r) => ({ id: r.delivery.id, address: r.targets[0]?.address ?? null }));
+    const { over, waitMs } = await takeOfDomains(this.database, account, wanted);
+    const going = asked.filter((r) => !over.has(r.delivery.id));
+    if (going.length > 0) await this.sendBatch(workspaceId, going, signal);
+    if (over.size === 0) return;
+    await this.flow.report(account, [], over.size);
+    const rest = asked.filter((r) => over.has(r.delivery.id));
+    const permit = { granted: 0, waitMs, why: 'account_rate', spreadMs: TOMORROW_SPREAD_MS } as const;
+    await this.sendElsewhere(workspaceId, rest, account, permit, signal);
   }
 
   /** Puts off what its account does not take now. */
@@ -254,7 +289,11 @@ export class Deliverer {
   ): Promise<void> {
     const [first] = waiting;
     if (!first) return;
-    const waits = await this.flow.waits(account, first.delivery.lane, waiting.length, permit);
+    const { spreadMs } = permit;
+    const waits =
+      spreadMs === undefined
+        ? await this.flow.waits(account, first.delivery.lane, waiting.length, permit)
+        : waiting.map(() => permit.waitMs + this.random() * spreadMs);
     const stopped = waiting.map((r, i): Stopped => ({
       delivery: r.delivery,
       verdict: { kind: 'wait', afterMs: waits[i] ?? permit.waitMs, reason: permit.why },

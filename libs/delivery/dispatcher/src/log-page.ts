@@ -131,6 +131,7 @@ export async function factsOf(
 /**
  * Who of a sub-batch may go, and rows for those who may not.
  * @param account that they would go through; null when the workspace has none
+ * @param over whom the account has no place for today, and how long they wait
  * @returns null when none may, because the account may not be used any more
  */
 export function judgeMembers(
@@ -140,6 +141,7 @@ export function judgeMembers(
   { accounts, addressed, suppressions, consents }: Facts,
   lists: Lists = new Map(),
   late: Late = nothingLate,
+  over?: ReadonlyMap<string, number>,
 ): Judged | null {
   const still = accounts.find((a) => a.id === account?.id);
   if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
@@ -185,6 +187,10 @@ export function judgeMembers(
         own
           ? { ...rowOf(member, address, verdict), gateSaid: trace.at(-1)! }
           : rowOf(member, address, verdict),
+      );
+    else if (over?.has(member.id))
+      stopped.push(
+        rowOf(member, address, { kind: 'wait', reason: 'account_rate', afterMs: over.get(member.id)! }),
       );
     else if (isThere(member)) {
       going.push({ member, targets });

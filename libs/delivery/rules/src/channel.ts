@@ -11,6 +11,7 @@ import type {
 import type { TrackingMarks } from '@carillon/content';
 import type { z } from 'zod';
 import type { Finding, Outcome, Receipt } from './outcome.js';
+import type { SenderIdentity } from './sender.js';
 import type { RetryPolicy } from './after-attempt.js';
 
 /** A profile as far as a channel needs it to find addresses and to render. */
@@ -163,6 +164,8 @@ export interface Provider<Rendered = unknown, Settings = unknown> {
    * finding per message, in the order given; must not throw for anything a provider can answer.
    */
   lookup?(batch: readonly Missing[], context: SendContext<Settings>): Promise<Finding[]>;
+  /** Whose name stands on its messages, for those who look before many are sent. Pure. */
+  sender?(settings: Settings): SenderIdentity | null;
   /** Tries the credentials without sending. */
   test?(context: SendContext<Settings>): Promise<{ ok: boolean; sentence: string }>;
   /** Verifies on the raw body, then translates. `deliveryId` is the one in the (signed) callback URL, if any. */
@@ -246,9 +249,15 @@ export function defineProvider<Rendered, Settings>(
   };
   const wrong = ({ issues: [issue] }: z.ZodError) =>
     `The setting ${issue?.path.join('.') ?? ''} does not fit: ${issue?.message ?? 'unknown'}.`;
-  const { test, lookup, parseWebhook, parseInbound } = provider;
+  const { sender, test, lookup, parseWebhook, parseInbound } = provider;
   return {
     ...provider,
+    ...(sender && {
+      sender(given) {
+        const { data: settings } = read(given);
+        return settings === undefined ? null : sender(settings);
+      },
+    }),
     async send(batch, context) {
       const { data: settings, error } = read(context.settings);
       if (!error) return provider.send(batch, { ...context, settings });

@@ -6,6 +6,8 @@ export * from './choose-account.js';
 export * from './breaker.js';
 export * from './rate-limit.js';
 export * from './warm-up.js';
+export * from './prices.js';
+export * from './sender.js';
 export * from './after-webhook.js';
 export * from './transitions.js';
 export * from './reconcile.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { limitNow, warmUpDay } from './warm-up.js';
+import { domainQuotasNow, limitNow, msToTomorrow, quotaFor, warmUpDay } from './warm-up.js';
 
 const plan = { from: '2027-01-04', quotas: [50, 100, 4800] };
 const at = (iso: string) => Date.parse(iso);
@@ -19,5 +19,32 @@ describe('warming up', () => {
     expect(limitNow(null, plan, at('2027-01-06T10:00:00Z'))).toEqual({ count: 4800, per: 'day', burst: 200 });
     expect(limitNow(fast, plan, at('2027-01-07T10:00:00Z'))).toEqual(fast);
     expect(limitNow(null, null, 0)).toBeNull();
+  });
+});
+
+describe('receiving domains', () => {
+  const own = {
+    ...plan,
+    domains: [
+      { domains: ['gmail.com', 'googlemail.com'], quotas: [10, 20, 30, 40] },
+      { domains: ['gmx.de'], quotas: [5] },
+    ],
+  };
+  it.each([
+    ['before the first day', '2027-01-03T23:59:59Z', {}],
+    ['on the first', '2027-01-04T00:00:00Z', { 'gmail.com': 10, 'gmx.de': 5 }],
+    ['where one is over', '2027-01-05T12:00:00Z', { 'gmail.com': 20 }],
+    ['longer than the account itself', '2027-01-07T12:00:00Z', { 'gmail.com': 40 }],
+    ['after all', '2027-01-08T00:00:00Z', {}],
+  ])('%s', (_, now, quotas) => {
+    const found = domainQuotasNow(own, at(now)) ?? [];
+    expect(Object.fromEntries(found.map(({ name, quota }) => [name, quota]))).toEqual(quotas);
+  });
+  it('count together, whatever the case of the address', () => {
+    const quotas = domainQuotasNow(own, at('2027-01-04T10:00:00Z'))!;
+    expect(quotaFor(quotas, 'Ada@GoogleMail.com')?.name).toBe('gmail.com');
+    expect(quotaFor(quotas, 'ada@notgmail.com')).toBeUndefined();
+    expect(domainQuotasNow(plan, at('2027-01-04T10:00:00Z'))).toBeNull();
+    expect(msToTomorrow(at('2027-01-04T23:00:00Z'))).toBe(3_600_000);
   });
 });

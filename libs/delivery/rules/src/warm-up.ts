@@ -19,3 +19,27 @@ export function limitNow(limit: RateLimit | null, plan: WarmUp | null, now: numb
   const count = plan.quotas[day - 1]!;
   return { count, per: 'day', burst: Math.max(1, Math.ceil(count / 24)) };
 }
+
+/** What may go to some receiving domains today. */
+export interface DomainQuota {
+  name: string;
+  domains: ReadonlySet<string>;
+  quota: number;
+}
+
+/** Null where no domain has a quota of its own today. */
+export function domainQuotasNow(plan: WarmUp | null, now: number): DomainQuota[] | null {
+  const groups = (plan?.domains ?? []).flatMap(({ domains, quotas }): DomainQuota[] => {
+    const day = warmUpDay({ from: plan!.from, quotas }, now);
+    return day === null ? [] : [{ name: domains[0]!, domains: new Set(domains), quota: quotas[day - 1]! }];
+  });
+  return groups.length > 0 ? groups : null;
+}
+
+/** The quota that an address needs a place of. */
+export const quotaFor = (quotas: readonly DomainQuota[], address: string): DomainQuota | undefined => {
+  const domain = address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+  return quotas.find((quota) => quota.domains.has(domain));
+};
+
+export const msToTomorrow = (now: number): number => DAY - (now % DAY);

@@ -5,6 +5,7 @@
 import { config } from '@carillon/config';
 import type {
   Channel,
+  Prices,
   ProblemError,
   ProviderAccount,
   ProviderAccountCreate,
@@ -33,6 +34,7 @@ export interface AccountRow {
   weight: number;
   rateLimit: RateLimit | null;
   warmUp: WarmUp | null;
+  prices: Prices | null;
   settings: Settings;
   secrets: Record<string, Envelope>;
   revision: number;
@@ -42,7 +44,7 @@ export interface AccountRow {
   updatedAt: Date;
 }
 
-const SELECT = `SELECT id, workspace_id AS "workspaceId", channel, provider, name, position, weight, rate_limit AS "rateLimit", warm_up AS "warmUp", settings, secrets, revision, paused_at AS "pausedAt",
+const SELECT = `SELECT id, workspace_id AS "workspaceId", channel, provider, name, position, weight, rate_limit AS "rateLimit", warm_up AS "warmUp", prices, settings, secrets, revision, paused_at AS "pausedAt",
    paused_reason AS "pausedReason", created_at AS "createdAt", updated_at AS "updatedAt"
    FROM provider_accounts WHERE deleted_at IS NULL`;
 
@@ -84,6 +86,7 @@ export async function createAccount(
     weight,
     rateLimit,
     warmUp,
+    prices,
   }: ProviderAccountCreate,
 ): Promise<ProviderAccount> {
   const provider = providerOf(channel, providerName);
@@ -103,8 +106,8 @@ export async function createAccount(
   const { open: readable, secrets } = divideSettings(provider, given);
   const [row] = await sql.query<AccountRow>(
     `WITH made AS (
-       INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position, weight, rate_limit, warm_up, settings, secrets)
-       VALUES ($1, $2, $3, $4, $5, $6, $9, $10::jsonb, $11::jsonb, $7::jsonb, $8::jsonb) RETURNING *)
+       INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, position, weight, rate_limit, warm_up, prices, settings, secrets)
+       VALUES ($1, $2, $3, $4, $5, $6, $9, $10::jsonb, $11::jsonb, $12::jsonb, $7::jsonb, $8::jsonb) RETURNING *)
      ${SELECT.replace('provider_accounts', 'made')}`,
     [
       id,
@@ -118,6 +121,7 @@ export async function createAccount(
       weight,
       rateLimit && JSON.stringify(rateLimit),
       warmUp && JSON.stringify(warmUp),
+      prices && JSON.stringify(prices),
     ],
   );
   if (!row) throw new Error('the account was not written');
@@ -143,6 +147,7 @@ export async function updateAccount(
   await sql.execute(
     `UPDATE provider_accounts SET name = coalesce($3, name), position = coalesce($4, position), weight = coalesce($7, weight), updated_at = now(),
             rate_limit = CASE WHEN $8 THEN $9::jsonb ELSE rate_limit END, warm_up = CASE WHEN $10 THEN $11::jsonb ELSE warm_up END,
+            prices = CASE WHEN $12 THEN $13::jsonb ELSE prices END,
             settings = coalesce($5::jsonb, settings), secrets = coalesce($6::jsonb, secrets), revision = revision + ($5::jsonb IS NOT NULL)::int
       WHERE workspace_id = $1 AND id = $2`,
     [
@@ -157,6 +162,8 @@ export async function updateAccount(
       patch.rateLimit ? JSON.stringify(patch.rateLimit) : null,
       patch.warmUp !== undefined,
       patch.warmUp ? JSON.stringify(patch.warmUp) : null,
+      patch.prices !== undefined,
+      patch.prices ? JSON.stringify(patch.prices) : null,
     ],
   );
   if (patch.rateLimit !== undefined || patch.warmUp !== undefined) {
@@ -266,6 +273,7 @@ function toAccount(row: AccountRow, tallies: readonly Tally[], flow: Flow | unde
     weight: row.weight,
     rateLimit: row.rateLimit,
     warmUp: row.warmUp,
+    prices: row.prices,
     quota: accountQuota(limitNow(row.rateLimit, row.warmUp, Date.now()), flow, new Date()),
     breaker,
     paused: row.pausedAt !== null,

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { contentFindings } from './content-findings.js';
+import { addressesIn, contentFindings } from './content-findings.js';
+import { senderFaultsOf } from './look-outside.js';
+import type { SendingAccount } from './sending-accounts.js';
 
 const html = (inside: string) => ({ email: { subject: 's', html: inside } });
 describe('what is worth a look before it goes to many', () => {
@@ -28,5 +30,45 @@ describe('what is worth a look before it goes to many', () => {
     expect(contentFindings({ sms: { body: `${'a'.repeat(75)} 🎉` } })[0]?.message).toBe(
       'The text takes about 2 parts, so each person costs 2 messages; without 🎉 more would fit into one.',
     );
+  });
+});
+
+describe('addresses that can be followed', () => {
+  it('are those that are written out, each once; nobody follows what Liquid makes', () => {
+    const found = addressesIn({
+      email: {
+        subject: 's',
+        html: '<a href="https://x.example/a?b=1&amp;c=2">1</a><a href="https://x.example/{{ each.id }}">2</a><a href="mailto:a@x.example">3</a>',
+        text: 'See https://x.example/b.',
+      },
+      sms: { body: 'Now: https://x.example/b, or {{ unsubscribe_url }}' },
+      push: { title: 't', body: 'b', url: 'https://x.example/c' },
+    });
+    expect(found).toEqual(['https://x.example/a?b=1&c=2', 'https://x.example/b', 'https://x.example/c']);
+  });
+});
+
+describe('what DNS says of an account', () => {
+  const account = (settings: Record<string, unknown>) =>
+    ({ channel: 'email', provider: 'smtp', settings }) as unknown as SendingAccount;
+  const plain = { host: 'smtp.example.com', from: 'Acme <hello@news.acme.com>' };
+  const records: Record<string, string[]> = {
+    'news.acme.com': ['v=spf1 -all'],
+    '_dmarc.acme.com': ['v=DMARC1; p=reject'],
+  };
+  it('is asked for its sender once, and DMARC also for the domain above', async () => {
+    const asked: string[] = [];
+    const ask = (name: string) => {
+      asked.push(name);
+      return Promise.resolve(records[name] ?? []);
+    };
+    expect(await senderFaultsOf([account(plain), account(plain)], ask)).toEqual([]);
+    expect(asked.sort()).toEqual(['_dmarc.acme.com', '_dmarc.news.acme.com', 'news.acme.com']);
+    const [fault] = await senderFaultsOf([account({ ...plain, from: 'a@other.com' })], ask);
+    expect(fault?.message).toContain('other.com has no record for SPF and DMARC');
+  });
+  it('is nothing where mails go through an endpoint of the operator', async () => {
+    const ask = () => Promise.resolve([]);
+    expect(await senderFaultsOf([account({ ...plain, endpoint: 'smtp://127.0.0.1:25' })], ask)).toEqual([]);
   });
 });

@@ -16,6 +16,7 @@ export {
   type Lists,
   type Wanted,
 } from './counted-sends.js';
+export { takeOfDomains, TOMORROW_SPREAD_MS } from './domain-quotas.js';
 export { rivalsFor, lookAheadMs, type Rivals } from './rivals.js';
 export {
   capacitiesFor,
@@ -27,7 +28,9 @@ export {
   waitForPlaces,
 } from './capacity.js';
 export { lateFactsFor, rankOf } from './late-facts.js';
-export { contentFindings } from './content-findings.js';
+export { addressesIn, contentFindings, partsOf } from './content-findings.js';
+export { deadLinks, senderFaultsOf } from './look-outside.js';
+export { previewTemplate } from './preview-template.js';
 export { checkContent } from './check-content.js';
 export { cancelMessage } from './change-plans.js';
 export { channelShapes } from './channels.js';

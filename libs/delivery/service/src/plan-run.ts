@@ -95,7 +95,7 @@ export async function planRun(sql: Sql, workspaceId: string, run: NewRun): Promi
     ],
   );
   // At a low rate a page is a second's worth, so that the rate is kept within a second.
-  const size = Math.max(1, Math.min(run.pageSize ?? PAGE_SIZE, run.rate ?? PAGE_SIZE));
+  const size = Math.max(1, Math.min(run.pageSize ?? PAGE_SIZE, Math.floor(run.rate ?? PAGE_SIZE)));
   const { members, pages } = await freeze(
     sql,
     workspaceId,

@@ -9,7 +9,7 @@ export async function readPolicies(sql: Sql, workspaceId: string): Promise<Polic
     approvals: Policies['approvals'] | null;
     tracking: Policies['tracking'] | null;
   }>(
-    `SELECT settings -> 'unknown' AS unknown, settings ->> 'approvals' AS approvals, settings -> 'tracking' AS tracking FROM workspaces WHERE id = $1`,
+    `SELECT settings -> 'unknown' AS unknown, settings -> 'approvals' AS approvals, settings -> 'tracking' AS tracking FROM workspaces WHERE id = $1`,
     [workspaceId],
   );
   return {

@@ -2,7 +2,7 @@
 import { config } from '@carillon/config';
 import type { Channel, RateLimit, WarmUp } from '@carillon/contracts';
 import { kept, type Sql } from '@carillon/database';
-import { limitNow, type GateFacts } from '@carillon/delivery-rules';
+import { domainQuotasNow, limitNow, type DomainQuota, type GateFacts } from '@carillon/delivery-rules';
 import { open, type Envelope, type MasterKeys } from './secrets.js';
 
 export interface SendingAccount {
@@ -18,6 +18,8 @@ export interface SendingAccount {
   weight: number;
   /** What it may send now: while it warms up, the quota of the day. */
   rateLimit: RateLimit | null;
+  /** What it may send to some domains today, while it warms up. */
+  domainQuotas: DomainQuota[] | null;
   paused: boolean;
   /** How long its breaker, or the provider's word, keeps everybody from calling. */
   blockedMs: number;
@@ -54,11 +56,15 @@ export async function usableAccounts(
   channel: Channel,
 ): Promise<SendingAccount[]> {
   const rows = await sql.query<
-    Omit<SendingAccount, 'operatorEndpoint'> & { warmUp: WarmUp | null; secrets: Record<string, Envelope> }
+    Omit<SendingAccount, 'operatorEndpoint' | 'domainQuotas'> & {
+      warmUp: WarmUp | null;
+      secrets: Record<string, Envelope>;
+    }
   >(ACCOUNTS, [workspaceId, channel]);
   return rows.map(({ secrets, warmUp, ...row }) => ({
     ...row,
     rateLimit: warmUp ? limitNow(row.rateLimit, warmUp, Date.now()) : row.rateLimit,
+    domainQuotas: warmUp && domainQuotasNow(warmUp, Date.now()),
     settings: openSettings(row, secrets),
     operatorEndpoint: typeof row.settings['endpoint'] === 'string',
   }));

@@ -39,6 +39,7 @@ export async function testAccount(
 ): Promise<TestResult> {
   const account = {
     ...row,
+    domainQuotas: null,
     paused: false,
     blockedMs: 0,
     troubled: false,

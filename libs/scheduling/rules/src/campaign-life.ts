@@ -2,13 +2,15 @@
 import type { CampaignDefinition, CampaignState, CampaignTally } from '@carillon/contracts';
 
 /** What a person may ask for. The rest the clock does. */
-export type CampaignStepName = 'save' | 'prepare' | 'approve' | 'start' | 'pause' | 'resume' | 'cancel';
+export type CampaignStepName =
+  'save' | 'prepare' | 'approve' | 'reject' | 'start' | 'pause' | 'resume' | 'cancel';
 
 const may: Record<CampaignStepName, readonly CampaignState[]> = {
   // Editing what is prepared or scheduled takes it back to a draft: what starts is what was prepared.
   save: ['draft', 'prepared', 'scheduled'],
   prepare: ['draft', 'prepared'],
   approve: ['prepared'],
+  reject: ['prepared'],
   start: ['prepared'],
   pause: ['running', 'scheduled'],
   resume: ['paused'],
@@ -26,6 +28,7 @@ const past: Record<CampaignStepName, string> = {
   save: 'changed',
   prepare: 'prepared',
   approve: 'approved',
+  reject: 'sent back',
   start: 'started',
   pause: 'paused',
   resume: 'resumed',

@@ -4,7 +4,9 @@ export { instantOf, nextOccurrence, recurrenceFault, type Recurrence } from './o
 export { judge, winnerOf, type Seen } from './variant-test.js';
 export { alarm, refusal, type CampaignStepName } from './campaign-life.js';
 export { explainJourney, type ExplainedJourney, type JourneyRecord } from './explain-journey.js';
-export { durationMs } from './duration.js';
+export { approvalBy, approverWords, mayNotApprove, type Approver } from './approval.js';
+export { differences } from './differences.js';
+export { durationMs, perSecond } from './duration.js';
 export { journeyRefusal, remembers, type JourneyAsked } from './journey-life.js';
 export { journeyListens, journeyNames, lintJourney, type JourneyNames } from './lint-journey.js';
 export {

@@ -1,6 +1,12 @@
 /** Who gets a campaign, as one statement: its audience without those left out, by variant, and when each of them gets it. */
-import { idsByExternalId, knownZones, membersQuery, type AudienceRow } from '@carillon/audience-service';
-import type { AudienceDefinition, CampaignDefinition } from '@carillon/contracts';
+import {
+  audienceByKey,
+  idsByExternalId,
+  knownZones,
+  membersQuery,
+  type AudienceRow,
+} from '@carillon/audience-service';
+import type { AudienceDefinition, CampaignDefinition, CampaignReport } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { durationMs } from '@carillon/scheduling-rules';
 
@@ -16,12 +22,18 @@ export function definitionOf({ audience, exclude }: CampaignDefinition): Audienc
   return all.length === 0 ? null : ({ where: { and: all } } as AudienceDefinition);
 }
 
-/** Its column is `profile_id`. */
+/**
+ * Its column is `profile_id`.
+ * @param looked rules of audiences as preparing found them: what became of them since changes nothing
+ */
 export async function peopleOf(
   sql: Sql,
   workspaceId: string,
   definition: CampaignDefinition,
+  looked: CampaignReport['audiences'] = [],
 ): Promise<Statement> {
+  const frozen = await frozenOf(sql, workspaceId, looked);
+  if (frozen.size > 0) return frozenPeople(sql, workspaceId, definition, frozen);
   const rule = definitionOf(definition);
   const ruled =
     rule && (await membersQuery(sql, workspaceId, { definition: rule, live: false } as AudienceRow));
@@ -33,6 +45,52 @@ export async function peopleOf(
     text: `SELECT named.profile_id FROM unnest(${place}::uuid[]) AS named(profile_id) WHERE named.profile_id IN (SELECT profile_id FROM (${ruled.text}) AS ruled)`,
     params: [...ruled.params, ids],
   };
+}
+
+type Rules = ReadonlyMap<string, AudienceDefinition>;
+
+/** Of those that preparing looked at, the ones that have another rule by now. */
+async function frozenOf(
+  sql: Sql,
+  workspaceId: string,
+  looked: NonNullable<CampaignReport['audiences']>,
+): Promise<Rules> {
+  const changed = new Map<string, AudienceDefinition>();
+  for (const { key, version, definition } of looked) {
+    const now = definition && (await audienceByKey(sql, workspaceId, key));
+    if (definition && now && !now.archivedAt && now.version !== version) changed.set(key, definition);
+  }
+  return changed;
+}
+
+/** The same people by rules that do not stand in the audiences any more. */
+async function frozenPeople(
+  sql: Sql,
+  workspaceId: string,
+  { audience, exclude }: CampaignDefinition,
+  frozen: Rules,
+): Promise<Statement> {
+  const one = (key: string): Promise<Statement> =>
+    membersQuery(sql, workspaceId, {
+      definition: frozen.get(key) ?? { where: { and: [{ audience: key }] } },
+      live: false,
+    } as unknown as AudienceRow);
+  let people =
+    typeof audience === 'string'
+      ? await one(audience)
+      : {
+          text: 'SELECT unnest($1::uuid[]) AS profile_id',
+          params: [[...(await idsByExternalId(sql, workspaceId, audience.profiles)).values()]],
+        };
+  for (const key of exclude) {
+    const others = await one(key);
+    const text = others.text.replace(/\$(\d+)/g, (_, n) => `$${Number(n) + people.params.length}`);
+    people = {
+      text: `SELECT p.profile_id FROM (${people.text}) AS p WHERE p.profile_id NOT IN (SELECT o.profile_id FROM (${text}) AS o)`,
+      params: [...people.params, ...others.params],
+    };
+  }
+  return people;
 }
 
 /** Fewer say nothing about when somebody opens. */
@@ -72,13 +130,14 @@ export async function membersOf(
   workspaceId: string,
   definition: CampaignDefinition,
   people: Statement,
-  at: { salt: string; slice: Slice; startsAt: Date },
+  at: { salt: string; slice: Slice; startsAt: Date; delayMs?: number },
 ): Promise<Statement & { timed: boolean }> {
   const params: unknown[] = [...people.params];
   const param = (value: unknown, type: string) => `$${params.push(value)}::${type}`;
   const { start, waves } = definition;
   const salt = param(at.salt, 'text');
-  const timed = start.kind === 'local' || start.kind === 'best' || waves !== undefined;
+  const { delayMs = 0 } = at;
+  const timed = start.kind === 'local' || start.kind === 'best' || waves !== undefined || delayMs > 0;
   const inside = (what: '' | 'test', share: Share | null) =>
     share === null
       ? []
@@ -124,6 +183,7 @@ export async function membersOf(
       begins = `greatest(${startsAt}, (${day} + make_interval(hours => best.hour)) AT TIME ZONE z.zone)`;
     }
   }
+  if (delayMs > 0) begins = `${begins} + ${param(delayMs, 'float8')} * interval '1 millisecond'`;
   const joined = `SELECT c.profile_id, c.key, c.data, ${begins} AS at, row_number() OVER (ORDER BY md5(${salt} || 'wave' || c.profile_id::text), c.profile_id) AS place, count(*) OVER () AS total
     FROM (${plain}) AS c JOIN profiles p ON p.workspace_id = ${param(workspaceId, 'uuid')} AND p.id = c.profile_id ${hours}`;
   if (!waves) return { text: `SELECT profile_id, key, data, at FROM (${joined}) AS j`, params, timed };

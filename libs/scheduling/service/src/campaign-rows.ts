@@ -6,8 +6,11 @@ import type {
   CampaignReport,
   CampaignRun,
   CampaignState,
+  Policies,
 } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
+import { readPolicies } from '@carillon/delivery-service';
+import { approvalBy } from '@carillon/scheduling-rules';
 import { forget } from './foresee.js';
 
 export interface CampaignRow {
@@ -24,11 +27,12 @@ export interface CampaignRow {
   createdBy: string;
   author: string;
   approval: CampaignApproval | null;
+  clonedFrom: string | null;
   createdAt: Date;
   updatedAt: Date;
 }
 const COLUMNS = `id, name, state, version, template, definition, report, reason, run_no AS "runNo", starts_at AS "startsAt",
-  created_by AS "createdBy", author, approval, created_at AS "createdAt", updated_at AS "updatedAt"`;
+  created_by AS "createdBy", author, approval, cloned_from AS "clonedFrom", created_at AS "createdAt", updated_at AS "updatedAt"`;
 
 /** @param lock holds it until the transaction ends: every change begins so */
 export async function campaignById(
@@ -89,8 +93,13 @@ export async function runsOf(
   return found;
 }
 
-export const toCampaign = ({ runNo: _, author: __, ...row }: CampaignRow, runs: CampaignRun[]): Campaign => ({
+export const toCampaign = (
+  { runNo: _, author: __, ...row }: CampaignRow,
+  runs: CampaignRun[],
+  policies: Policies,
+): Campaign => ({
   ...row,
+  approvalBy: approvalBy(policies.approvals, row.definition, row.report?.audience ?? 0),
   startsAt: row.startsAt?.toISOString() ?? null,
   createdAt: row.createdAt.toISOString(),
   updatedAt: row.updatedAt.toISOString(),
@@ -101,7 +110,8 @@ export const toCampaign = ({ runNo: _, author: __, ...row }: CampaignRow, runs: 
 export async function showCampaign(sql: Sql, workspaceId: string, id: string): Promise<Campaign | null> {
   const row = await campaignById(sql, workspaceId, id);
   if (!row) return null;
-  return toCampaign(row, (await runsOf(sql, workspaceId, [id])).get(id) ?? []);
+  const runs = (await runsOf(sql, workspaceId, [id])).get(id) ?? [];
+  return toCampaign(row, runs, await readPolicies(sql, workspaceId));
 }
 
 /** Writes where it stands. `due`: milliseconds until the clock looks at it; null: not by itself. */

@@ -2,10 +2,17 @@
 import type { Campaign, CampaignApproval, CampaignSave, CampaignState } from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
 import { changeRun, readPolicies } from '@carillon/delivery-service';
-import { refusal, type CampaignStepName } from '@carillon/scheduling-rules';
+import {
+  approvalBy,
+  approverWords,
+  mayNotApprove,
+  refusal,
+  type Approver,
+  type CampaignStepName,
+} from '@carillon/scheduling-rules';
 import { notFound, ProblemException } from '@carillon/server';
 import { campaignById, moveCampaign, showCampaign, type CampaignRow } from './campaign-rows.js';
-import { prepare, startsAt } from './prepare-campaign.js';
+import { prepare, startsAt, type Tried } from './prepare-campaign.js';
 import { endRun } from './end-run.js';
 import { forget } from './foresee.js';
 import { partsOf, rangeOf, WATCH_MS, type Part } from './run-campaign.js';
@@ -23,13 +30,18 @@ interface Asked {
 export async function createCampaign(
   sql: Sql,
   workspaceId: string,
-  { name, definition, template = false }: Pick<CampaignSave, 'name' | 'definition'> & { template?: boolean },
+  {
+    name,
+    definition,
+    template = false,
+    clonedFrom = null,
+  }: Pick<CampaignSave, 'name' | 'definition'> & { template?: boolean; clonedFrom?: string | null },
   who: Who,
 ): Promise<Campaign> {
   const id = newId();
   await sql.execute(
-    `INSERT INTO campaigns (id, workspace_id, name, state, definition, created_by, author, template) VALUES ($1, $2, $3, 'draft', $4, $5, $6, $7)`,
-    [id, workspaceId, name, JSON.stringify(definition), who.name, who.actor, template],
+    `INSERT INTO campaigns (id, workspace_id, name, state, definition, created_by, author, template, cloned_from) VALUES ($1, $2, $3, 'draft', $4, $5, $6, $7, $8)`,
+    [id, workspaceId, name, JSON.stringify(definition), who.name, who.actor, template, clonedFrom],
   );
   return shown(sql, workspaceId, id);
 }
@@ -44,7 +56,7 @@ export async function saveCampaign(
 ): Promise<Campaign> {
   await taken(sql, workspaceId, id, 'save', save);
   await sql.execute(
-    `UPDATE campaigns SET name = $3, definition = $4, version = version + 1, state = 'draft', report = NULL, approval = NULL, author = $5, starts_at = NULL, due_at = NULL, updated_at = now()
+    `UPDATE campaigns SET name = $3, definition = $4, version = version + 1, state = 'draft', reason = NULL, report = NULL, approval = NULL, author = $5, starts_at = NULL, due_at = NULL, updated_at = now()
       WHERE workspace_id = $1 AND id = $2`,
     [workspaceId, id, save.name, JSON.stringify(save.definition), who.actor],
   );
@@ -52,18 +64,20 @@ export async function saveCampaign(
   return shown(sql, workspaceId, id);
 }
 
+/** @param tried of this version, beforehand: see try-campaign.ts */
 export async function prepareCampaign(
   sql: Sql,
   workspaceId: string,
   id: string,
   asked: Asked,
+  tried?: Tried,
 ): Promise<Campaign> {
   const row = await taken(sql, workspaceId, id, 'prepare', asked);
   const now = await clock(sql);
-  const report = await prepare(sql, workspaceId, row, now);
+  const report = await prepare(sql, workspaceId, row, now, tried);
   const state: CampaignState = report.findings.some((f) => f.level === 'error') ? 'draft' : 'prepared';
   await sql.execute(
-    'UPDATE campaigns SET report = $3, state = $4, approval = NULL WHERE workspace_id = $1 AND id = $2',
+    'UPDATE campaigns SET report = $3, state = $4, reason = NULL, approval = NULL WHERE workspace_id = $1 AND id = $2',
     [workspaceId, id, JSON.stringify(report), state],
   );
   return shown(sql, workspaceId, id);
@@ -77,8 +91,11 @@ export async function startCampaign(
   asked: Asked,
 ): Promise<Campaign> {
   const row = await taken(sql, workspaceId, id, 'start', asked);
-  if (!row.approval && (await readPolicies(sql, workspaceId)).approvals === 'another_person')
-    throw conflict('Somebody else has to approve of it first: that is a policy of this workspace.');
+  const by = row.approval ? null : await approversOf(sql, workspaceId, row);
+  if (by)
+    throw conflict(
+      `First it has to be approved of by ${approverWords(by)}: that is a policy of this workspace.`,
+    );
   const now = await clock(sql);
   const at = startsAt(row.definition, now);
   if (!at) throw conflict('Its rule has no time left.');
@@ -97,16 +114,38 @@ export async function approveCampaign(
   workspaceId: string,
   id: string,
   { ifVersion, comment }: { ifVersion?: number | undefined; comment: string },
-  who: Who,
+  who: Who & Partial<Approver>,
 ): Promise<Campaign> {
   const row = await taken(sql, workspaceId, id, 'approve', { ifVersion });
-  if (row.author === who.actor) throw conflict('You wrote it, so somebody else has to approve of it.');
+  const { actor, role = null, email = null } = who;
+  const by = (await approversOf(sql, workspaceId, row)) ?? {};
+  const why = mayNotApprove(by, { actor, role, email }, row.author);
+  if (why) throw conflict(why);
   const approval: CampaignApproval = { by: who.name, at: (await clock(sql)).toISOString(), comment };
   await sql.execute('UPDATE campaigns SET approval = $3 WHERE workspace_id = $1 AND id = $2', [
     workspaceId,
     id,
     JSON.stringify(approval),
   ]);
+  return shown(sql, workspaceId, id);
+}
+
+const approversOf = async (sql: Sql, workspaceId: string, { definition, report }: CampaignRow) =>
+  approvalBy((await readPolicies(sql, workspaceId)).approvals, definition, report?.audience ?? 0);
+
+/** It is a draft again, and says why. */
+export async function rejectCampaign(
+  sql: Sql,
+  workspaceId: string,
+  id: string,
+  { ifVersion, comment }: { ifVersion?: number | undefined; comment: string },
+  who: Who,
+): Promise<Campaign> {
+  await taken(sql, workspaceId, id, 'reject', { ifVersion });
+  await sql.execute(
+    `UPDATE campaigns SET state = 'draft', approval = NULL, reason = $3, updated_at = now() WHERE workspace_id = $1 AND id = $2`,
+    [workspaceId, id, `${who.name} asks for changes: ${comment}`],
+  );
   return shown(sql, workspaceId, id);
 }
 
@@ -212,6 +251,7 @@ export async function cloneCampaign(
       name: name ?? (template || row.template ? row.name : `${row.name.slice(0, 190)} (copy)`),
       definition: row.definition,
       template,
+      clonedFrom: id,
     },
     who,
   );

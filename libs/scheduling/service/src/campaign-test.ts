@@ -14,14 +14,13 @@ import { changeRun } from '@carillon/delivery-service';
 import { durationMs, judge, winnerOf, type Seen } from '@carillon/scheduling-rules';
 import { ProblemException } from '@carillon/server';
 import { campaignById, type CampaignRow } from './campaign-rows.js';
-import type { Said } from './prepare-campaign.js';
-import { expiring, partsOf, rangeOf, type Part } from './run-campaign.js';
+import { expiring, partsOf, rangeOf, type KeptVoice, type Part } from './run-campaign.js';
 
 /** How often the clock counts the outcomes of a test that may end early. */
 export const JUDGE_MS = 5000;
 
 interface TestRow {
-  definition: CampaignDefinition & { said: Said[] };
+  definition: CampaignDefinition & { said: KeptVoice[] };
   decision: CampaignDecision | null;
   state: string;
   startedAt: Date;
@@ -147,7 +146,8 @@ async function decide(
   decision: CampaignDecision,
 ): Promise<void> {
   const voice = run.definition.said.find((one) => one.variant === decision.winner)!;
-  const { expiresAt = null } = expiring(run.definition, run.now);
+  const delayMs = voice.delayMs ?? 0;
+  const { expiresAt = null } = expiring(run.definition, new Date(run.now.getTime() + delayMs));
   for (const part of parts.filter(isRest)) {
     await sql.execute(
       `UPDATE messages SET template_id = $4, template_version = $5, content = $6, data = $7, expires_at = $8
@@ -173,6 +173,16 @@ async function decide(
       part.runId,
       decision.winner,
     ]);
+    // What won does not go out there.
+    if (voice.channels && !voice.channels.includes(part.channel)) {
+      await changeRun(sql, workspaceId, part.runId, 'cancel');
+      continue;
+    }
+    if (delayMs > 0)
+      await sql.execute(
+        `UPDATE pages SET lease_until = greatest(lease_until, now()) + $3::float8 * interval '1 millisecond' WHERE workspace_id = $1 AND run_id = $2`,
+        [workspaceId, part.runId, delayMs],
+      );
     await changeRun(sql, workspaceId, part.runId, 'start');
   }
   await sql.execute(

@@ -2,7 +2,7 @@
 import { actorOf, audit } from '@carillon/audience-service';
 import type { Campaign } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
-import { Acceptance, whoIs } from '@carillon/delivery-service';
+import { Acceptance, readPolicies, RenderPool, whoIs } from '@carillon/delivery-service';
 import {
   csvLine,
   notFound,
@@ -13,13 +13,16 @@ import {
   type Result,
   type StreamEvent,
 } from '@carillon/server';
+import type { Approver } from '@carillon/scheduling-rules';
 import { Controller, Inject } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
 import { campaignFunnel } from './campaign-funnel.js';
+import { campaignChanges } from './campaign-changes.js';
 import { campaignNumbers, tallyNames } from './campaign-numbers.js';
 import { chooseWinner, showTest } from './campaign-test.js';
-import { campaignsBefore, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
+import { campaignById, campaignsBefore, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
 import { proofsOf, sendProofs } from './prove-campaign.js';
+import { toTry, tryCampaign } from './try-campaign.js';
 import {
   approveCampaign,
   cancelCampaign,
@@ -27,6 +30,7 @@ import {
   createCampaign,
   pauseCampaign,
   prepareCampaign,
+  rejectCampaign,
   resumeCampaign,
   saveCampaign,
   startCampaign,
@@ -41,6 +45,7 @@ export class CampaignsController {
   constructor(
     @Inject(Database) private readonly database: Database,
     @Inject(Acceptance) private readonly acceptance: Acceptance,
+    @Inject(RenderPool) private readonly renderer: RenderPool,
   ) {}
 
   @Operation('listCampaigns')
@@ -61,8 +66,9 @@ export class CampaignsController {
         workspaceId,
         page.map((row) => row.id),
       );
+      const policies = await readPolicies(sql, workspaceId);
       return {
-        items: page.map((row) => toCampaign(row, runs.get(row.id) ?? [])),
+        items: page.map((row) => toCampaign(row, runs.get(row.id) ?? [], policies)),
         nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
       };
     });
@@ -88,8 +94,25 @@ export class CampaignsController {
   }
 
   @Operation('prepareCampaign')
-  prepare({ params, body, caller }: Call<'prepareCampaign'>): Promise<Result<'prepareCampaign'>> {
-    return this.in(caller, (sql) => prepareCampaign(sql, caller.workspaceId, params.id, body));
+  async prepare({ params, body, caller }: Call<'prepareCampaign'>): Promise<Result<'prepareCampaign'>> {
+    const { workspaceId } = caller;
+    const { version, trial } = await this.in(caller, async (sql) => {
+      const row = found(await campaignById(sql, workspaceId, params.id));
+      return { version: row.version, trial: await toTry(sql, workspaceId, row) };
+    });
+    const tried = await tryCampaign(this.database, this.renderer, workspaceId, trial);
+    return this.in(caller, (sql) =>
+      prepareCampaign(sql, workspaceId, params.id, { ifVersion: version, ...body }, tried),
+    );
+  }
+
+  @Operation('getCampaignChanges')
+  async changes({
+    params,
+    query,
+    caller,
+  }: Call<'getCampaignChanges'>): Promise<Result<'getCampaignChanges'>> {
+    return found(await this.in(caller, (sql) => campaignChanges(sql, caller.workspaceId, params.id, query)));
   }
 
   @Operation('startCampaign')
@@ -123,7 +146,16 @@ export class CampaignsController {
   approve({ params, body, caller }: Call<'approveCampaign'>): Promise<Result<'approveCampaign'>> {
     return this.in(caller, async (sql) => {
       await audit(sql, caller, 'campaign.approved', params.id);
-      return approveCampaign(sql, caller.workspaceId, params.id, body, await who(sql, caller));
+      const approver = { ...(await who(sql, caller)), ...(await standingOf(sql, caller)) };
+      return approveCampaign(sql, caller.workspaceId, params.id, body, approver);
+    });
+  }
+
+  @Operation('rejectCampaign')
+  reject({ params, body, caller }: Call<'rejectCampaign'>): Promise<Result<'rejectCampaign'>> {
+    return this.in(caller, async (sql) => {
+      await audit(sql, caller, 'campaign.rejected', params.id);
+      return rejectCampaign(sql, caller.workspaceId, params.id, body, await who(sql, caller));
     });
   }
 
@@ -227,3 +259,16 @@ const who = async (sql: Sql, caller: KeyCaller | UserCaller): Promise<Who> => ({
   name: await whoIs(sql, caller),
   actor: actorOf(caller),
 });
+
+/** What rules about approving ask for. */
+async function standingOf(
+  sql: Sql,
+  caller: KeyCaller | UserCaller,
+): Promise<Pick<Approver, 'role' | 'email'>> {
+  if (caller.kind === 'key') return { role: null, email: null };
+  const [user] = await sql.query<{ email: string }>(
+    'SELECT email FROM users WHERE workspace_id = $1 AND id = $2',
+    [caller.workspaceId, caller.userId],
+  );
+  return { role: caller.role, email: user?.email ?? null };
+}

@@ -25,6 +25,7 @@ import {
   chooseWinner,
   showTest,
   CampaignClock,
+  campaignChanges,
   campaignNumbers,
   cancelCampaign,
   campaignsBefore,
@@ -32,6 +33,7 @@ import {
   createCampaign,
   pauseCampaign,
   prepareCampaign,
+  rejectCampaign,
   resumeCampaign,
   saveCampaign,
   showCampaign,
@@ -266,7 +268,7 @@ describe('a campaign', () => {
     await prepared(id);
     const approve = (actor: string) =>
       within((sql) => approveCampaign(sql, workspaceId, id, { comment: 'Fine' }, { name: 'Grace', actor }));
-    await expect(started(id)).rejects.toThrow('Somebody else has to approve');
+    await expect(started(id)).rejects.toThrow('approved of by somebody who did not write it');
     await expect(approve('user:a')).rejects.toThrow('You wrote it');
     expect(await approve('user:g')).toMatchObject({ approval: { by: 'Grace', comment: 'Fine' } });
     expect(await prepared(id)).toMatchObject({ approval: null });
@@ -274,6 +276,114 @@ describe('a campaign', () => {
     expect(await started(id)).toMatchObject({ state: 'scheduled' });
     await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
     await policy('none');
+  });
+
+  it('is approved of by whom the rules name, and sent back with what is to be changed', async () => {
+    await owner.query(`UPDATE workspaces SET settings = settings || $1`, [
+      { approvals: [{ when: { morePeopleThan: PEOPLE - 1 }, by: { roles: ['owner'] } }] },
+    ]);
+    const small = await write({ audience: { profiles: ['p1'] } });
+    expect(await prepared(small.id)).toMatchObject({ approvalBy: null });
+    expect(await started(small.id)).toMatchObject({ state: 'scheduled' });
+    await within((sql) => cancelCampaign(sql, workspaceId, small.id, {}));
+
+    const { id } = await write();
+    expect(await prepared(id)).toMatchObject({ approvalBy: { roles: ['owner'] } });
+    await expect(started(id)).rejects.toThrow('approved of by an owner');
+    const approve = (role: 'owner' | 'editor') =>
+      within((sql) =>
+        approveCampaign(sql, workspaceId, id, { comment: '' }, { name: 'Grace', actor: 'user:g', role }),
+      );
+    await expect(approve('editor')).rejects.toThrow('approved of by an owner');
+    const sentBack = await within((sql) =>
+      rejectCampaign(sql, workspaceId, id, { comment: 'No' }, { name: 'Grace', actor: 'user:g' }),
+    );
+    expect(sentBack).toMatchObject({ state: 'draft', reason: 'Grace asks for changes: No' });
+    expect(await prepared(id)).toMatchObject({ state: 'prepared', reason: null });
+    await approve('owner');
+    expect(await started(id)).toMatchObject({ state: 'scheduled' });
+    await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+    await owner.query(`UPDATE workspaces SET settings = settings - 'approvals'`);
+  });
+
+  it('goes to those that were looked at, and tells what is not as it was', async () => {
+    const rule = (zone: string, version: number) =>
+      owner.query(
+        `INSERT INTO audiences (id, workspace_id, key, name, kind, definition, version, mentions) VALUES ($1, $2, 'zoned', 'Zoned', 'rule', $3, $4, '{}')
+         ON CONFLICT (workspace_id, key) DO UPDATE SET definition = EXCLUDED.definition, version = EXCLUDED.version`,
+        [newId(), workspaceId, { where: { field: 'timezone', is: zone } }, version],
+      );
+    await rule('Asia/Tokyo', 1);
+    const first = await write({ audience: 'zoned' });
+    await prepared(first.id);
+    await rule('Europe/Berlin', 2);
+    await started(first.id);
+    await tick();
+    await workPages();
+    await tick();
+    const zones = await owner.query(
+      `SELECT DISTINCT p.timezone FROM deliveries d JOIN profiles p ON p.id = d.profile_id JOIN runs r ON r.id::text = d.source_id WHERE r.source_id = $1`,
+      [first.id],
+    );
+    expect(zones.rows).toEqual([{ timezone: 'Asia/Tokyo' }]);
+
+    const changes = (id: string) => within((sql) => campaignChanges(sql, workspaceId, id, {}));
+    expect(await changes(first.id)).toMatchObject({ no: null, against: { no: 1 }, changes: [] });
+    const copy = await within((sql) =>
+      cloneCampaign(sql, workspaceId, first.id, {}, { name: 'Ada', actor: 'user:a' }),
+    );
+    const { name, definition } = copy;
+    await within((sql) =>
+      saveCampaign(
+        sql,
+        workspaceId,
+        copy.id,
+        { name, definition: { ...definition, priority: 70 } },
+        { name: 'Ada', actor: 'user:a' },
+      ),
+    );
+    await prepared(copy.id);
+    expect(await changes(copy.id)).toMatchObject({
+      no: null,
+      against: { campaignId: first.id, no: 1 },
+      changes: [
+        { at: '/audiences/zoned/where/is', before: 'Asia/Tokyo', after: 'Europe/Berlin' },
+        { at: '/people/zones/Asia~1Tokyo', after: null },
+        { at: '/people/zones/Europe~1Berlin', before: null },
+        { at: '/priority', before: 50, after: 70 },
+      ],
+    });
+    const fresh = await write();
+    expect(await changes(fresh.id)).toEqual({ no: null, against: null, changes: [] });
+  });
+
+  it('foretells what texts cost by the beginning of numbers', async () => {
+    await owner.query(
+      `UPDATE profiles SET phone = '+4915' || (10000000 + substr(external_id, 2)::int) WHERE external_id IN ('p1', 'p2')`,
+    );
+    await owner.query(`UPDATE profiles SET phone = '+15005550006' WHERE external_id = 'p3'`);
+    await owner.query(`UPDATE profiles SET phone = '+447911123456' WHERE external_id = 'p4'`);
+    await owner.query(
+      `INSERT INTO provider_accounts (id, workspace_id, channel, provider, name, prices) VALUES ($1, $2, 'sms', 'scripted', 'Texts', $3)`,
+      [
+        newId(),
+        workspaceId,
+        {
+          currency: 'EUR',
+          byPrefix: [
+            { prefix: '+1', price: 0.01 },
+            { prefix: '+49', price: 0.2 },
+            { prefix: '+4915', price: 0.1 },
+          ],
+        },
+      ],
+    );
+    const { id } = await write({ channels: ['sms'], content: { sms: { body: 'x'.repeat(200) } } });
+    const { report } = await prepared(id);
+    // Two parts each: two Germans, one American, and one whose number has no price.
+    expect(report?.cost).toEqual({ channel: 'sms', currency: 'EUR', amount: 0.42, parts: 8, unpriced: 1 });
+    await owner.query(`DELETE FROM provider_accounts WHERE channel = 'sms'`);
+    await owner.query('UPDATE profiles SET phone = NULL');
   });
 
   it('can be paused, resumed and cancelled at any moment; nobody is lost or gets it twice', async () => {
@@ -652,6 +762,60 @@ describe('a test of variants', () => {
     expect(sent).toHaveLength(PEOPLE);
     expect(new Set(sent.map((m) => m.address)).size).toBe(PEOPLE);
   };
+
+  it.each([
+    ['a', { email: 'now', push: 'cancelled' }],
+    ['b', { email: 'later', push: 'later' }],
+  ])(
+    'tries out a channel and a time too; when %s wins the rest gets it there and then',
+    async (winner, rest) => {
+      const both = { ...content, push: { title: 'Spring', body: 'Now' } };
+      await owner.query(
+        `INSERT INTO provider_accounts (id, workspace_id, channel, provider, name) VALUES ($1, $2, 'push', 'scripted', 'Push')`,
+        [newId(), workspaceId],
+      );
+      const { id } = await write({
+        channels: ['email', 'push'],
+        content: both,
+        variants: [
+          { name: 'a', weight: 1, channels: ['email'] },
+          { name: 'b', weight: 1, delay: '2h' },
+        ],
+        test: { portion: 40, metric: { kind: 'clicked' }, within: '1d', decideAfter: '1h', atLeast: 20 },
+      });
+      await prepared(id);
+      await started(id);
+      await tick();
+      const parts = async (which: 'rest' | 'tried') => {
+        const { rows } = await owner.query<{
+          channel: string;
+          variant: string;
+          state: string;
+          later: boolean;
+        }>(
+          `SELECT p.channel, p.variant, r.state, bool_and(coalesce(g.lease_until > now() + interval '115 minutes', false)) AS later
+           FROM campaign_parts p JOIN runs r ON r.id = p.run_id JOIN pages g ON g.run_id = r.id
+          WHERE p.campaign_id = $1 AND p.rest = $2 GROUP BY 1, 2, 3 ORDER BY 2, 1`,
+          [id, which === 'rest'],
+        );
+        return rows;
+      };
+      expect(await parts('tried')).toEqual([
+        { variant: 'a', channel: 'email', state: 'running', later: false },
+        { variant: 'b', channel: 'email', state: 'running', later: true },
+        { variant: 'b', channel: 'push', state: 'running', later: true },
+      ]);
+      await within((sql) => chooseWinner(sql, workspaceId, id, { variant: winner }, 'Ada'));
+      const seen = (await parts('rest')).map((p) => [
+        p.channel,
+        p.state === 'cancelled' ? p.state : p.later ? 'later' : 'now',
+      ]);
+      expect(Object.fromEntries(seen)).toEqual(rest);
+      await numbers(id);
+      await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+      await owner.query(`DELETE FROM provider_accounts WHERE channel = 'push'`);
+    },
+  );
 
   it('tells a portion, waits, and tells the rest what did best, whatever number of clocks looks', async () => {
     const { id } = await tested();

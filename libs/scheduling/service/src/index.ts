@@ -37,6 +37,7 @@ export {
 export { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollment-rows.js';
 export { forgetJourneys } from './forget-journeys.js';
 export { showJourney } from './journey-rows.js';
+export { campaignChanges } from './campaign-changes.js';
 export { campaignNumbers } from './campaign-numbers.js';
 export { chooseWinner, showTest } from './campaign-test.js';
 export { campaignsBefore, showCampaign } from './campaign-rows.js';
@@ -47,6 +48,7 @@ export {
   createCampaign,
   pauseCampaign,
   prepareCampaign,
+  rejectCampaign,
   resumeCampaign,
   saveCampaign,
   startCampaign,

@@ -4,17 +4,34 @@
  */
 import { asAWhole, audienceByKey, previewAudience } from '@carillon/audience-service';
 import type {
+  CampaignCost,
   CampaignDefinition,
   CampaignFinding,
   CampaignReport,
+  CampaignSample,
   Channel,
   ContentByChannel,
+  Prices,
 } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import { checkContent, contentFindings, usableAccounts } from '@carillon/delivery-service';
-import { durationMs, nextOccurrence, recurrenceFault } from '@carillon/scheduling-rules';
+import { decidingDigits, priceOf } from '@carillon/delivery-rules';
+import {
+  addressesIn,
+  checkContent,
+  contentFindings,
+  partsOf,
+  usableAccounts,
+} from '@carillon/delivery-service';
+import { durationMs, nextOccurrence, perSecond, recurrenceFault } from '@carillon/scheduling-rules';
 import { ProblemException } from '@carillon/server';
-import { definitionOf, membersOf, peopleOf } from './campaign-audience.js';
+import { definitionOf, membersOf, peopleOf, type Statement } from './campaign-audience.js';
+
+/** What was tried before, outside of the transaction: try-campaign.ts. */
+export interface Tried {
+  samples: CampaignSample[];
+  findings: CampaignFinding[];
+}
+const untried: Tried = { samples: [], findings: [] };
 
 const PREPARE_MS = 55_000;
 const SECONDS = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
@@ -35,6 +52,15 @@ export interface Said {
   template: { key: string; id: string; version: number } | null;
   content: ContentByChannel | null;
   data: Record<string, unknown>;
+  /** On which it goes out, and how much later than the others. */
+  channels: Channel[];
+  delayMs: number;
+  /** Its share of all. */
+  share: number;
+  /** Parts of its text, about; where it leads. */
+  smsParts: number;
+  addresses: string[];
+  at: string;
 }
 
 /**
@@ -53,7 +79,19 @@ export async function saidBy(
   const voices =
     definition.variants.length > 0
       ? definition.variants.map((v, n) => ({ ...v, at: `/variants/${n}` }))
-      : [{ name: null, template: undefined, content: undefined, data: undefined, at: '' }];
+      : [
+          {
+            name: null,
+            weight: 1,
+            template: undefined,
+            content: undefined,
+            data: undefined,
+            channels: undefined,
+            delay: undefined,
+            at: '',
+          },
+        ];
+  const weights = voices.reduce((sum, voice) => sum + voice.weight, 0);
   const said: Said[] = [];
   const sample = definition.each ? { each: await latestOf(sql, workspaceId, definition.each.event) } : {};
   for (const voice of voices) {
@@ -61,6 +99,7 @@ export async function saidBy(
     const { template: ref, content = null } = own ? voice : definition;
     const at = own ? voice.at : '';
     const data = { ...definition.data, ...voice.data };
+    const channels = voice.channels ?? definition.channels;
     const version = prepared.find((t) => t.variant === voice.name)?.version;
     const found = ref === undefined ? null : await templateAt(sql, workspaceId, ref, version);
     if (ref !== undefined && !found) {
@@ -69,7 +108,7 @@ export async function saidBy(
       continue;
     }
     const texts = found ? [found.content, ...Object.values(found.locales)] : [content ?? {}];
-    for (const channel of definition.channels) {
+    for (const channel of channels) {
       if (!texts[0]?.[channel])
         add(
           'error',
@@ -99,9 +138,7 @@ export async function saidBy(
       )
         add('error', 'missing_variable', `${at}/data`, `The template needs “${top}”: give it in data.`);
     }
-    for (const { pointer, code, message } of texts.flatMap((one) =>
-      contentFindings(only(one, definition.channels)),
-    ))
+    for (const { pointer, code, message } of texts.flatMap((one) => contentFindings(only(one, channels))))
       add('warning', code, at + (found ? '/template' : `/content${pointer}`), message);
     const checked = !found && content ? await checkContent(content, { ...data, ...sample }) : null;
     for (const { pointer, message } of checked?.errors ?? [])
@@ -111,6 +148,12 @@ export async function saidBy(
       template: found && { key: found.key, id: found.id, version: found.version },
       content: checked?.content ?? null,
       data,
+      channels,
+      delayMs: voice.delay ? durationMs(voice.delay) : 0,
+      share: voice.weight / weights,
+      smsParts: partsOf(texts[0]?.sms?.body ?? '').segments,
+      addresses: [...new Set(texts.flatMap((one) => addressesIn(only(one, channels))))],
+      at: at + (found ? '/template' : '/content'),
     });
   }
   return { said, findings };
@@ -120,7 +163,11 @@ const only = (content: ContentByChannel, channels: readonly Channel[]): ContentB
   Object.fromEntries(Object.entries(content).filter(([channel]) => channels.includes(channel as Channel)));
 
 /** What the content is tried with, of messages about events. */
-async function latestOf(sql: Sql, workspaceId: string, name: string): Promise<Record<string, unknown>> {
+export async function latestOf(
+  sql: Sql,
+  workspaceId: string,
+  name: string,
+): Promise<Record<string, unknown>> {
   const [event] = await sql.query<{ properties: Record<string, unknown> }>(
     'SELECT properties FROM events WHERE workspace_id = $1 AND name = $2 ORDER BY at DESC LIMIT 1',
     [workspaceId, name],
@@ -171,14 +218,16 @@ export async function prepare(
   workspaceId: string,
   campaign: { version: number; definition: CampaignDefinition },
   now: Date,
+  tried: Tried = untried,
 ): Promise<CampaignReport> {
   const { definition } = campaign;
   const { said, findings } = await saidBy(sql, workspaceId, definition);
   const add = (level: CampaignFinding['level'], code: string, at: string, message: string) =>
     findings.push({ level, code, at, message });
-  let perSecond = Infinity;
+  findings.push(...tried.findings);
+  let most = perSecond(definition.rate);
   for (const channel of definition.channels)
-    perSecond = Math.min(perSecond, await checkAccounts(sql, workspaceId, channel, add));
+    most = Math.min(most, await checkAccounts(sql, workspaceId, channel, add));
   const { start } = definition;
   const fault = start.kind === 'recurring' ? recurrenceFault(start) : null;
   if (fault) add('error', 'bad_rule', '/start/rule', `The rule ${fault}.`);
@@ -187,7 +236,7 @@ export async function prepare(
   if (start.kind === 'at' && Date.parse(start.at) < now.getTime())
     add('warning', 'past_start', '/start/at', 'That time is over: it would start at once.');
 
-  const counted = await count(sql, workspaceId, definition, begins ?? now, add);
+  const counted = await count(sql, workspaceId, { definition, said }, begins ?? now, add);
   if (definition.each && counted.audience > 0 && counted.messages === 0)
     add(
       'error',
@@ -205,8 +254,9 @@ export async function prepare(
     templates: said.flatMap(({ variant, template }) =>
       template ? [{ variant, key: template.key, version: template.version }] : [],
     ),
+    samples: tried.samples,
     startsAt: begins?.toISOString() ?? null,
-    endsAt: begins && endOf(definition, begins, counted.messages ?? counted.audience, perSecond),
+    endsAt: begins && endOf(definition, begins, counted.messages ?? counted.audience, most),
   };
 }
 
@@ -238,16 +288,19 @@ async function checkAccounts(
 async function count(
   sql: Sql,
   workspaceId: string,
-  definition: CampaignDefinition,
+  { definition, said }: { definition: CampaignDefinition; said: readonly Said[] },
   startsAt: Date,
   add: (level: CampaignFinding['level'], code: string, at: string, message: string) => void,
-): Promise<Pick<CampaignReport, 'audience' | 'messages' | 'byZone' | 'byChannel'>> {
+): Promise<Pick<CampaignReport, 'audience' | 'messages' | 'byZone' | 'byChannel' | 'audiences' | 'cost'>> {
   const none = { audience: 0, byZone: [], byChannel: [] };
+  const audiences: NonNullable<CampaignReport['audiences']> = [];
   for (const [at, key] of namedIn(definition)) {
     const audience = await audienceByKey(sql, workspaceId, key);
-    if (audience && !audience.archivedAt) continue;
-    add('error', 'unknown_audience', at, `There is no audience “${key}”.`);
-    return none;
+    if (!audience || audience.archivedAt) {
+      add('error', 'unknown_audience', at, `There is no audience “${key}”.`);
+      return none;
+    }
+    audiences.push({ key, version: audience.version, definition: audience.definition });
   }
   try {
     await asAWhole(sql, PREPARE_MS);
@@ -281,6 +334,8 @@ async function count(
       : [];
     return {
       ...counted,
+      audiences,
+      cost: await costOf(sql, workspaceId, said, people),
       audience: zones.reduce((sum, z) => sum + z.people, 0),
       byZone: zones.slice(0, 100),
       byChannel: reach.filter((r) => definition.channels.includes(r.channel)),
@@ -293,16 +348,59 @@ async function count(
   }
 }
 
+/** What its texts would cost, if everybody with a number got one; null where no account has prices. */
+async function costOf(
+  sql: Sql,
+  workspaceId: string,
+  said: readonly Said[],
+  people: Statement,
+): Promise<CampaignCost | null> {
+  const each = said.reduce(
+    (sum, { channels, share, smsParts }) => sum + (channels.includes('sms') ? share * smsParts : 0),
+    0,
+  );
+  const [account] =
+    each === 0
+      ? []
+      : await sql.query<{ prices: Prices }>(
+          `SELECT prices FROM provider_accounts WHERE workspace_id = $1 AND channel = 'sms' AND deleted_at IS NULL AND prices IS NOT NULL ORDER BY position, id LIMIT 1`,
+          [workspaceId],
+        );
+  if (!account) return null;
+  const { prices } = account;
+  const [w, digits] = [1, 2].map((n) => `$${people.params.length + n}`);
+  const groups = await sql.query<{ start: string; people: number }>(
+    `SELECT left(p.phone, ${digits}::int) AS start, count(*) AS people FROM (${people.text}) AS c
+       JOIN profiles p ON p.workspace_id = ${w}::uuid AND p.id = c.profile_id WHERE p.phone IS NOT NULL GROUP BY 1`,
+    [...people.params, workspaceId, decidingDigits(prices)],
+  );
+  const cost = { amount: 0, parts: 0, unpriced: 0 };
+  for (const group of groups) {
+    const price = priceOf(prices, group.start);
+    cost.parts += group.people * each;
+    if (price === null) cost.unpriced += group.people;
+    else cost.amount += group.people * each * price;
+  }
+  const { amount, parts, unpriced } = cost;
+  return {
+    channel: 'sms',
+    currency: prices.currency,
+    amount: Math.round(amount * 100) / 100,
+    parts: Math.round(parts),
+    unpriced,
+  };
+}
+
 const namedIn = ({ audience, exclude }: CampaignDefinition): [pointer: string, key: string][] => [
   ...(typeof audience === 'string' ? [['/audience', audience] as [string, string]] : []),
   ...exclude.map((key, n): [string, string] => [`/exclude/${n}`, key]),
 ];
 
 function endOf(
-  { waves, rate = Infinity, start, test }: CampaignDefinition,
+  { waves, start, test, variants }: CampaignDefinition,
   begins: Date,
   people: number,
-  perSecond: number,
+  most: number,
 ): string {
   const spread =
     (waves ? (waves.sizes.length - 1) * durationMs(waves.every) : 0) +
@@ -311,8 +409,9 @@ function endOf(
       : start.kind === 'best'
         ? (26 + start.to - start.from) * 3_600_000
         : 0) +
+    Math.max(0, ...variants.map(({ delay }) => (delay ? durationMs(delay) : 0))) +
     (test && test.portion < 100 ? durationMs(test.decideAfter) : 0);
   const last = waves ? people / waves.sizes.length : people;
-  const sendingMs = Math.min(MOST_FORECAST_MS, (last / Math.min(rate, perSecond)) * 1000);
+  const sendingMs = Math.min(MOST_FORECAST_MS, (last / most) * 1000);
   return new Date(begins.getTime() + spread + sendingMs).toISOString();
 }

@@ -28,7 +28,7 @@ export async function proofsOf(
   const { said } = await saidBy(sql, workspaceId, definition);
   return profiles.flatMap((profile) =>
     said.flatMap((voice) =>
-      definition.channels.map((channel) => ({
+      voice.channels.map((channel) => ({
         profile,
         channel,
         variant: voice.variant,

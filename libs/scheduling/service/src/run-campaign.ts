@@ -7,7 +7,7 @@ import { asAWhole } from '@carillon/audience-service';
 import type { CampaignDefinition } from '@carillon/contracts';
 import { idInSeries, type Sql } from '@carillon/database';
 import { changeRun, planRun, type PlannedRun } from '@carillon/delivery-service';
-import { durationMs } from '@carillon/scheduling-rules';
+import { durationMs, perSecond } from '@carillon/scheduling-rules';
 import { membersOf, peopleOf, sharesOf, type Slice } from './campaign-audience.js';
 import { moveCampaign, type CampaignRow } from './campaign-rows.js';
 import { foreseeFrozen } from './foresee.js';
@@ -30,18 +30,25 @@ export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRo
   if (fault) throw new CannotRun(`${fault.message} (${fault.at})`);
   const no = campaign.runNo + 1;
   await sql.execute(
-    `INSERT INTO campaign_runs (workspace_id, campaign_id, no, state, definition) VALUES ($1, $2, $3, 'running', $4)`,
-    [workspaceId, campaign.id, no, JSON.stringify({ ...definition, said })],
+    `INSERT INTO campaign_runs (workspace_id, campaign_id, no, state, definition, report) VALUES ($1, $2, $3, 'running', $4, $5)`,
+    [
+      workspaceId,
+      campaign.id,
+      no,
+      JSON.stringify({ ...definition, said: said.map(keptOf) }),
+      campaign.report && JSON.stringify(campaign.report),
+    ],
   );
   await asAWhole(sql, FREEZE_MS);
-  const people = await peopleOf(sql, workspaceId, definition);
+  const people = await peopleOf(sql, workspaceId, definition, campaign.report?.audiences);
   let targeted = 0;
   for (const { voice, slice } of groupsOf(definition, said))
-    for (const channel of definition.channels) {
+    for (const channel of voice?.channels ?? definition.channels) {
       const query = await membersOf(sql, workspaceId, definition, people, {
         salt: campaign.id,
         slice,
         startsAt: now,
+        delayMs: voice?.delayMs ?? 0,
       });
       const run = await planRun(sql, workspaceId, {
         source: { kind: 'campaign', id: campaign.id },
@@ -90,6 +97,17 @@ function groupsOf(
     : groups;
 }
 
+/** What is kept of a voice with its run: what deciding a test needs. */
+const keptOf = ({ variant, template, content, data, channels, delayMs }: Said) => ({
+  variant,
+  template,
+  content,
+  data,
+  channels,
+  delayMs,
+});
+export type KeptVoice = ReturnType<typeof keptOf>;
+
 /** As a run is planned with it. */
 const saidIn = ({ template, content, data }: Said) => ({
   ...(template ? { template } : { content: content! }),
@@ -103,7 +121,7 @@ export const expiring = ({ sendWithin }: CampaignDefinition, from: Date): { expi
 const optional = ({ topic, replyTo, rate, tracking, priority }: CampaignDefinition) => ({
   ...(topic ? { topic } : {}),
   options: { priority, ...(replyTo ? { replyTo } : {}), ...(tracking ? { tracking } : {}) },
-  ...(rate ? { rate } : {}),
+  ...(rate ? { rate: perSecond(rate) } : {}),
 });
 
 async function enter(

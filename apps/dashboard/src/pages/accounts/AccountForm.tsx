@@ -10,7 +10,7 @@ import { Notice } from '../../parts/Notice.js';
 import { fault, fieldsOf, settingsFrom, typedFrom } from '../../settings/fields.js';
 import { SettingsFields } from '../../settings/SettingsFields.js';
 import { LimitFields } from './LimitFields.js';
-import { limitFrom, typedLimit, typedWarmUp, warmUpFrom } from './limit.js';
+import { limitFrom, pricesFrom, typedLimit, typedPrices, typedWarmUp, warmUpFrom } from './limit.js';
 
 interface AccountFormProps {
   provider: ProviderInfo;
@@ -31,6 +31,7 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
   const [weight, setWeight] = useState<number | string>(account?.weight ?? 1);
   const [limit, setLimit] = useState(() => typedLimit(account?.rateLimit));
   const [warmUp, setWarmUp] = useState(() => typedWarmUp(account?.warmUp));
+  const [prices, setPrices] = useState(() => typedPrices(account?.prices));
   const [cleared, setCleared] = useState<ReadonlySet<string>>(new Set());
   const [errors, setErrors] = useState<Record<string, string | undefined>>({});
   const queryClient = useQueryClient();
@@ -45,6 +46,7 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
         weight: weight === '' ? 1 : Number(weight),
         rateLimit: limitFrom(limit),
         warmUp: warmUpFrom(warmUp),
+        prices: pricesFrom(prices),
       };
       return account
         ? api.accounts.update(account.id, {
@@ -95,6 +97,7 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
     'weight',
     'rateLimit',
     'warmUp',
+    'prices',
     ...fields.map((field) => field.name),
   ]);
   const placed =
@@ -105,7 +108,8 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
     Number(position) !== account.position ||
     Number(weight) !== account.weight ||
     JSON.stringify(limitFrom(limit)) !== JSON.stringify(limitFrom(typedLimit(account.rateLimit))) ||
-    JSON.stringify(warmUpFrom(warmUp)) !== JSON.stringify(account.warmUp) ||
+    JSON.stringify(warmUpFrom(warmUp)) !== JSON.stringify(warmUpFrom(typedWarmUp(account.warmUp))) ||
+    JSON.stringify(pricesFrom(prices)) !== JSON.stringify(pricesFrom(typedPrices(account.prices))) ||
     cleared.size > 0 ||
     JSON.stringify(typed) !== JSON.stringify(opened);
 
@@ -143,6 +147,7 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
           />
         </Group>
         <LimitFields
+          byDomain={provider.channel === 'email'}
           weight={weight}
           limit={limit}
           warmUp={warmUp}
@@ -152,6 +157,29 @@ export const AccountForm = ({ provider, account, readOnly, onSaved }: AccountFor
           onLimit={setLimit}
           onWarmUp={setWarmUp}
         />
+        {provider.channel === 'sms' && (
+          <Group gap="md" align="flex-start" wrap="nowrap">
+            <TextInput
+              style={{ flex: 1 }}
+              label="Price of a part"
+              description="By the beginning of the number: 0.05 for all, +49 0.075 for some. For reports of campaigns."
+              placeholder="0.05, +49 0.075, +1 0.008"
+              value={prices.text}
+              error={errors.prices}
+              disabled={readOnly}
+              onChange={(event) => setPrices({ ...prices, text: event.currentTarget.value })}
+            />
+            <TextInput
+              w={90}
+              label="In"
+              description="Currency."
+              maxLength={3}
+              value={prices.currency}
+              disabled={readOnly || prices.text === ''}
+              onChange={(event) => setPrices({ ...prices, currency: event.currentTarget.value })}
+            />
+          </Group>
+        )}
         <SettingsFields
           fields={fields}
           typed={typed}

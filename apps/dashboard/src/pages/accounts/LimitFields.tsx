@@ -1,8 +1,10 @@
 /** The share and the rate limit of an account, in its form. */
-import { NumberInput, Select, SimpleGrid, TextInput } from '@mantine/core';
+import { NumberInput, Select, SimpleGrid, Textarea, TextInput } from '@mantine/core';
 import { periods, type TypedLimit, type TypedWarmUp } from './limit.js';
 
 interface LimitFieldsProps {
+  /** Quotas by receiving domain are for mail. */
+  byDomain: boolean;
   weight: number | string;
   limit: TypedLimit;
   warmUp: TypedWarmUp;
@@ -14,6 +16,7 @@ interface LimitFieldsProps {
 }
 
 export const LimitFields = ({
+  byDomain,
   weight,
   limit,
   warmUp,
@@ -82,5 +85,18 @@ export const LimitFields = ({
       disabled={(disabled ?? false) || warmUp.quotas === ''}
       onChange={(event) => onWarmUp({ ...warmUp, from: event.currentTarget.value })}
     />
+    {byDomain && warmUp.quotas !== '' && (
+      <Textarea
+        style={{ gridColumn: '1 / -1' }}
+        label="Of these, by receiving domain"
+        description="A line for each: domains, a colon, messages on the first day, the second …"
+        placeholder="gmail.com googlemail.com: 20, 50, 100"
+        autosize
+        minRows={2}
+        value={warmUp.domains}
+        disabled={disabled ?? false}
+        onChange={(event) => onWarmUp({ ...warmUp, domains: event.currentTarget.value })}
+      />
+    )}
   </SimpleGrid>
 );

@@ -12,7 +12,7 @@ import {
   Text,
   TextInput,
 } from '@mantine/core';
-import { channels, type Campaign, type CampaignDefinition, type CampaignStart } from '@carillon/contracts';
+import { channels, type Campaign, type CampaignDefinition } from '@carillon/contracts';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useState } from 'react';
@@ -20,8 +20,9 @@ import { api, ApiProblem } from '../../api.js';
 import { messageOf } from '../../parts/Confirm.js';
 import { Section } from '../../parts/PageHeader.js';
 import { channelLooks } from '../../words.js';
-import { toLocalInput } from '../../time.js';
 import { emptyDefinition, sizesOf } from './campaign.js';
+import { RateFields } from './RateFields.js';
+import { StartFields } from './StartFields.js';
 import { VariantFields } from './VariantFields.js';
 
 const CodeEditor = lazy(() => import('../../parts/CodeEditor.js'));
@@ -226,17 +227,13 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
                   value={definition.priority}
                   onChange={(value) => set({ priority: Number(value) })}
                 />
-                <NumberInput
-                  label="Messages a second"
-                  description="On each channel, at most"
-                  placeholder="As fast as it goes"
+                <RateFields
+                  rate={definition.rate}
                   readOnly={readOnly}
-                  min={1}
-                  allowDecimal={false}
-                  value={definition.rate ?? ''}
-                  onChange={(value) => {
+                  error={errorAt('/rate')}
+                  set={(rate) => {
                     const { rate: _, ...rest } = definition;
-                    setDefinition(value === '' ? rest : { ...rest, rate: Number(value) });
+                    setDefinition(rate === undefined ? rest : { ...rest, rate });
                   }}
                 />
                 <TextInput
@@ -369,143 +366,6 @@ const TrackingFields = ({ definition, readOnly, set }: TrackingProps) => {
           onChange={(event) => told({ within: event.currentTarget.value })}
         />
       </SimpleGrid>
-    </>
-  );
-};
-
-interface StartProps {
-  start: CampaignStart;
-  readOnly: boolean;
-  error: string | undefined;
-  set: (start: CampaignStart) => void;
-}
-const StartFields = ({ start, readOnly, error, set }: StartProps) => {
-  const soon = new Date(Date.now() + 86_400_000).toISOString();
-  const fresh: Record<CampaignStart['kind'], CampaignStart> = {
-    now: { kind: 'now' },
-    at: { kind: 'at', at: soon },
-    local: { kind: 'local', date: soon.slice(0, 10), time: '09:00' },
-    best: { kind: 'best', date: soon.slice(0, 10), from: 8, to: 20, otherwise: 10 },
-    recurring: {
-      kind: 'recurring',
-      rule: 'FREQ=WEEKLY;BYDAY=MO',
-      from: `${soon.slice(0, 10)}T09:00`,
-      zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-    },
-  };
-  return (
-    <>
-      <Group grow align="flex-start">
-        <Select
-          label="When"
-          readOnly={readOnly}
-          allowDeselect={false}
-          error={error}
-          data={[
-            { value: 'now', label: 'When it is started' },
-            { value: 'at', label: 'At a time' },
-            { value: 'local', label: 'At each person’s own time' },
-            { value: 'best', label: 'At each person’s best hour' },
-            { value: 'recurring', label: 'Again and again' },
-          ]}
-          value={start.kind}
-          onChange={(value) => set(fresh[value as CampaignStart['kind']])}
-        />
-        {start.kind === 'at' && (
-          <TextInput
-            label="Time"
-            type="datetime-local"
-            readOnly={readOnly}
-            value={toLocalInput(new Date(start.at))}
-            onChange={(event) => {
-              const at = new Date(event.currentTarget.value);
-              if (!Number.isNaN(at.getTime())) set({ kind: 'at', at: at.toISOString() });
-            }}
-          />
-        )}
-        {start.kind === 'local' && (
-          <>
-            <TextInput
-              label="Day"
-              type="date"
-              readOnly={readOnly}
-              value={start.date}
-              onChange={(event) => set({ ...start, date: event.currentTarget.value })}
-            />
-            <TextInput
-              label="Time"
-              type="time"
-              readOnly={readOnly}
-              value={start.time}
-              onChange={(event) => set({ ...start, time: event.currentTarget.value })}
-            />
-          </>
-        )}
-        {start.kind === 'recurring' && (
-          <TextInput
-            label="Rule"
-            description="RFC 5545"
-            readOnly={readOnly}
-            value={start.rule}
-            onChange={(event) => set({ ...start, rule: event.currentTarget.value })}
-          />
-        )}
-      </Group>
-      {start.kind === 'best' && (
-        <SimpleGrid cols={{ base: 2, sm: 4 }} verticalSpacing="md">
-          <TextInput
-            label="Day"
-            type="date"
-            readOnly={readOnly}
-            value={start.date}
-            onChange={(event) => set({ ...start, date: event.currentTarget.value })}
-          />
-          <NumberInput
-            label="Not before"
-            suffix=":00"
-            readOnly={readOnly}
-            min={0}
-            max={23}
-            value={start.from}
-            onChange={(value) => set({ ...start, from: Number(value) })}
-          />
-          <NumberInput
-            label="Before"
-            suffix=":00"
-            readOnly={readOnly}
-            min={1}
-            max={24}
-            value={start.to}
-            onChange={(value) => set({ ...start, to: Number(value) })}
-          />
-          <NumberInput
-            label="Otherwise"
-            suffix=":00"
-            readOnly={readOnly}
-            min={0}
-            max={23}
-            value={start.otherwise}
-            onChange={(value) => set({ ...start, otherwise: Number(value) })}
-          />
-        </SimpleGrid>
-      )}
-      {start.kind === 'recurring' && (
-        <Group grow align="flex-start">
-          <TextInput
-            label="First"
-            type="datetime-local"
-            readOnly={readOnly}
-            value={start.from}
-            onChange={(event) => set({ ...start, from: event.currentTarget.value })}
-          />
-          <TextInput
-            label="Zone"
-            readOnly={readOnly}
-            value={start.zone}
-            onChange={(event) => set({ ...start, zone: event.currentTarget.value })}
-          />
-        </Group>
-      )}
     </>
   );
 };

@@ -17,10 +17,12 @@ import { Failure, PagePending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
 import { useCan } from '../../session.js';
 import { absoluteWithZone } from '../../time.js';
-import { reasonSentence, statusLooks } from '../../words.js';
+import { channelLooks, reasonSentence, statusLooks } from '../../words.js';
 import { whole } from '../home/tally.js';
-import { audienceWords, startWords } from './campaign.js';
+import { approverWords, audienceWords, capital, startWords } from './campaign.js';
 import { CampaignForm } from './CampaignForm.js';
+import { Changes } from './Changes.js';
+import { RejectDialog } from './RejectDialog.js';
 import { Funnel } from './CampaignFunnel.js';
 import classes from './Campaigns.module.css';
 import { Bar, CampaignMark } from './Campaigns.js';
@@ -68,8 +70,8 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
   const navigate = useNavigate();
   const queryClient = useQueryClient();
   const [cancelling, cancel] = useDisclosure(false);
-  const policies = useQuery({ queryKey: ['policies', 'workspace'], queryFn: () => api.policies.get() });
-  const needsApproval = policies.data?.approvals === 'another_person' && !campaign.approval;
+  const [rejecting, reject] = useDisclosure(false);
+  const needsApproval = campaign.approvalBy !== null && !campaign.approval;
   const step = useMutation({
     mutationFn: (name: Step) => api.campaigns[name](id, { ifVersion: campaign.version }),
     onSuccess: async (changed) => {
@@ -127,6 +129,11 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
             {button('prepare', state === 'prepared' ? 'Prepare again' : 'Prepare', state === 'draft')}
             {button('pause', 'Pause')}
             {button('resume', 'Resume', true)}
+            {needsApproval && may('approve') && (
+              <Button variant="default" onClick={reject.open}>
+                Ask for changes
+              </Button>
+            )}
             {needsApproval ? button('approve', 'Approve', true) : button('start', 'Start', true)}
           </Group>
         }
@@ -152,7 +159,7 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
         )}
         {state === 'prepared' && needsApproval && (
           <Notice tone="warning" title="It needs approval">
-            Somebody who did not write it has to approve of it before it can be started.
+            {capital(approverWords(campaign.approvalBy!))} has to approve of it before it can be started.
           </Notice>
         )}
         {campaign.approval && (
@@ -171,6 +178,7 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
         )}
         {begun && <Funnel id={id} live={state === 'running'} />}
         {report && !begun && <Report report={report} />}
+        {(!begun || campaign.definition.start.kind === 'recurring') && <Changes campaign={campaign} />}
         <CampaignForm
           key={`${id} ${campaign.version}`}
           campaign={campaign}
@@ -188,6 +196,13 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
       >
         Nobody else gets it. What is leaving at this moment leaves. It cannot be started again; a clone can.
       </Confirm>
+      {rejecting && (
+        <RejectDialog
+          campaign={campaign}
+          onClose={reject.close}
+          onDone={(changed) => queryClient.setQueryData(['campaigns', 'one', id], changed)}
+        />
+      )}
     </>
   );
 };
@@ -215,6 +230,16 @@ const Report = ({ report }: { report: CampaignReport }) => {
                   string,
                   string,
                 ][])
+              : []),
+            ...(report.cost
+              ? ([
+                  [
+                    'Texts cost at most',
+                    `${report.cost.amount.toLocaleString('en', { minimumFractionDigits: 2 })} ${report.cost.currency} for ${whole(report.cost.parts)} parts${
+                      report.cost.unpriced > 0 ? `; ${whole(report.cost.unpriced)} numbers have no price` : ''
+                    }`,
+                  ],
+                ] as [string, ReactNode][])
               : []),
             ['Begins', report.startsAt ? absoluteWithZone(report.startsAt) : '—'],
             ['Ends about', report.endsAt ? absoluteWithZone(report.endsAt) : '—'],
@@ -248,10 +273,44 @@ const Report = ({ report }: { report: CampaignReport }) => {
           </tbody>
         </table>
       )}
+      {(report.samples?.length ?? 0) > 0 && (
+        <div className={classes.scroll}>
+          <table className={`${classes.table} ${classes.samples}`} aria-label="Samples">
+            <thead>
+              <tr>
+                <th scope="col">For</th>
+                <th scope="col">Channel</th>
+                <th scope="col">It says</th>
+              </tr>
+            </thead>
+            <tbody>
+              {report.samples?.map((sample) => (
+                <tr key={`${sample.profile} ${sample.channel} ${sample.variant}`}>
+                  <th scope="row" className="mono">
+                    {sample.profile}
+                  </th>
+                  <td>{[channelLooks[sample.channel].label, sample.variant].filter(Boolean).join(', ')}</td>
+                  <td>
+                    {sample.says ?? (
+                      <Text span size="sm" c="var(--status-failed)">
+                        {sample.problem}
+                      </Text>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
       {report.findings.length > 0 && (
         <div className={classes.findings} role="list" aria-label="Findings">
           {report.findings.map((finding) => (
-            <div key={finding.code + finding.at} role="listitem" className={classes.finding}>
+            <div
+              key={finding.code + finding.at + finding.message}
+              role="listitem"
+              className={classes.finding}
+            >
               {finding.level === 'error' ? (
                 <IconCircleX size={16} color="var(--status-failed)" aria-label="Error" />
               ) : (

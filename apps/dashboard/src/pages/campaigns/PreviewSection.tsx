@@ -12,10 +12,12 @@ import { channelLooks } from '../../words.js';
 import { ProfilePicker } from '../templates/PreviewPane.js';
 
 export const PreviewSection = ({ definition }: { definition: CampaignDefinition }) => {
-  const [channel, setChannel] = useState<Channel>(definition.channels[0] ?? 'email');
+  const [picked, setChannel] = useState<Channel>(definition.channels[0] ?? 'email');
   const [variant, setVariant] = useState(definition.variants[0]?.name ?? null);
   const [profile, setProfile] = useState<string>();
   const voice = definition.variants.find(({ name }) => name === variant);
+  const channels = voice?.channels ?? definition.channels;
+  const channel = channels.includes(picked) ? picked : (channels[0] ?? 'email');
   const { template, content } = voice?.template || voice?.content ? voice : definition;
   const key = typeof template === 'string' ? template : template?.key;
   const asked = {
@@ -50,12 +52,12 @@ export const PreviewSection = ({ definition }: { definition: CampaignDefinition 
               onChange={setVariant}
             />
           )}
-          {definition.channels.length > 1 && (
+          {channels.length > 1 && (
             <SegmentedControl
               aria-label="Channel"
               value={channel}
               onChange={(value) => setChannel(value as Channel)}
-              data={definition.channels.map((value) => ({ value, label: channelLooks[value].label }))}
+              data={channels.map((value) => ({ value, label: channelLooks[value].label }))}
             />
           )}
         </Group>

@@ -3,6 +3,7 @@ import {
   ActionIcon,
   Button,
   Group,
+  MultiSelect,
   NumberInput,
   Select,
   SimpleGrid,
@@ -12,6 +13,7 @@ import {
 } from '@mantine/core';
 import type { CampaignDefinition, CampaignTest, CampaignVariant } from '@carillon/contracts';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
+import { channelLooks } from '../../words.js';
 import { metricKinds } from './campaign.js';
 import classes from './Campaigns.module.css';
 
@@ -53,7 +55,7 @@ export const VariantFields = ({ definition, readOnly, templates, errorAt, set }:
             Variants
           </Text>
           <Text size="xs" c="dimmed">
-            Each person gets one of them, always the same.
+            Each person gets one of them, always the same. They differ in what they say, where, or when.
           </Text>
         </div>
         {!readOnly && variants.length < MOST && (
@@ -100,6 +102,35 @@ export const VariantFields = ({ definition, readOnly, templates, errorAt, set }:
               change(
                 variants.map((one, m) => (m === n ? (value ? { ...rest, template: value } : rest) : one)),
               );
+            }}
+          />
+          <MultiSelect
+            label={n === 0 ? 'Channels' : undefined}
+            aria-label={`Channels of variant ${n + 1}`}
+            readOnly={readOnly}
+            placeholder={variant.channels?.length ? '' : 'All'}
+            data={definition.channels.map((value) => ({ value, label: channelLooks[value].label }))}
+            value={variant.channels ?? []}
+            onChange={(chosen) => {
+              const { channels: _, ...rest } = variant;
+              change(
+                variants.map((one, m) =>
+                  m === n ? (chosen.length > 0 ? { ...rest, channels: chosen } : rest) : one,
+                ),
+              );
+            }}
+          />
+          <TextInput
+            label={n === 0 ? 'Later by' : undefined}
+            aria-label={`Variant ${n + 1} is later by`}
+            readOnly={readOnly}
+            placeholder="0h"
+            error={errorAt(`/variants/${n}/delay`)}
+            value={variant.delay ?? ''}
+            onChange={(event) => {
+              const { delay: _, ...rest } = variant;
+              const delay = event.currentTarget.value;
+              change(variants.map((one, m) => (m === n ? (delay ? { ...rest, delay } : rest) : one)));
             }}
           />
           {!readOnly && (

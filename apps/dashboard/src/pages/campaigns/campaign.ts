@@ -1,5 +1,11 @@
 /** Campaigns in words, and a campaign as the form holds it. */
-import type { Campaign, CampaignDefinition, CampaignMetric, CampaignStart } from '@carillon/contracts';
+import type {
+  ApprovalBy,
+  Campaign,
+  CampaignDefinition,
+  CampaignMetric,
+  CampaignStart,
+} from '@carillon/contracts';
 
 export const audienceWords = ({ audience, exclude }: CampaignDefinition): string =>
   `${typeof audience === 'string' ? `Audience ${audience}` : `${audience.profiles.length} profiles by name`}${
@@ -20,6 +26,13 @@ export function startWords(start: CampaignStart): string {
       return `${start.rule} from ${start.from.replace('T', ' ')}, ${start.zone}`;
   }
 }
+
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** `an owner or ada@example.com`. */
+export const approverWords = ({ roles = [], people = [] }: ApprovalBy): string =>
+  [...roles.map((role) => (role === 'viewer' ? 'a viewer' : `an ${role}`)), ...people].join(' or ') ||
+  'somebody who did not write it';
 
 export const metricKinds: Record<CampaignMetric['kind'], string> = {
   opened: 'Opened',

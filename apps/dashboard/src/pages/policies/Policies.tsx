@@ -14,6 +14,7 @@ import { Failure, RowsPending } from '../../parts/PageStates.js';
 import { useCan } from '../../session.js';
 import { whole } from '../home/tally.js';
 import classes from './Policies.module.css';
+import { ApprovalRules, firstRule } from './ApprovalRules.js';
 import { RetryDialog } from './RetryDialog.js';
 import { scheduleWords, spanWords } from './waits.js';
 
@@ -190,36 +191,50 @@ const Unknown = () => {
   );
 };
 
+const approvalWords = {
+  none: 'Whoever may write campaigns may start them.',
+  another_person: 'Somebody who did not write it has to approve of what was prepared.',
+  rules:
+    'The first rule that fits says who has to approve; where none does, nobody has to. Nobody approves of their own.',
+} as const;
+
 /** Shares what it reads with the section above. */
 const Approvals = () => {
   const mayWrite = useCan('accounts:write');
   const { policies, save } = useWorkspacePolicies('Saved. It counts for the next start of a campaign.');
   const shown = policies.data;
   if (!shown) return null;
-  const needed = shown.approvals === 'another_person';
+  const approvals = shown.approvals ?? 'none';
+  const kind = typeof approvals === 'string' ? approvals : 'rules';
+  const put = (next: NonNullable<WorkspacePolicies['approvals']>) =>
+    save.mutate({ ...shown, approvals: next });
   return (
     <Section title="Approval of campaigns" pad={false}>
       <div className={classes.unknown}>
         <Text fw={550}>Before a campaign starts</Text>
-        <Text size="sm">
-          {needed
-            ? 'Somebody who did not write it has to approve of what was prepared.'
-            : 'Whoever may write campaigns may start them.'}
-        </Text>
+        <Text size="sm">{approvalWords[kind]}</Text>
         <SegmentedControl
           aria-label="Before a campaign starts"
           size="xs"
           disabled={!mayWrite || save.isPending}
-          value={needed ? 'another_person' : 'none'}
-          onChange={(value) =>
-            save.mutate({ ...shown, approvals: value as NonNullable<WorkspacePolicies['approvals']> })
-          }
+          value={kind}
+          onChange={(value) => put(value === 'rules' ? [firstRule] : (value as 'none' | 'another_person'))}
           data={[
             { value: 'none', label: 'Nobody else' },
             { value: 'another_person', label: 'Approved' },
+            { value: 'rules', label: 'By rules' },
           ]}
         />
       </div>
+      {typeof approvals !== 'string' && (
+        <ApprovalRules
+          key={JSON.stringify(approvals)}
+          rules={approvals}
+          disabled={!mayWrite}
+          busy={save.isPending}
+          onSave={put}
+        />
+      )}
       {save.isError && (
         <Text role="alert" size="sm" c="var(--status-failed)" className={classes.lead}>
           {messageOf(save.error)}

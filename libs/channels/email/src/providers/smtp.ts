@@ -11,6 +11,7 @@ import {
   type Outcome,
   type Outgoing,
   type SendContext,
+  type SenderIdentity,
 } from '@carillon/delivery-rules';
 import type { Socket } from 'node:net';
 import { domainToASCII } from 'node:url';
@@ -272,20 +273,21 @@ const pipelineOf = (context: Context): SmtpPipeline =>
   );
 
 /** Undefined when this account does not sign. */
-function signerOf(context: Context): DkimSigner | undefined {
-  const { dkimSelector, dkimKey, dkimDomain, from } = context.settings;
-  if (!dkimSelector || !dkimKey) return undefined;
-  return context.keep(
-    `dkim ${context.account.id} ${context.account.revision}`,
-    () => {
-      const key = readDkimKey(dkimKey);
-      if (!key) throw new TypeError('The settings have been checked.');
-      const { address } = senderOf(from);
-      return new DkimSigner(dkimDomain ?? address.slice(address.lastIndexOf('@') + 1), dkimSelector, key);
-    },
+function signerOf({ settings, account, keep }: Context): DkimSigner | undefined {
+  if (!settings.dkimSelector) return undefined;
+  return keep(
+    `dkim ${account.id} ${account.revision}`,
+    () => signerFor(settings),
     () => undefined,
   );
 }
+function signerFor({ dkimSelector, dkimKey, dkimDomain, from }: Settings): DkimSigner | undefined {
+  if (!dkimSelector || !dkimKey) return undefined;
+  const key = readDkimKey(dkimKey);
+  if (!key) throw new TypeError('The settings have been checked.');
+  return new DkimSigner(dkimDomain ?? domainOf(senderOf(from).address), dkimSelector, key);
+}
+const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1);
 
 /** RFC 2369 and RFC 8058: asked for by the large mailbox operators of every bulk sender. */
 function unsubscribeHeaders(message: Outgoing<RenderedEmail>, context: Context): Record<string, string> {
@@ -405,7 +407,7 @@ function dateHeader(now = Date.now()): string {
 /** The same at every attempt, so that mailboxes may fold a duplicate. */
 function messageIdOf(message: Outgoing<RenderedEmail>, context: Context): string {
   const { address } = senderOf(message.rendered.from ?? context.settings.from);
-  return `${message.deliveryId}@${address.slice(address.lastIndexOf('@') + 1)}`;
+  return `${message.deliveryId}@${domainOf(address)}`;
 }
 
 async function send(batch: readonly Outgoing<RenderedEmail>[], context: Context): Promise<Outcome[]> {
@@ -450,12 +452,20 @@ async function test(context: Context): Promise<{ ok: boolean; sentence: string }
   }
 }
 
+function sender(settings: Settings): SenderIdentity | null {
+  // Through a relay of the operator's own, or the sandbox, nothing goes out under this name from here.
+  if (settings.endpoint) return null;
+  const domain = domainToASCII(domainOf(senderOf(settings.from).address));
+  return domain ? { domain, dkim: signerFor(settings)?.record() ?? null } : null;
+}
+
 export const smtp = defineProvider<RenderedEmail, Settings>({
   name: 'smtp',
   title: 'SMTP server',
   docs: 'https://www.rfc-editor.org/rfc/rfc5321',
   settings: Settings,
   send,
+  sender,
   test,
   parseWebhook: readBounce,
 });
