@@ -85,9 +85,12 @@ export default async function campaign({ more: [given = '100000'], profile }) {
       ]);
       console.log();
       table([
-        ['login codes while it runs: acceptance → hand-over', 'p50 ms', 'p95', 'p99'],
-        ['idle', ...idle],
-        ['a campaign runs', ...(busy ?? ['it was over too soon', '', ''])],
+        ['login codes while it runs: acceptance → hand-over', 'p50 ms', 'p95', 'p99', 'p95 of idle'],
+        ['idle', ...idle, ''],
+        [
+          'a campaign runs',
+          ...(busy ? [...busy, `${(busy[1] / idle[1]).toFixed(1)} ×`] : ['it was over too soon', '', '', '']),
+        ],
       ]);
       console.log();
       table([

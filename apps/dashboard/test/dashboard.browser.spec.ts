@@ -529,6 +529,8 @@ describe('campaigns', () => {
     await page.getByRole('button', { name: 'Prepare' }).click();
     await page.getByText('12,480').waitFor();
     await page.getByRole('list', { name: 'Findings' }).getByText('All provider accounts for push').waitFor();
+    await page.getByRole('table', { name: 'Samples' }).getByText('It is on its way.').waitFor();
+    await page.getByText('812.40 EUR for 10,155 parts').waitFor();
     await page.getByRole('button', { name: 'Start' }).click();
     await page.getByText('It begins at').waitFor();
   });
@@ -546,6 +548,7 @@ describe('campaigns', () => {
       .getByText('as many messages as the caps allow')
       .waitFor();
     await page.getByRole('table', { name: 'Runs' }).waitFor();
+    await page.getByRole('table', { name: 'Changes' }).getByText('order-shipped, version 3').waitFor();
   });
   it('stand in a calendar on the days of their runs', async () => {
     await open('/campaigns');

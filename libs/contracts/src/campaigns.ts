@@ -4,7 +4,7 @@ import { AudienceDefinition } from './audiences.js';
 import { ContentByChannel } from './content.js';
 import { ApprovalBy } from './desk.js';
 import { AnyJson } from './json.js';
-import { Data, Duration } from './messages.js';
+import { Attachment, Data, Duration } from './messages.js';
 import { Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
 import { Tracking } from './tracking.js';
@@ -27,6 +27,8 @@ const TemplateRef = z.union([
   z.string().min(1).max(100),
   z.strictObject({ key: z.string().min(1).max(100), version: z.int().min(1).optional() }),
 ]);
+/** Of base64: everybody gets them. */
+const MOST_ATTACHED = 270_000;
 const Zone = z.string().max(64).describe('A zone of the IANA database.');
 
 export const CampaignVariant = z
@@ -204,6 +206,15 @@ export const CampaignDefinition = z
     class: MessageClass.default('marketing'),
     topic: z.string().min(1).max(100).optional(),
     replyTo: z.string().max(320).optional(),
+    attachments: z
+      .array(Attachment)
+      .max(3)
+      .refine(
+        (all) => all.reduce((sum, one) => sum + one.content.length, 0) <= MOST_ATTACHED,
+        'must be 200 kB at most in all: put what is larger behind a link',
+      )
+      .optional()
+      .describe('Of its emails: the same for everybody, pictures in the text among them.'),
     tracking: Tracking.optional(),
     start: CampaignStart.default({ kind: 'now' }),
     waves: CampaignWaves.optional(),

@@ -83,6 +83,7 @@ export const Attachment = z
     message: 'mailboxes refuse files that run programs: send a link instead',
   })
   .meta({ id: 'Attachment' });
+export type Attachment = z.infer<typeof Attachment>;
 
 /** JSON keys that could reach an object's prototype are refused before this schema is applied (see server). */
 export const Data = z.record(z.string().min(1).max(100), AnyJson);

@@ -3,9 +3,10 @@
  * the database's clock). Then everything that rendering needs is read in one pass, and the log is asked what it holds
  * already, so that a page may be worked again from any point. What the gate needs is read later: log-page.ts.
  */
-import type { Channel, ContentByChannel, MessageClass, Source, Status, Tracking } from '@carillon/contracts';
+import type { Channel, ContentByChannel, MessageClass, Source, Status } from '@carillon/contracts';
 import { AT_HOME, idInSeries, type Sql } from '@carillon/database';
 import type { Recipient } from '@carillon/delivery-rules';
+import type { RunOptions } from '@carillon/delivery-service';
 import { LEASE_SECONDS } from './claim.js';
 
 export interface PageInHand {
@@ -32,7 +33,7 @@ export interface PageInHand {
   templateVersion: number | null;
   content: ContentByChannel | null;
   data: Record<string, unknown>;
-  options: { replyTo?: string; tracking?: Tracking; priority?: number };
+  options: RunOptions;
 }
 export interface Member {
   /** Its delivery's. */

@@ -251,7 +251,7 @@ export class PageDeliverer implements OnModuleDestroy {
       const late = may && next.members ? await lateFor(sql, page, head, next.members) : undefined;
       const judged =
         may && facts && next.members
-          ? judgeMembers(page, head, next.account, facts, held?.lists, late, next.over)
+          ? judgeMembers(page, head, next.account, facts, held, late, next.over)
           : null;
       if (!judged || !facts || !next.members || judged.asked === 0) {
         if (next.members === null) await restRun(sql, page, next.restMs);
@@ -416,7 +416,7 @@ export class PageDeliverer implements OnModuleDestroy {
         recipient: member.recipient,
         messageClass: page.messageClass,
         replyTo: page.options.replyTo ?? null,
-        attachments: [],
+        attachments: page.options.attachments ?? [],
         unsubscribeUrl: unsubscribeLink(this.contexts.links, {
           id: member.id,
           workspaceId: page.workspaceId,

@@ -12,6 +12,7 @@ import {
   ownFactsFor,
   ownRules,
   type Channel,
+  type OwnFacts,
   type Room,
   type Verdict,
 } from '@carillon/delivery-rules';
@@ -139,7 +140,7 @@ export function judgeMembers(
   head: { now: Date; settings: WorkspaceSettings },
   account: SendingAccount | null,
   { accounts, addressed, suppressions, consents }: Facts,
-  lists: Lists = new Map(),
+  held: Asked | null = null,
   late: Late = nothingLate,
   over?: ReadonlyMap<string, number>,
 ): Judged | null {
@@ -149,16 +150,16 @@ export function judgeMembers(
   const stopped: Logged[] = [];
   const ownFacts = ownFactsFor(head.settings);
   const rank = rankOf(page.options.priority, page.messageId);
+  const lists: Lists = held?.lists ?? new Map();
   let waitMs: number | null = null;
   for (const { member, targets } of addressed) {
     const address = targets[0]?.address ?? null;
-    const rivals = late.rivals.get(member.profileId);
-    const own =
-      ownFacts?.({ ...member, source: page.source }, lists.get(member.profileId), {
-        rank,
-        rivals,
-        rooms: late.rooms,
-      }) ?? null;
+    const sent = lists.get(member.profileId);
+    const more = { rank, rivals: late.rivals.get(member.profileId), rooms: late.rooms };
+    const asked = held?.own.get(member.id);
+    const own = asked
+      ? Object.assign(asked, { sent: sent ?? [], ...more })
+      : (ownFacts?.({ ...member, source: page.source }, sent, more) ?? null);
     const { verdict, trace } = gate({
       now: head.now,
       channel: page.channel,
@@ -262,20 +263,24 @@ export const savePlaces = (
     now,
   );
 
+/** Lists that are held, and what is known of each member: where somebody is, is found out once. */
+interface Asked extends Held {
+  own: ReadonlyMap<string, OwnFacts>;
+}
+
 /** Holds the lists of what these people were sent, until the commit; none where no cap counts. */
 export async function listsFor(
   sql: Sql,
   page: PageInHand,
   head: { now: Date; settings: WorkspaceSettings },
   members: readonly Member[],
-): Promise<Held | null> {
+): Promise<Asked | null> {
   const ownFacts = head.settings.gate?.caps?.length ? ownFactsFor(head.settings) : null;
   if (!ownFacts) return null;
   const { source } = page;
-  const wanted = members.flatMap(
-    (member) => wantedOf({ ...page, id: member.id }, ownFacts({ ...member, source }, undefined)) ?? [],
-  );
-  return wanted.length > 0 ? holdLists(sql, page.workspaceId, wanted, head.now) : null;
+  const own = new Map(members.map((member) => [member.id, ownFacts({ ...member, source }, undefined)]));
+  const wanted = members.flatMap(({ id }) => wantedOf({ ...page, id }, own.get(id) ?? null) ?? []);
+  return wanted.length > 0 ? { ...(await holdLists(sql, page.workspaceId, wanted, head.now)), own } : null;
 }
 
 const isThere = (member: Member): member is Going['member'] => member.recipient !== null;

@@ -1,6 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
+import { loadConfig, useConfig } from '@carillon/config';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { addressesIn, contentFindings } from './content-findings.js';
-import { senderFaultsOf } from './look-outside.js';
+import { deadLinks, senderFaultsOf } from './look-outside.js';
 import type { SendingAccount } from './sending-accounts.js';
 
 const html = (inside: string) => ({ email: { subject: 's', html: inside } });
@@ -45,6 +48,40 @@ describe('addresses that can be followed', () => {
       push: { title: 't', body: 'b', url: 'https://x.example/c' },
     });
     expect(found).toEqual(['https://x.example/a?b=1&c=2', 'https://x.example/b', 'https://x.example/c']);
+  });
+});
+
+describe('following links', () => {
+  const server = http.createServer((request, reply) => {
+    const { method, url = '' } = request;
+    const status =
+      url === '/head' && method === 'HEAD' ? 501 : { '/gone': 410, '/moved': 302, '/door': 401 }[url];
+    reply.writeHead(status ?? 200, { location: '/gone' }).end('x'.repeat(200_000));
+  });
+  let base = '';
+  beforeAll(async () => {
+    useConfig(loadConfig({ NODE_ENV: 'test' }));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => server.close());
+
+  it('tells of those that answer badly or not at all, and of no others', async () => {
+    const paths = ['/', '/gone', '/moved', '/door', '/head'].map((path) => base + path);
+    expect(await deadLinks([...paths, 'http://127.0.0.1:1/'])).toEqual([
+      { href: `${base}/gone`, why: 'answered 410' },
+      { href: 'http://127.0.0.1:1/', why: 'could not be reached' },
+    ]);
+  });
+  it('says nothing of them when none can be reached from here', async () => {
+    expect(await deadLinks(['http://127.0.0.1:1/a', 'http://127.0.0.1:1/b'])).toBeNull();
+    expect(await deadLinks([])).toEqual([]);
+  });
+  it('keeps out of networks that are not public', async () => {
+    useConfig(loadConfig({ NODE_ENV: 'test', CARILLON_ALLOW_PRIVATE_NETWORKS: 'false' }));
+    const why = 'is not on the public internet';
+    expect(await deadLinks([`http://127.0.0.1:8080/`])).toEqual([{ href: 'http://127.0.0.1:8080/', why }]);
+    useConfig(loadConfig({ NODE_ENV: 'test' }));
   });
 });
 

@@ -49,7 +49,7 @@ export { callbackLink, deliveryToken, links, marksOf, unsubscribeLink, type Link
 export { showContent } from './show-content.js';
 export { linksOfMessages } from './message-links.js';
 export { memberDataOf } from './member-data.js';
-export { planRun, type NewRun, type PlannedRun } from './plan-run.js';
+export { planRun, type NewRun, type PlannedRun, type RunOptions } from './plan-run.js';
 export { releasePages } from './release-pages.js';
 export { changeRun, progressOf, type RunProgress } from './runs.js';
 export { masterKeys, mayBeUsed, stateOf, usableAccounts, type SendingAccount } from './sending-accounts.js';

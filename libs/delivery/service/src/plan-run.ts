@@ -3,7 +3,7 @@
  * message that all its deliveries name. Nothing is sent before `changeRun(…, 'start')`. Called by whoever mails many
  * people: campaigns. One transaction, the caller's, so that a run exists with all its members or not at all.
  */
-import type { Channel, ContentByChannel, MessageClass, Tracking } from '@carillon/contracts';
+import type { Attachment, Channel, ContentByChannel, MessageClass, Tracking } from '@carillon/contracts';
 import { dayOf, newId, newSeries, PARTITIONS_AHEAD_DAYS, type Sql } from '@carillon/database';
 
 /** Members of a page. Larger gains nothing; smaller pays for more commits. */
@@ -18,6 +18,13 @@ export interface Query {
   params: readonly unknown[];
   timed?: boolean;
 }
+/** Kept with its message. */
+export interface RunOptions {
+  replyTo?: string;
+  tracking?: Tracking;
+  priority?: number;
+  attachments?: Attachment[];
+}
 export interface NewRun {
   source: { kind: 'campaign' | 'journey' | 'api'; id: string | null };
   channel: Channel;
@@ -27,7 +34,7 @@ export interface NewRun {
   template?: { id: string; version: number };
   content?: ContentByChannel;
   data?: Record<string, unknown>;
-  options?: { replyTo?: string; tracking?: Tracking; priority?: number };
+  options?: RunOptions;
   /** Decides the day that the log keeps it under; at most a week ahead. Default now. */
   plannedAt?: Date;
   expiresAt?: Date;

@@ -9,15 +9,15 @@ import {
   recipientsByIds,
   suppressionsOf,
 } from '@carillon/audience-service';
-import type { GateTried, GateTry } from '@carillon/contracts';
+import type { GateRules, GateTried, GateTry } from '@carillon/contracts';
 import { newId, type Sql } from '@carillon/database';
 import {
   gateInFull,
   NOT_BEGUN,
+  ownFactsFor,
   ownRules,
   whereIs,
   type GateSettings,
-  type OwnFacts,
   type Verdict,
 } from '@carillon/delivery-rules';
 import { channelShapes } from './channels.js';
@@ -54,41 +54,19 @@ export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Pr
     suppressionsOf(sql, workspaceId, channel, addresses),
     consentsOf(sql, workspaceId, channel, { addresses, profileIds: [profileId], topics: [topic] }),
   ]);
-  const saved = ownRules(settings);
-  const version = saved?.version ?? 0;
-  const rules = asked.rules ? withZones(asked.rules) : saved?.rules;
-  const where = whereIs(recipient, settings.timezone);
-  const delivery = { id: newId(), channel, messageClass, topic };
-  const own: OwnFacts | null = rules
-    ? {
-        rules,
-        version,
-        profileId,
-        personId: profileId,
-        deliveryId: null,
-        rank: { priority: asked.priority, order: NOT_BEGUN },
-        workspaceZone: settings.timezone ?? null,
-        test: (await presentNames(sql, workspaceId, rules.testProfiles)).includes(recipient.externalId),
-        where: () => where,
-        sent: [],
-      }
-    : null;
-  const wanted = wantedOf(delivery, own);
-  if (own && wanted) {
-    const lists = await sentLately(sql, workspaceId, [wanted], now);
-    own.sent = lists.get(profileId) ?? [];
-  }
-  if (own) {
-    const asIfSet = { ...settings, gate: { ...own.rules, version } };
-    const late = await lateFactsFor(
-      sql,
-      workspaceId,
-      asIfSet,
-      [{ ...delivery, ...own.rank, profileId, tries: 0 }],
-      now,
-    );
-    Object.assign(own, late({ ...delivery, ...own.rank, profileId, tries: 0 }));
-  }
+  const version = ownRules(settings)?.version ?? 0;
+  const asIf = asked.rules ? await asIfSet(sql, workspaceId, settings, asked.rules, version) : settings;
+  const about = {
+    ...{ id: newId(), channel, messageClass, topic, source: 'api' as const, tries: 0 },
+    ...{ profileId, recipient, address, priority: asked.priority, order: NOT_BEGUN },
+  };
+  const owns = ownFactsFor(asIf);
+  const wanted = wantedOf(about, owns?.(about, undefined) ?? null);
+  const [lists, late] = await Promise.all([
+    wanted ? sentLately(sql, workspaceId, [wanted], now) : null,
+    owns ? lateFactsFor(sql, workspaceId, asIf, [about], now) : null,
+  ]);
+  const own = owns?.(about, lists?.get(profileId), late?.(about)) ?? null;
   const said = gateInFull({
     now,
     channel,
@@ -99,7 +77,7 @@ export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Pr
     addressInvalid: false,
     profileGone: false,
     route: null,
-    allowList: asked.rules ? asked.rules.allowList : (settings.allowList ?? null),
+    allowList: asIf.allowList ?? null,
     suppression: address === null ? null : (suppressions.get(address) ?? null),
     ...consents(profileId, address, topic),
     transactionalIgnoresComplaints: settings.transactionalIgnoresComplaints === true,
@@ -116,7 +94,7 @@ export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Pr
     version,
     verdict: first.kind,
     ...shown(first),
-    zone: where,
+    zone: whereIs(recipient, settings.timezone),
     rules: said.map(({ rule, verdict }) =>
       verdict
         ? {
@@ -128,4 +106,16 @@ export async function tryGate(sql: Sql, workspaceId: string, asked: GateTry): Pr
         : { rule, verdict: 'passed', reason: null, until: null, said: null },
     ),
   };
+}
+
+/** With rules that are not saved, as saving them would leave them. */
+async function asIfSet(
+  sql: Sql,
+  workspaceId: string,
+  settings: Settings,
+  rules: GateRules,
+  version: number,
+): Promise<Settings> {
+  const testProfiles = await presentNames(sql, workspaceId, rules.testProfiles);
+  return { ...settings, allowList: rules.allowList, gate: { ...withZones(rules), testProfiles, version } };
 }

@@ -567,7 +567,11 @@ describe('a campaign', () => {
       return [first.sent, (await numbers(id)).sent, (await numbers(id)).targeted];
     };
     expect(await wave({ sizes: [10, 90], unit: 'percent', every: '1h' })).toEqual([30, 300, 300]);
-    expect(await wave({ sizes: [50, 20], unit: 'people', every: '1h' })).toEqual([50, 70, 70]);
+    const beyond: CampaignDefinition['waves'] = { sizes: [50, 20], unit: 'people', every: '1h' };
+    expect(await wave(beyond)).toEqual([50, 70, 70]);
+    expect((await prepared((await write({ waves: beyond })).id)).report?.findings).toMatchObject([
+      { level: 'warning', code: 'beyond_waves', message: '230 are beyond the last wave and get nothing.' },
+    ]);
     const { rows } = await owner.query(
       `SELECT profile_id FROM deliveries d WHERE source = 'campaign' AND NOT EXISTS (SELECT FROM run_members m WHERE m.run_id::text = d.source_id AND m.key IS NOT NULL)
         GROUP BY message_id, profile_id HAVING count(*) > 1`,

@@ -244,6 +244,18 @@ export async function prepare(
       '/each',
       `Nobody in it did “${definition.each.event}” with a “${definition.each.key}” in that time.`,
     );
+  const { waves } = definition;
+  const left =
+    waves?.unit === 'people'
+      ? (counted.messages ?? counted.audience) - waves.sizes.reduce((sum, size) => sum + size, 0)
+      : 0;
+  if (left > 0)
+    add(
+      'warning',
+      'beyond_waves',
+      '/waves',
+      `${left.toLocaleString('en')} are beyond the last wave and get nothing.`,
+    );
   if (counted.audience === 0 && !findings.some((f) => f.at === '/audience'))
     add('error', 'empty_audience', '/audience', 'There is nobody in it.');
   return {

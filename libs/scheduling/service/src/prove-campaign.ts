@@ -42,6 +42,7 @@ export async function proofsOf(
           class: definition.class,
           ...(definition.topic ? { topic: definition.topic } : {}),
           ...(definition.replyTo ? { replyTo: definition.replyTo } : {}),
+          ...(channel === 'email' && definition.attachments ? { attachments: definition.attachments } : {}),
         },
       })),
     ),

@@ -118,9 +118,14 @@ const saidIn = ({ template, content, data }: Said) => ({
 export const expiring = ({ sendWithin }: CampaignDefinition, from: Date): { expiresAt?: Date } =>
   sendWithin ? { expiresAt: new Date(from.getTime() + durationMs(sendWithin)) } : {};
 
-const optional = ({ topic, replyTo, rate, tracking, priority }: CampaignDefinition) => ({
+const optional = ({ topic, replyTo, rate, tracking, priority, attachments }: CampaignDefinition) => ({
   ...(topic ? { topic } : {}),
-  options: { priority, ...(replyTo ? { replyTo } : {}), ...(tracking ? { tracking } : {}) },
+  options: {
+    priority,
+    ...(replyTo ? { replyTo } : {}),
+    ...(tracking ? { tracking } : {}),
+    ...(attachments?.length ? { attachments } : {}),
+  },
   ...(rate ? { rate: perSecond(rate) } : {}),
 });
 
