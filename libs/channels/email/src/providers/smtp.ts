@@ -273,9 +273,10 @@ const pipelineOf = (context: Context): SmtpPipeline =>
   );
 
 /** Undefined when this account does not sign. */
-function signerOf({ settings, account, keep }: Context): DkimSigner | undefined {
+function signerOf(context: Context): DkimSigner | undefined {
+  const { settings, account } = context;
   if (!settings.dkimSelector) return undefined;
-  return keep(
+  return context.keep(
     `dkim ${account.id} ${account.revision}`,
     () => signerFor(settings),
     () => undefined,
