@@ -1,10 +1,11 @@
 /** What stands behind the links of a mail: the picture, the links, and the page. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Campaign, OperationName } from '@carillon/contracts';
 import { dayOf, idInSeries, newId, newSeries } from '@carillon/database';
 import { deliveryToken } from '@carillon/delivery-service';
 import { eventually } from '@carillon/testing';
 import { createHash } from 'node:crypto';
-import { apiFixture, type ApiFixture } from './api.fixture.js';
+import { apiFixture, type ApiFixture, type AskOptions } from './api.fixture.js';
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0';
 const gmail = 'Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)';
@@ -331,5 +332,48 @@ describe('the funnel of a campaign', () => {
       clicks: 2,
       clickedByMachine: 2,
     });
+  });
+});
+
+describe('preparing a campaign', () => {
+  it('renders samples for some of its people, and follows what is written out', async () => {
+    const ask = async (name: OperationName, call: AskOptions) => (await at.ask(at.here, name, call)).json;
+    for (const [name, plan] of Object.entries({ bea: 'gold', cy: undefined }))
+      await ask('upsertProfile', {
+        params: { externalId: name },
+        body: { email: `${name}@example.com`, phone: '+442079460123', attributes: plan ? { plan } : {} },
+      });
+    const text = 'Your plan: {{ profile.attributes.plan }}. {{ unsubscribe_url }}';
+    const made = await ask('createCampaign', {
+      body: {
+        name: 'Plans',
+        definition: {
+          audience: { profiles: ['bea', 'cy'] },
+          channels: ['email', 'sms'],
+          content: {
+            email: {
+              subject: 'Plans',
+              html: `<p>${text}</p><a href="${at.url}/nowhere">here</a><a href="${at.url}/health/live">there</a>`,
+            },
+            sms: { body: '{{ missing }}' },
+          },
+          data: { missing: '' },
+        },
+      },
+    });
+    const { id } = made as Campaign;
+    const { report } = (await ask('prepareCampaign', { params: { id }, body: {} })) as Campaign;
+    const samples = report?.samples?.map(({ profile, channel, says }) => `${profile} ${channel} ${says}`);
+    expect(samples?.filter((line) => line.includes('email')).sort()).toEqual([
+      expect.stringContaining('bea email Plans — Your plan: gold.'),
+      expect.stringContaining('cy email '),
+    ]);
+    const found = report?.findings.filter((f) => ['dead_link', 'cannot_render'].includes(f.code));
+    expect(found).toMatchObject(
+      expect.arrayContaining([
+        { level: 'error', code: 'cannot_render', message: expect.stringContaining('The sms message') },
+        { level: 'warning', code: 'dead_link', message: `The link “${at.url}/nowhere” answered 404.` },
+      ]),
+    );
   });
 });
