@@ -106,5 +106,5 @@ const foundOf = (report: CampaignReport): Record<string, unknown> => ({
     reach: Object.fromEntries(report.byChannel.map(({ channel, ...counts }) => [channel, counts])),
     zones: Object.fromEntries(report.byZone.map(({ zone, people }) => [zone, people])),
   },
-  cost: report.cost ?? null,
+  cost: report.cost ? `${report.cost.amount} ${report.cost.currency}` : null,
 });

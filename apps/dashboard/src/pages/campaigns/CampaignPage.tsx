@@ -19,7 +19,7 @@ import { useCan } from '../../session.js';
 import { absoluteWithZone } from '../../time.js';
 import { channelLooks, reasonSentence, statusLooks } from '../../words.js';
 import { whole } from '../home/tally.js';
-import { approverWords, audienceWords, capital, startWords } from './campaign.js';
+import { approverWords, audienceWords, startWords } from './campaign.js';
 import { CampaignForm } from './CampaignForm.js';
 import { Changes } from './Changes.js';
 import { RejectDialog } from './RejectDialog.js';
@@ -159,7 +159,7 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
         )}
         {state === 'prepared' && needsApproval && (
           <Notice tone="warning" title="It needs approval">
-            {capital(approverWords(campaign.approvalBy!))} has to approve of it before it can be started.
+            It has to be approved of by {approverWords(campaign.approvalBy!)} before it can be started.
           </Notice>
         )}
         {campaign.approval && (
@@ -274,7 +274,7 @@ const Report = ({ report }: { report: CampaignReport }) => {
         </table>
       )}
       {(report.samples?.length ?? 0) > 0 && (
-        <div className={classes.scroll}>
+        <div className={`${classes.scroll} ${classes.many}`}>
           <table className={`${classes.table} ${classes.samples}`} aria-label="Samples">
             <thead>
               <tr>
@@ -430,7 +430,7 @@ const Numbers = ({ id, live }: { id: string; live: boolean }) => {
           <thead>
             <tr>
               <th scope="col">Why not</th>
-              <th scope="col">People</th>
+              <th scope="col">Messages</th>
             </tr>
           </thead>
           <tbody>
@@ -458,7 +458,7 @@ const Runs = ({ campaign }: { campaign: Campaign }) => (
           <th scope="col">Run</th>
           <th scope="col">State</th>
           <th scope="col">Began</th>
-          <th scope="col">People</th>
+          <th scope="col">Messages</th>
         </tr>
       </thead>
       <tbody>

@@ -63,11 +63,19 @@ const placeWords = (at: string): string =>
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
     .join(' › ');
 
+/** `count 600, per hour`; null where there is more inside. */
+function flatWords(value: Value): string | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const parts = Object.entries(value);
+  if (parts.some(([, part]) => typeof part === 'object')) return null;
+  return parts.map(([name, part]) => `${name} ${String(part)}`).join(', ');
+}
+
 type Value = CampaignChanges['changes'][number]['before'];
 function valueWords(value: Value): string {
   if (value === null) return '—';
   if (typeof value === 'number') return value.toLocaleString('en');
   if (Array.isArray(value) && value.every((one) => typeof one !== 'object')) return value.join(', ');
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const text = typeof value === 'string' ? value : (flatWords(value) ?? JSON.stringify(value));
   return text.length > 300 ? `${text.slice(0, 299)}…` : text;
 }

@@ -27,8 +27,6 @@ export function startWords(start: CampaignStart): string {
   }
 }
 
-export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
 /** `an owner or ada@example.com`. */
 export const approverWords = ({ roles = [], people = [] }: ApprovalBy): string =>
   [...roles.map((role) => (role === 'viewer' ? 'a viewer' : `an ${role}`)), ...people].join(' or ') ||
@@ -44,9 +42,9 @@ export const metricKinds: Record<CampaignMetric['kind'], string> = {
 export const metricWords = (metric: CampaignMetric): string =>
   metric.kind === 'converted' ? `did ${metric.event}` : metric.kind;
 
-/** Whom it goes, or went, to. */
+/** Whom it goes, or went, to; of old ones as many as messages. */
 export const peopleOf = ({ runs, report }: Campaign): number | null =>
-  runs[0]?.targeted ?? report?.audience ?? null;
+  report?.audience ?? runs[0]?.targeted ?? null;
 
 export const emptyDefinition: CampaignDefinition = {
   audience: '',
