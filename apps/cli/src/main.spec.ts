@@ -68,6 +68,7 @@ const account = {
   weight: 1,
   rateLimit: null,
   warmUp: null,
+  prices: null,
   quota: null,
   breaker: {
     state: 'closed',

@@ -643,6 +643,7 @@ describe('forms drawn from a schema', () => {
         weight: 1,
         rateLimit: null,
         warmUp: null,
+        prices: null,
         settings: {
           host: 'mx.example.com',
           port: 2525,

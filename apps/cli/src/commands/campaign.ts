@@ -107,7 +107,7 @@ export function campaign(root: Command, context: Context): void {
   examples(
     group
       .command('reject')
-      .summary('ask for changes')
+      .summary('send it back with what is to be changed')
       .description('Ask for changes of a campaign that was prepared: it is a draft again.')
       .argument('<id>', 'id of the campaign')
       .argument('<comment>', 'what is to be changed')
