@@ -9,6 +9,7 @@ import type {
   CampaignSample,
   Preview,
 } from '@carillon/contracts';
+import { asAWhole, capped, profilesByIds } from '@carillon/audience-service';
 import type { Database, Sql } from '@carillon/database';
 import {
   deadLinks,
@@ -27,6 +28,8 @@ const PEOPLE = 3;
 /** Ten variants on four channels would be many. */
 const MOST_SAMPLES = 24;
 const BEGINNING = 200;
+/** An audience that takes longer is counted, and nobody of it is tried. */
+const LOOK_MS = 20_000;
 
 interface ToTry {
   said: Said[];
@@ -49,13 +52,13 @@ export async function toTry(sql: Sql, workspaceId: string, { definition }: Campa
 /** An audience that is not there, or costs too much, is for counting to tell. */
 async function fewOf(sql: Sql, workspaceId: string, definition: CampaignDefinition): Promise<string[]> {
   try {
+    await asAWhole(sql, LOOK_MS);
     const { text, params } = await peopleOf(sql, workspaceId, definition);
-    const rows = await sql.query<{ externalId: string }>(
-      `SELECT p.external_id AS "externalId" FROM (SELECT profile_id FROM (${text}) AS c LIMIT ${PEOPLE}) AS few
-         JOIN profiles p ON p.workspace_id = $${params.length + 1}::uuid AND p.id = few.profile_id`,
-      [...params, workspaceId],
+    const few = await capped(LOOK_MS, () =>
+      sql.query<{ id: string }>(`SELECT profile_id AS id FROM (${text}) AS c LIMIT ${PEOPLE}`, params),
     );
-    return rows.map((row) => row.externalId);
+    const ids = few.map(({ id }) => id);
+    return (await profilesByIds(sql, workspaceId, ids)).map((one) => one.externalId);
   } catch (error) {
     if (error instanceof ProblemException) return [];
     throw error;
