@@ -6,7 +6,7 @@
  * old the numbers are. Checks that each run is whole and nobody got it twice.
  */
 import { SERVICE_FLAGS } from '../service-process.mjs';
-import { CONTENT, campaign as bulkRun, mailBytes, rowsFloor, withPeople } from './parts/campaign.mjs';
+import { CONTENT, WARM, campaign as bulkRun, mailBytes, rowsFloor, withPeople } from './parts/campaign.mjs';
 import {
   costCells,
   costHead,
@@ -39,7 +39,7 @@ export default async function campaign({ more: [given = '100000'], profile }) {
       );
       await pointAccount(owner, 'sms', sink.ready.url);
       console.log(`\nwarming up, then three runs to ${round(count)} people`);
-      await bulkRun(people, Math.min(20_000, count));
+      await bulkRun(people, Math.min(WARM, count));
       // Only now: what warms up is checked to be sent to everybody.
       await prepareGate(people);
       const texts = async () => {

@@ -39,7 +39,8 @@ const deliverQueues = Object.fromEntries(
       {
         payload: lane === 'bulk' ? BulkPayload : DeliverPayload,
         workedBy: `dispatcher-${channel}`,
-        concurrency: lane === 'bulk' ? 2 : 4,
+        // Jobs of the other lanes are small, and gather where they are worked (Deliverer): one each would be a list of its own.
+        concurrency: lane === 'bulk' ? 2 : 8,
       },
     ]),
   ),

@@ -88,7 +88,11 @@ export async function consentsOf(
     for (const { address, says } of await erasedWords(sql, workspaceId, channel, 'topic', about.addresses))
       add(`address ${address}`, { about: 'address', topic: says, word: 'out' });
   return (profileId, address, topic = null) => ({
-    consents: [...(words.get(`profile ${profileId}`) ?? []), ...(words.get(`address ${address}`) ?? [])],
+    // Of most lists nobody has said a word.
+    consents:
+      words.size === 0
+        ? []
+        : [...(words.get(`profile ${profileId}`) ?? []), ...(words.get(`address ${address}`) ?? [])],
     topicFacts: topic === null ? null : (facts.get(topic) ?? null),
   });
 }

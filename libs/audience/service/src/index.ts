@@ -19,7 +19,7 @@ export { suppressAddresses, suppressionsOf } from './suppression.js';
 export type { NewSuppression } from './suppression.js';
 export { textsFor } from './page-texts.js';
 export { forgottenPage, gonePage } from './unsubscribe-page.js';
-export { readUnsubscribeToken, unsubscribeUrl } from './unsubscribe-token.js';
+export { readUnsubscribeToken, unsubscribeUrl, unsubscribeUrls } from './unsubscribe-token.js';
 export type { UnsubscribeLinks, UnsubscribeSubject } from './unsubscribe-token.js';
 export { amongWriters, EVERYTHING, markStale, withoutWriters } from './stale.js';
 export type { Change } from './stale.js';

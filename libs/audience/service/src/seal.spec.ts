@@ -6,7 +6,7 @@ const key = randomBytes(32);
 const seal = new Seal(key, 'spec');
 const sealed = (words: Buffer, by = seal): Buffer => {
   const bytes = Buffer.concat([Buffer.alloc(TAG_BYTES), words]);
-  by.close(bytes, 0, bytes.length);
+  by.close(bytes, [0, bytes.length]);
   return bytes;
 };
 const opened = (bytes: Buffer, by = seal): Buffer | null =>
@@ -25,6 +25,14 @@ describe('a seal', () => {
       const stream = createCipheriv('aes-256-ctr', keys.subarray(32), from);
       expect(sealed(words)).toEqual(Buffer.concat([tag, stream.update(words)]));
     }
+  });
+  it('is the same for many at once', () => {
+    const words = LENGTHS.map((length) => randomBytes(length));
+    const room = words.map((w) => Buffer.concat([Buffer.alloc(TAG_BYTES), w]));
+    const all = Buffer.concat(room);
+    let at = 0;
+    seal.close(all, ...room.map(({ length }) => [at, (at += length)] as const));
+    expect(all).toEqual(Buffer.concat(words.map((w) => sealed(w))));
   });
   it('gives back what it was closed over', () => {
     for (const length of LENGTHS) {

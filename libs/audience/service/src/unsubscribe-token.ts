@@ -5,7 +5,7 @@
  */
 import type { Channel } from '@carillon/contracts';
 import { createDecipheriv, hkdfSync } from 'node:crypto';
-import { sealOf, TAG_BYTES } from './seal.js';
+import { sealOf, TAG_BYTES, type Span } from './seal.js';
 
 export interface UnsubscribeLinks {
   publicUrl: string;
@@ -30,21 +30,30 @@ const START = 1 + TAG_BYTES;
 const IDS_BYTES = 48;
 
 /** The address of the page a person opens, which also takes the one-click POST of RFC 8058. */
-export function unsubscribeUrl(links: UnsubscribeLinks, subject: UnsubscribeSubject): string {
-  const words = `${subject.channel}\0${subject.address ?? ''}\0${subject.topic}`;
-  // Everybody in a campaign gets one: it is put together in memory that is used again.
-  const most = START + IDS_BYTES + words.length * 3;
-  const sealed = most <= slab.length ? slab : Buffer.allocUnsafe(most);
-  sealed[0] = VERSION;
-  putId(subject.workspaceId, sealed, START);
-  putId(subject.deliveryId, sealed, START + 16);
-  putId(subject.profileId ?? NOBODY, sealed, START + 32);
-  const end = START + IDS_BYTES + sealed.write(words, START + IDS_BYTES);
-  sealOf(links.signingKeys[0], PURPOSE).close(sealed, 1, end);
-  return `${links.publicUrl}/u/${sealed.toString('base64url', 0, end)}`;
+export const unsubscribeUrl = (links: UnsubscribeLinks, subject: UnsubscribeSubject): string =>
+  unsubscribeUrls(links, [subject])[0]!;
+
+/** The same for a list: everybody in a campaign gets one, so they are put together in memory that is used again, and sealed at once. */
+export function unsubscribeUrls(links: UnsubscribeLinks, subjects: readonly UnsubscribeSubject[]): string[] {
+  const words = subjects.map((s) => `${s.channel}\0${s.address ?? ''}\0${s.topic}`);
+  const most = words.reduce((sum, w) => sum + START + IDS_BYTES + w.length * 3, 0);
+  const bytes = most <= slab.length ? slab : Buffer.allocUnsafe(most);
+  let at = 0;
+  const spans = subjects.map((subject, i): Span => {
+    bytes[at] = VERSION;
+    putId(subject.workspaceId, bytes, at + START);
+    putId(subject.deliveryId, bytes, at + START + 16);
+    putId(subject.profileId ?? NOBODY, bytes, at + START + 32);
+    const from = at + 1;
+    at += START + IDS_BYTES;
+    at += bytes.write(words[i]!, at);
+    return [from, at];
+  });
+  sealOf(links.signingKeys[0], PURPOSE).close(bytes, ...spans);
+  return spans.map(([from, to]) => `${links.publicUrl}/u/${bytes.toString('base64url', from - 1, to)}`);
 }
 
-const slab = Buffer.allocUnsafe(2048);
+const slab = Buffer.allocUnsafe(65_536);
 
 /** The 16 bytes of a UUID as it is usually written. */
 function putId(id: string, bytes: Buffer, at: number): void {

@@ -4,7 +4,7 @@
  * already, so that a page may be worked again from any point. What the gate needs is read later: log-page.ts.
  */
 import type { Channel, ContentByChannel, MessageClass, Source, Status } from '@carillon/contracts';
-import { AT_HOME, idInSeries, type Sql } from '@carillon/database';
+import { AT_HOME, idInSeries, kept, type Sql } from '@carillon/database';
 import type { Recipient } from '@carillon/delivery-rules';
 import type { RunOptions } from '@carillon/delivery-service';
 import { LEASE_SECONDS } from './claim.js';
@@ -47,18 +47,20 @@ export interface Member {
 
 /** @returns null when there is nothing to do: someone else has it, its run is not running, or it is done */
 export async function claimPage(sql: Sql, pageId: string): Promise<PageInHand | null> {
-  const [page] = await sql.query<PageInHand>(
-    `UPDATE pages p SET state = 'working', attempt = p.attempt + 1, lease_until = now() + make_interval(secs => $2)
+  const [page] = await sql.query<PageInHand>(CLAIM_PAGE, [pageId, LEASE_SECONDS]);
+  return page ?? null;
+}
+
+const CLAIM_PAGE = kept(
+  'claim-page',
+  `UPDATE pages p SET state = 'working', attempt = p.attempt + 1, lease_until = now() + make_interval(secs => $2)
        FROM runs r, messages m
       WHERE ${AT_HOME} AND p.id = $1 AND p.state = 'released' AND r.workspace_id = p.workspace_id AND r.id = p.run_id AND r.state = 'running'
         AND m.day = r.day AND m.id = r.message_id AND m.workspace_id = r.workspace_id
      RETURNING p.id, p.workspace_id AS "workspaceId", p.run_id AS "runId", p.lo, p.hi, p.cursor, p.mark, p.attempt, p.counts, r.channel, r.class AS "messageClass",
                r.source, r.topic, r.message_id AS "messageId", r.day::text AS day, r.expires_at AS "expiresAt", m.template_id AS "templateId",
                m.template_version AS "templateVersion", m.content, m.data, m.options`,
-    [pageId, LEASE_SECONDS],
-  );
-  return page ?? null;
-}
+);
 
 /** Says again that a page is in this worker's hands. */
 export const renewPage = (sql: Sql, page: PageInHand): Promise<number> =>

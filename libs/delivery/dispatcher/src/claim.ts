@@ -62,7 +62,7 @@ export interface Ready {
 export interface Stopped {
   delivery: Claimed;
   verdict: Exclude<Verdict, { kind: 'send' }>;
-  trace: string[];
+  trace: readonly string[];
   /** Of the workspace's own rules; null where it has none. */
   gateVersion: number | null;
   /** Those rules, and its rank, of what waits for a place of a capacity. */
@@ -106,9 +106,10 @@ export async function judge(
   known: ReadonlyMap<string, MessageFacts> = new Map(),
 ): Promise<{ ready: Ready[]; stopped: Stopped[] }> {
   const profileIds = [...new Set(claimed.flatMap((d) => d.profileId ?? []))];
-  // Two breaths: whom and what it is about, unless that is known; then all the rest.
-  const [messages, people] = await Promise.all([
-    messagesOf(sql, workspaceId, claimed, known),
+  const messagesNow = () => messagesOf(sql, workspaceId, claimed, known);
+  // Two breaths: whom it is about, and of later steps what came before; then all the rest. One where it is about addresses.
+  const [routed, people] = await Promise.all([
+    claimed.some((d) => d.routeStep > 0) ? messagesNow() : null,
     recipientsByIds(sql, workspaceId, profileIds),
   ]);
   const recipients = new Map(people.map((r) => [r.profileId, r]));
@@ -122,19 +123,21 @@ export async function judge(
     return { delivery, recipient, targets };
   });
   const addresses = [...new Set(withTargets.flatMap((w) => w.targets.map((t) => t.address)))];
-  const [workspaces, memberData, accounts, before, suppressions, consents, pausedRuns] = await Promise.all([
-    sql.query<{ now: Date; settings: WorkspaceSettings }>(SETTINGS, [workspaceId]),
-    memberDataOf(sql, workspaceId, claimed),
-    usableAccounts(sql, workspaceId, channel.channel),
-    stepsBefore(sql, workspaceId, claimed, messages),
-    suppressionsOf(sql, workspaceId, channel.channel, addresses),
-    consentsOf(sql, workspaceId, channel.channel, {
-      addresses,
-      profileIds,
-      topics: claimed.map((d) => d.topic),
-    }),
-    pausedRunsOf(sql, workspaceId, claimed),
-  ]);
+  const [messages, workspaces, memberData, accounts, before, suppressions, consents, pausedRuns] =
+    await Promise.all([
+      routed ?? messagesNow(),
+      sql.query<{ now: Date; settings: WorkspaceSettings }>(SETTINGS, [workspaceId]),
+      memberDataOf(sql, workspaceId, claimed),
+      usableAccounts(sql, workspaceId, channel.channel),
+      routed ? stepsBefore(sql, workspaceId, claimed, routed) : NOTHING_BEFORE,
+      suppressionsOf(sql, workspaceId, channel.channel, addresses),
+      consentsOf(sql, workspaceId, channel.channel, {
+        addresses,
+        profileIds,
+        topics: claimed.map((d) => d.topic),
+      }),
+      pausedRunsOf(sql, workspaceId, claimed),
+    ]);
   const { now, settings } = workspaces[0] ?? { now: new Date(), settings: {} };
   const retry = { ...channel.retry, ...settings.retry?.[channel.channel] };
   const accountState = stateOf(accounts);
@@ -295,6 +298,8 @@ const MESSAGES = keptByDay(
   (day) =>
     `SELECT id, content, data, options, route, delivery_ids AS "deliveryIds", send_at AS "sendAt" FROM messages WHERE day = ${day} AND workspace_id = $1 AND id = ANY($2::uuid[])`,
 );
+
+const NOTHING_BEFORE: Awaited<ReturnType<typeof stepsBefore>> = new Map();
 
 /** For later steps of a route: how far any step before got. One query, whatever the batch. */
 async function stepsBefore(

@@ -17,12 +17,13 @@ import type {
 import { bulkQueue, reasons, type Status } from '@carillon/contracts';
 import {
   contentFor,
+  linksToPrint,
   releasePages,
   templateContent,
-  marksOf,
-  unsubscribeLink,
   usableAccounts,
+  Precedence,
   type DeliveryHints,
+  type LinksToPrint,
   type RenderPool,
   type SendContexts,
   type SendingAccount,
@@ -58,6 +59,8 @@ import { recordAttempts, recordUnrenderable, type Attempted } from './record.js'
 
 /** Messages handed over between two commits: what a crash may leave in doubt, per page in hand. */
 export const SUB_BATCH = 250;
+/** A millisecond or two of this thread. */
+const RENDERED_AT_ONCE = 50;
 const RENEW_EVERY_MS = 3000;
 /** A run whose accounts are all paused, or kept away from, looks again after this. */
 const PAUSED_MS = 10_000;
@@ -106,6 +109,7 @@ export class PageDeliverer implements OnModuleDestroy {
     private readonly renderer: Pick<RenderPool, 'render'>,
     private readonly flow: Pick<AccountFlow, 'take' | 'report'>,
     private readonly random: () => number = Math.random,
+    private readonly precedence: Precedence = new Precedence(),
   ) {
     this.log = new Logger(`PageDeliverer ${channel.channel}`);
   }
@@ -152,6 +156,7 @@ export class PageDeliverer implements OnModuleDestroy {
     let done: Done = { ...nothing(), lost };
     let accounts: Window['accounts'] = [];
     for (let at = 0; ;) {
+      await this.precedence.room();
       const next = await this.permitted(page, members.slice(at, at + SUB_BATCH), accounts, signal);
       const window = await this.commit(page, done, next);
       failpoint('after-mark');
@@ -323,11 +328,21 @@ export class PageDeliverer implements OnModuleDestroy {
   ): Promise<Done> {
     const done = nothing();
     if (!account || going.length === 0) return done;
-    const inputs = going.map((g) => this.inputOf(page, g, content, settings));
-    const results = await this.renderer.render(
-      this.channel.channel,
-      inputs.flatMap((input) => input ?? []),
+    const links = linksToPrint(
+      this.contexts.links,
+      going.map(({ member: { id, profileId }, targets }) => ({
+        id,
+        workspaceId: page.workspaceId,
+        channel: page.channel,
+        messageClass: page.messageClass,
+        profileId,
+        address: targets[0]?.address ?? null,
+        topic: page.topic,
+        tracking: { policy: settings.tracking, own: page.options.tracking },
+      })),
     );
+    const inputs = going.map((g, i) => this.inputOf(page, g, content, links[i]!));
+    const results = await this.render(inputs.flatMap((input) => input ?? []));
     const leaving: Going[] = [];
     const outgoing: Outgoing<unknown>[] = [];
     let n = 0;
@@ -370,6 +385,17 @@ export class PageDeliverer implements OnModuleDestroy {
     return done;
   }
 
+  /** Some at a time, so that nobody waits long who waits for one message. */
+  private async render(inputs: readonly RenderInput[]): Promise<RenderResult<unknown>[]> {
+    const results: RenderResult<unknown>[] = [];
+    for (let at = 0; at < inputs.length; at += RENDERED_AT_ONCE) {
+      await this.precedence.room();
+      const some = inputs.slice(at, at + RENDERED_AT_ONCE);
+      results.push(...(await this.renderer.render(this.channel.channel, some)));
+    }
+    return results;
+  }
+
   /** In the provider's own measure, all at once: its connections are what limits it. */
   private async call(
     account: SendingAccount,
@@ -403,9 +429,9 @@ export class PageDeliverer implements OnModuleDestroy {
 
   private inputOf(
     page: PageInHand,
-    { member, targets }: Going,
+    { member }: Going,
     content: Content,
-    settings: WorkspaceSettings,
+    links: LinksToPrint,
   ): RenderInput | null {
     const chosen = content(member.recipient.locale);
     return (
@@ -417,20 +443,9 @@ export class PageDeliverer implements OnModuleDestroy {
         messageClass: page.messageClass,
         replyTo: page.options.replyTo ?? null,
         attachments: page.options.attachments ?? [],
-        unsubscribeUrl: unsubscribeLink(this.contexts.links, {
-          id: member.id,
-          workspaceId: page.workspaceId,
-          channel: page.channel,
-          profileId: member.profileId,
-          address: targets[0]?.address ?? null,
-          topic: page.topic,
-        }),
-        ...marksOf(
-          this.contexts.links,
-          { id: member.id, channel: page.channel, messageClass: page.messageClass },
-          settings.tracking,
-          page.options.tracking,
-        ),
+        unsubscribeUrl: links.unsubscribeUrl,
+        viewUrl: links.viewUrl,
+        tracking: links.tracking,
       }
     );
   }

@@ -43,6 +43,8 @@ let sent: Outgoing<string>[];
 let answer: (message: Outgoing<string>) => Outcome | Promise<Outcome>;
 let finding: (message: Missing) => Finding;
 let asked: Missing[];
+/** How many each call of the provider held. */
+let calls: number[];
 const workspaceId = newId();
 const accountId = newId();
 const { signal } = new AbortController();
@@ -64,6 +66,7 @@ const channel = defineChannel<string>({
       settings: {} as never,
       send: async (batch) => {
         sent.push(...batch);
+        calls.push(batch.length);
         return Promise.all(batch.map(async (m) => answer(m)));
       },
       lookup: (batch) => {
@@ -115,6 +118,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   offered = [];
   sent = [];
+  calls = [];
   answer = () => accepted;
   asked = [];
   finding = () => ({ kind: 'unclear', answer: {} });
@@ -182,6 +186,23 @@ const claimOnly = async (id: string) => {
 };
 
 describe('a delivery', () => {
+  it('goes with what other jobs bring at the same moment, each job waiting for its own', async () => {
+    const ids = (await Promise.all(['a', 'b', 'c'].map((n) => accept(`job-${n}@example.com`)))).map(
+      ({ id }) => id,
+    );
+    let first = () => {};
+    const held = new Promise<void>((resolve) => (first = resolve));
+    answer = async () => (await held, accepted);
+    // The same id in two of them, and one of none.
+    const jobs = [[ids[0]!], [ids[1]!, ids[0]!], [ids[2]!], []].map((job) => deliverer.deliver(job, signal));
+    await jobs[3];
+    await eventually(() => Promise.resolve(calls.length > 0));
+    expect(calls).toEqual([3]);
+    first();
+    await Promise.all(jobs);
+    for (const id of ids) expect(await row(id)).toMatchObject({ status: 'sent', attempt: 1, tries: 1 });
+  });
+
   it('is claimed, handed over once and recorded, and a second job for it does nothing', async () => {
     const { id } = await accept('ada@example.com');
     await Promise.all([

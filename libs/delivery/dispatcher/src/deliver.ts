@@ -5,18 +5,19 @@
  */
 import { bug, failpoint } from '@carillon/config';
 import { deliverQueue, type Channel as ChannelName } from '@carillon/contracts';
-import type { Database } from '@carillon/database';
+import { GroupCommit, type Database } from '@carillon/database';
 import { afterAttempt, chooseAccount, combineDevices, SLICE_MS } from '@carillon/delivery-rules';
 import type { Channel, Outcome, Outgoing, RenderInput, RenderResult } from '@carillon/delivery-rules';
 import {
   DeliveryHints,
   contentFor,
   groupBy,
-  marksOf,
+  linksToPrint,
   type HandedOver,
+  type LinksToPrint,
   type MessageFacts,
+  Precedence,
   type RenderPool,
-  unsubscribeLink,
   type SendingAccount,
   type TemplateContent,
   templateContent,
@@ -33,6 +34,7 @@ import { callProvider } from './call-provider.js';
 import { claim, judge, nextStep, type Claimed, type Ready, type Stopped } from './claim.js';
 import { Commits } from './commits.js';
 import type { Leases } from './leases.js';
+import { Line } from './line.js';
 import { reconcile } from './reconcile.js';
 import { recordStopped, recordUnrenderable, type Attempted, type Recorded } from './record.js';
 
@@ -43,10 +45,23 @@ export interface Rendered extends Ready {
   account: SendingAccount;
 }
 
+/** Jobs whose rows are claimed together, and such claims at once. */
+const JOBS_CLAIMED = { size: 8, parallel: 1 };
+/** Lists of the jobs of one queue, as long as a job may be. */
+const LISTS = { subBatch: 1_000, parallel: 4 };
+
+/** What comes by the jobs of one queue. */
+interface JobLane {
+  signal: AbortSignal;
+  claims: GroupCommit<readonly string[], HandedOver[]>;
+  line: Line;
+}
+
 export class Deliverer {
   private readonly log: Logger;
   private readonly trouble: BoundedLog;
   private readonly commits: Commits;
+  private readonly lanes = new Map<string, JobLane>();
 
   constructor(
     private readonly channel: Channel,
@@ -58,6 +73,7 @@ export class Deliverer {
     private readonly renderer: Pick<RenderPool, 'render'>,
     private readonly flow: AccountFlow,
     private readonly random: () => number = Math.random,
+    private readonly precedence: Precedence = new Precedence(),
   ) {
     this.log = new Logger(`Deliverer ${channel.channel}`);
     this.trouble = new BoundedLog(this.log, channel.channel);
@@ -77,31 +93,71 @@ export class Deliverer {
     workspaceId: string,
     handed: readonly HandedOver[],
     signal: AbortSignal,
-    judged: () => void = () => undefined,
+    judged?: () => void,
+  ): Promise<void> {
+    try {
+      await this.deliverHeld(workspaceId, handed, signal, judged);
+    } catch (error) {
+      this.trouble.error('handing over failed', error);
+    }
+  }
+
+  /**
+   * Takes what is still due of these ids as far as it goes. Throws only when the database or the renderer is away: the rows fall due again.
+   * @param queue that the job came by: jobs of one that come together are claimed together, and go on as lists of their workspaces
+   */
+  async deliver(ids: readonly string[], signal: AbortSignal, queue = ''): Promise<void> {
+    failpoint('before-claim');
+    const { claims, line } = this.laneOf(queue, signal);
+    const claimed = await claims.add(ids);
+    const ready = line.add(claimed);
+    // What is left is someone else's, or unknown: its provider is asked.
+    const rest = claimed.length < ids.length ? this.reconcile(ids, claimed, signal) : undefined;
+    await Promise.all([ready, rest]);
+  }
+
+  private laneOf(queue: string, signal: AbortSignal): JobLane {
+    const known = this.lanes.get(queue);
+    // A queue's worker that was stopped does not come back; specs bring their own signals.
+    if (known && known.signal === signal) return known;
+    const lane: JobLane = {
+      signal,
+      claims: new GroupCommit((jobs) => this.claimAll(jobs), JOBS_CLAIMED),
+      line: new Line(
+        (workspaceId, list, judged) => this.deliverHeld(workspaceId, list, signal, judged),
+        LISTS,
+      ),
+    };
+    this.lanes.set(queue, lane);
+    return lane;
+  }
+
+  /** @returns what each job got */
+  private async claimAll(jobs: readonly (readonly string[])[]): Promise<HandedOver[][]> {
+    const ids = [...new Set(jobs.flat())];
+    const rows = await this.database.acrossWorkspaces(({ last }) => claim(last, ids));
+    this.leases.hold(rows);
+    const claimed = new Map(rows.map((row) => [row.id, row]));
+    return jobs.map((job) =>
+      job.flatMap((id) => {
+        const delivery = claimed.get(id);
+        claimed.delete(id);
+        return delivery ? { delivery, message: null } : [];
+      }),
+    );
+  }
+
+  private async deliverHeld(
+    workspaceId: string,
+    handed: readonly HandedOver[],
+    signal: AbortSignal,
+    judged?: () => void,
   ): Promise<void> {
     const claimed = handed.map((h) => h.delivery);
     const known = new Map(handed.flatMap((h) => (h.message ? [[h.delivery.messageId, h.message]] : [])));
     failpoint('after-claim');
     try {
       await this.work(workspaceId, claimed, known, signal, judged);
-    } catch (error) {
-      this.trouble.error('handing over failed', error);
-    } finally {
-      this.leases.release(claimed);
-    }
-  }
-
-  /** Takes what is still due of these ids as far as it goes. Throws only when the database or the renderer is away: the rows fall due again. */
-  async deliver(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    failpoint('before-claim');
-    const claimed = await this.database.acrossWorkspaces(({ last }) => claim(last, ids));
-    failpoint('after-claim');
-    this.leases.hold(claimed);
-    try {
-      // What is left is someone else's, or unknown: its provider is asked.
-      if (claimed.length < ids.length) await this.reconcile(ids, claimed, signal);
-      for (const [workspaceId, own] of groupBy(claimed, (d) => d.workspaceId))
-        await this.work(workspaceId, own, new Map(), signal);
     } finally {
       this.leases.release(claimed);
     }
@@ -109,10 +165,10 @@ export class Deliverer {
 
   private async reconcile(
     ids: readonly string[],
-    claimed: readonly Claimed[],
+    claimed: readonly HandedOver[],
     signal: AbortSignal,
   ): Promise<void> {
-    const taken = new Set(claimed.map((d) => d.id));
+    const taken = new Set(claimed.map((h) => h.delivery.id));
     const rest = ids.filter((id) => !taken.has(id));
     const { database, contexts, renderer, channel } = this;
     const settled = await reconcile({ database, contexts, renderer, channel }, rest, signal);
@@ -130,11 +186,13 @@ export class Deliverer {
     signal: AbortSignal,
     judged: () => void = () => undefined,
   ): Promise<void> {
-    const [{ ready, stopped }, templates] = await this.database.reading(workspaceId, (sql) =>
-      Promise.all([
-        judge(sql, this.channel, workspaceId, claimed, this.random, known),
-        templateContent(sql, workspaceId, claimed),
-      ]),
+    const [{ ready, stopped }, templates] = await this.first(claimed, () =>
+      this.database.reading(workspaceId, (sql) =>
+        Promise.all([
+          judge(sql, this.channel, workspaceId, claimed, this.random, known),
+          templateContent(sql, workspaceId, claimed),
+        ]),
+      ),
     );
     judged();
     if (stopped.length > 0) await this.stop(workspaceId, stopped);
@@ -142,6 +200,11 @@ export class Deliverer {
     // One sub-batch per account and day; each ends in a commit of its own.
     for (const batch of groupBy(rendered, (r) => `${r.account.id} ${r.delivery.day}`).values())
       await this.sendAll(workspaceId, batch, signal);
+  }
+
+  /** Before bulk work of this process. */
+  private first<T>([one]: readonly Claimed[], work: () => Promise<T>): Promise<T> {
+    return one?.lane === 'bulk' ? work() : this.precedence.first(work);
   }
 
   /** Ends or puts off. */
@@ -166,7 +229,15 @@ export class Deliverer {
   ): Promise<Rendered[]> {
     const rendered: Rendered[] = [];
     const failures: Parameters<typeof recordUnrenderable>[2][number][] = [];
-    const inputs = ready.map((r) => this.inputOf(r, templates));
+    const links = linksToPrint(
+      this.contexts.links,
+      ready.map((r) => ({
+        ...r.delivery,
+        address: r.targets[0]?.address ?? null,
+        tracking: { policy: r.tracking, own: r.message.options.tracking },
+      })),
+    );
+    const inputs = ready.map((r, i) => this.inputOf(r, templates, links[i]!));
     const results = await this.renderer.render(
       this.channel.channel,
       inputs.flatMap((input) => input ?? []),
@@ -198,7 +269,7 @@ export class Deliverer {
   }
 
   /** @returns null when its template version is gone */
-  private inputOf(r: Ready, templates: Templates): RenderInput | null {
+  private inputOf(r: Ready, templates: Templates, links: LinksToPrint): RenderInput | null {
     const chosen = contentFor(r.delivery, r.message.content, templates(r.delivery), r.recipient.locale);
     return (
       chosen && {
@@ -209,11 +280,7 @@ export class Deliverer {
         messageClass: r.delivery.messageClass,
         replyTo: r.message.options.replyTo ?? null,
         attachments: r.message.options.attachments ?? [],
-        unsubscribeUrl: unsubscribeLink(this.contexts.links, {
-          ...r.delivery,
-          address: r.targets[0]?.address ?? null,
-        }),
-        ...marksOf(this.contexts.links, r.delivery, r.tracking, r.message.options.tracking),
+        ...links,
       }
     );
   }
@@ -313,7 +380,10 @@ export class Deliverer {
     const [{ account } = { account: null }] = batch;
     if (!account) return;
     failpoint('before-mark');
-    const marked = await this.commits.mark(workspaceId, batch);
+    const marked = await this.first(
+      batch.map((r) => r.delivery),
+      () => this.commits.mark(workspaceId, batch),
+    );
     failpoint('after-mark');
     const handedOverAt = new Date();
     const going = batch.filter((r) => marked.has(r.delivery.id));

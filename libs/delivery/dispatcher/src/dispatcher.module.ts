@@ -12,6 +12,7 @@ import {
   inboxPort,
   links,
   LocalDispatchers,
+  Precedence,
   RenderPool,
   SendContexts,
 } from '@carillon/delivery-service';
@@ -68,10 +69,10 @@ export class DispatcherModule
         workController(
           lanes.map((lane) => deliverQueue(channel.channel, lane)),
           `Worker ${channel.channel}`,
-          ({ lists, pages }: Workers, payload, { signal }) =>
+          ({ lists, pages }: Workers, payload, { signal, queue }) =>
             'pageId' in payload
               ? pages.deliver(payload.pageId, signal)
-              : lists.deliver(payload.deliveryIds, signal),
+              : lists.deliver(payload.deliveryIds, signal, queue),
         ),
       ),
       providers: [
@@ -98,16 +99,28 @@ export class DispatcherModule
         })),
         ...channels.map((channel) => ({
           provide: pagesOf(channel),
-          useFactory: (...deps: [Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow]) =>
-            new PageDeliverer(channel, ...deps),
-          inject: [Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow],
+          useFactory: (
+            precedence: Precedence,
+            ...deps: [Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow]
+          ) => new PageDeliverer(channel, ...deps, Math.random, precedence),
+          inject: [Precedence, Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow],
         })),
         ...channels.map((channel) => ({
           provide: tokenOf(channel),
           useFactory: (
+            precedence: Precedence,
             ...deps: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool, AccountFlow]
-          ) => new Deliverer(channel, ...deps),
-          inject: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool, AccountFlow],
+          ) => new Deliverer(channel, ...deps, Math.random, precedence),
+          inject: [
+            Precedence,
+            Database,
+            Queues,
+            Leases,
+            SendContexts,
+            DeliveryHints,
+            RenderPool,
+            AccountFlow,
+          ],
         })),
         {
           provide: DELIVERERS,

@@ -188,6 +188,11 @@ export const gateRules: readonly Rule[] = [
   {
     name: 'consent',
     judge: (f) => {
+      // Of most people there are no words.
+      if (f.consents.length === 0)
+        return f.messageClass === 'transactional' || (f.topicFacts?.byDefault ?? f.noConsentMeans) === 'in'
+          ? null
+          : suppress('no_consent');
       const [channel = '', ...topics] = countingTopics(f.messageClass, f.topic, f.topicFacts);
       if (f.consents.some((c) => c.word === 'out' && c.topic === channel)) return suppress('unsubscribed');
       // The person and the address each have their say.
@@ -329,18 +334,17 @@ const onList = (list: readonly string[], given: string): boolean => {
 };
 
 /** The first rule that objects decides; the trace names every rule that was asked, and what it said. */
-export function gate(facts: GateFacts): { verdict: Verdict; trace: string[] } {
-  const trace: string[] = [];
-  for (const rule of gateRules) {
+export function gate(facts: GateFacts): { verdict: Verdict; trace: readonly string[] } {
+  for (let i = 0; i < gateRules.length; i++) {
+    const rule = gateRules[i]!;
     const verdict = rule.judge(facts);
-    if (verdict) return { verdict, trace: [...trace, `${rule.name}: ${lineOf(verdict)}`] };
-    trace.push(passed.get(rule)!);
+    if (verdict) return { verdict, trace: [...passed.slice(0, i), `${rule.name}: ${lineOf(verdict)}`] };
   }
-  return { verdict: SEND, trace };
+  return SENT;
 }
-const SEND: Verdict = { kind: 'send' };
-/** Made once: most rules let most deliveries pass. */
-const passed = new Map(gateRules.map((rule) => [rule, `${rule.name}: passed`]));
+/** Made once: most deliveries pass all rules. */
+const passed = gateRules.map((rule) => `${rule.name}: passed`);
+const SENT = { verdict: { kind: 'send' }, trace: passed } as const;
 function lineOf(verdict: Verdict): string {
   const reason = 'reason' in verdict ? ` (${verdict.reason})` : '';
   return `${verdict.kind}${reason}${'said' in verdict && verdict.said ? ` ${verdict.said}` : ''}`;

@@ -21,7 +21,9 @@ import { LEASE_SECONDS, type Claimed, type MessageFacts } from './claimed.js';
 import { groupBy } from './group-by.js';
 import { claimKeys, hashFields, inFlight, isInFlight, replay, storedAnswers } from './idempotency.js';
 import { LocalDispatchers, type HandedOver, type LocalDispatcher } from './local-dispatchers.js';
+import { Precedence } from './precedence.js';
 import {
+  laneOf,
   loadTemplates,
   plan,
   resolveProfiles,
@@ -42,6 +44,7 @@ export class Acceptance {
     @Inject(Database) private readonly database: Database,
     @Inject(Queues) private readonly queues: Queues,
     @Inject(LocalDispatchers) private readonly dispatchers: LocalDispatchers = new LocalDispatchers(),
+    @Inject(Precedence) private readonly precedence: Precedence = new Precedence(),
   ) {}
 
   /** Accepts one message. Resolves after the commit. */
@@ -117,8 +120,9 @@ export class Acceptance {
 
   private async once(workspaceId: string, requests: readonly SendRequest[]): Promise<Accepted> {
     const direct = new Direct(this.dispatchers);
+    const work = () => this.commit(workspaceId, (sql) => acceptIn(sql, workspaceId, requests, direct));
     try {
-      return await this.commit(workspaceId, (sql) => acceptIn(sql, workspaceId, requests, direct));
+      return await (requests.some((r) => laneOf(r) !== 'bulk') ? this.precedence.first(work) : work());
     } catch (error) {
       // If it was the answer to the commit that was lost, the rows are swept when their lease ends.
       direct.cancel();

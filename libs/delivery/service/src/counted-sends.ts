@@ -5,7 +5,7 @@
  * hand-over mark. It is not given back by anybody: what did not go out is seen in the log when it would decide, and counts no more. So the caps cannot disagree with the log, whatever stopped a delivery.
  */
 import type { Channel, FrequencyCap, MessageClass } from '@carillon/contracts';
-import { dayOf, type Sql } from '@carillon/database';
+import { dayOf, kept, type Sql } from '@carillon/database';
 import {
   heldForComfort,
   LONGEST_WINDOW_MS,
@@ -41,6 +41,25 @@ export function wantedOf(
 
 type Kept = [at: number, id: string, channel: Channel, messageClass: MessageClass, topic: string | null];
 
+const OF_THESE = 'FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])';
+const LISTS = kept('lists', `SELECT profile_id AS "profileId", sends ${OF_THESE}`);
+const LOCK_LISTS = kept(
+  'lock-lists',
+  `SELECT profile_id AS "profileId", sends ${OF_THESE} ORDER BY profile_id FOR UPDATE`,
+);
+const NOW = kept('now', 'SELECT clock_timestamp() AS now');
+// The list leads straight to the rows, and no join pairs each of them with each: that reads all of a table for every one.
+const UPDATE_LISTS = kept(
+  'update-lists',
+  `UPDATE counted_sends SET sends = ($3::text[])[array_position($2::uuid[], profile_id)]::jsonb
+    WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
+);
+const INSERT_LISTS = kept(
+  'insert-lists',
+  `INSERT INTO counted_sends (workspace_id, profile_id, sends)
+   SELECT $1::uuid, id, sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) ORDER BY id ON CONFLICT DO NOTHING`,
+);
+
 /** Reads the lists of these people, and drops from them what did not go out, where it would decide. */
 export async function sentLately(
   sql: Sql,
@@ -48,12 +67,7 @@ export async function sentLately(
   wanted: readonly Wanted[],
   now: Date,
 ): Promise<Lists> {
-  const lists = listsOf(
-    await sql.query<Row>(
-      `SELECT profile_id AS "profileId", sends FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
-      [workspaceId, profilesOf(wanted)],
-    ),
-  );
+  const lists = listsOf(await sql.query<Row>(LISTS, [workspaceId, profilesOf(wanted)]));
   await settle(sql, workspaceId, lists, wanted, now);
   return lists;
 }
@@ -72,11 +86,8 @@ export async function holdLists(
   now?: Date,
 ): Promise<Held> {
   const [rows, [clock]] = await Promise.all([
-    sql.query<Row>(
-      `SELECT profile_id AS "profileId", sends FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[]) ORDER BY profile_id FOR UPDATE`,
-      [workspaceId, profilesOf(wanted)],
-    ),
-    now ? [{ now }] : sql.query<{ now: Date }>('SELECT clock_timestamp() AS now'),
+    sql.query<Row>(LOCK_LISTS, [workspaceId, profilesOf(wanted)]),
+    now ? [{ now }] : sql.query<{ now: Date }>(NOW),
   ]);
   const lists = listsOf(rows);
   const held = { lists, locked: new Set(lists.keys()), now: clock?.now ?? new Date() };
@@ -141,21 +152,8 @@ export async function saveLists(
     [...new Set(profileIds)].filter((id) => locked.has(id) === is),
   );
   const [, inserted] = await Promise.all([
-    known.length > 0 &&
-      // The list leads straight to the rows, and no join pairs each of them with each: the planner takes a table that grew a moment ago
-      // for a small one, and would read all of it.
-      sql.execute(
-        `UPDATE counted_sends SET sends = ($3::text[])[array_position($2::uuid[], profile_id)]::jsonb
-          WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
-        [workspaceId, known, known.map(written)],
-      ),
-    first.length > 0
-      ? sql.execute(
-          `INSERT INTO counted_sends (workspace_id, profile_id, sends)
-           SELECT $1::uuid, id, sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) ORDER BY id ON CONFLICT DO NOTHING`,
-          [workspaceId, first, first.map(written)],
-        )
-      : 0,
+    known.length > 0 && sql.execute(UPDATE_LISTS, [workspaceId, known, known.map(written)]),
+    first.length > 0 ? sql.execute(INSERT_LISTS, [workspaceId, first, first.map(written)]) : 0,
   ]);
   if (inserted < first.length) throw new Overtaken();
 }

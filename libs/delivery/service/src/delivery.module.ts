@@ -13,6 +13,7 @@ import { DeliveryHints } from './hints.js';
 import { InboxController } from './inbox.controller.js';
 import { LanesController } from './lanes.controller.js';
 import { LocalDispatchers } from './local-dispatchers.js';
+import { Precedence } from './precedence.js';
 import { MessagesController } from './messages.controller.js';
 import { RenderPool } from './render-pool.js';
 import { WebhooksController } from './receive-webhook.js';
@@ -23,8 +24,13 @@ import { WebhookEndpointsController } from './webhook-endpoints.controller.js';
 
 /** What every process that changes or shows deliveries needs. */
 @Module({
-  providers: [DeliveryHints, LocalDispatchers, { provide: RenderPool, useFactory: () => new RenderPool() }],
-  exports: [DeliveryHints, LocalDispatchers, RenderPool],
+  providers: [
+    DeliveryHints,
+    LocalDispatchers,
+    Precedence,
+    { provide: RenderPool, useFactory: () => new RenderPool() },
+  ],
+  exports: [DeliveryHints, LocalDispatchers, Precedence, RenderPool],
 })
 export class DeliveryCoreModule {}
 

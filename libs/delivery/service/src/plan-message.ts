@@ -76,6 +76,16 @@ export const templateRef = (m: SendMessage) =>
       ? { key: m.template, version: null }
       : { key: m.template.key, version: m.template.version ?? null };
 
+/** What may wait behind the others: campaigns, and marketing that nobody's journey waits for. */
+export const laneOf = ({ message, source }: SendRequest): Lane =>
+  source?.kind === 'campaign'
+    ? 'bulk'
+    : source?.kind === 'journey'
+      ? 'journey'
+      : message.class === 'marketing'
+        ? 'bulk'
+        : 'transactional';
+
 export type ResolvedProfile = { id: string } | { errors: ProblemError[] };
 
 /** Profiles named by external id are looked up, those given inline are created or changed first. */
@@ -251,14 +261,7 @@ export async function plan(
   }
   if (errors.length > 0) return refuse(...errors);
 
-  const lane: Lane =
-    request.source?.kind === 'campaign'
-      ? 'bulk'
-      : request.source?.kind === 'journey'
-        ? 'journey'
-        : m.class === 'marketing'
-          ? 'bulk'
-          : 'transactional';
+  const lane = laneOf(request);
   let waitMs = 0;
   const deliveries = steps.map((step, n) => {
     // Steps of a route share the clock with everything else that waits; whether they are still needed is decided then.

@@ -12,7 +12,7 @@ import { allowPage, Public } from '@carillon/server';
 import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Engagement } from './engagement.js';
-import { links, marksOf, readDeliveryToken, unsubscribeLink, type TokenUse } from './links.js';
+import { links, linksToPrint, readDeliveryToken, type TokenUse } from './links.js';
 import { RenderPool } from './render-pool.js';
 import { inputOf, shownWith } from './show-content.js';
 
@@ -93,13 +93,15 @@ export class TrackingController {
     const shown =
       found &&
       (await shownWith(this.database, this.renderer, found.workspaceId, deliveryId, (row) => {
-        const { viewUrl, tracking } = marksOf(ours, row, found.tracking, row.options.tracking);
-        return {
-          unsubscribeUrl: unsubscribeLink(ours, { ...row, workspaceId: found.workspaceId }),
-          viewUrl,
-          // A link is a link here too; that the page was opened is no opening of the mail.
-          ...(tracking && { tracking: { ...tracking, opens: false } }),
-        };
+        const { tracking, ...rest } = linksToPrint(ours, [
+          {
+            ...row,
+            workspaceId: found.workspaceId,
+            tracking: { policy: found.tracking, own: row.options.tracking },
+          },
+        ])[0]!;
+        // A link is a link here too; that the page was opened is no opening of the mail.
+        return { ...rest, tracking: tracking && { ...tracking, opens: false } };
       }));
     const email = shown?.ok ? shown.content.email : undefined;
     if (!email) return this.sorry(request, reply, 410);

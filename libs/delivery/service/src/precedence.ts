@@ -1,0 +1,42 @@
+/**
+ * Who goes first in a process that does both: a page of a campaign keeps its thread and the database busy for milliseconds on
+ * end, and a login code needs some four of their moments one after the other. So bulk work asks for room between its steps.
+ * It waits for what is under way and for no answer of a provider, and never long: under a steady stream of single messages
+ * it goes on all the same. Knows neither pages nor messages.
+ */
+import { setImmediate as others } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+
+/** A single message is accepted, judged and marked within this, as a rule. */
+const MOST_MS = 20;
+
+@Injectable()
+export class Precedence {
+  private urgent = 0;
+  private waiting: (() => void)[] = [];
+
+  /** Does something that somebody waits for. */
+  async first<T>(work: () => Promise<T>): Promise<T> {
+    this.urgent += 1;
+    try {
+      return await work();
+    } finally {
+      this.urgent -= 1;
+      if (this.urgent === 0) for (const go of this.waiting.splice(0)) go();
+    }
+  }
+
+  /** Resolves when nothing urgent is under way, or has been for too long. */
+  async room(mostMs = MOST_MS): Promise<void> {
+    // What has arrived meanwhile is looked at before one goes on.
+    await others();
+    if (this.urgent === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, mostMs);
+      this.waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
