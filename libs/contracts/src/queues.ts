@@ -39,8 +39,9 @@ const deliverQueues = Object.fromEntries(
       {
         payload: lane === 'bulk' ? BulkPayload : DeliverPayload,
         workedBy: `dispatcher-${channel}`,
-        // Jobs of the other lanes are small, and gather where they are worked (Deliverer): one each would be a list of its own.
-        concurrency: lane === 'bulk' ? 2 : 8,
+        // Two pages leave at once, and the third is read meanwhile (PageDeliverer). Jobs of the other lanes are small, and gather where
+        // they are worked (Deliverer).
+        concurrency: lane === 'bulk' ? 3 : 8,
       },
     ]),
   ),

@@ -254,6 +254,39 @@ describe('a run', () => {
     });
   });
 
+  it('waits, read already, while two others have a window open', async () => {
+    const run = await start({
+      audience: {
+        query: {
+          text: `SELECT id AS profile_id, k AS key, NULL::jsonb AS data FROM profiles, unnest(ARRAY['a', 'b']) AS k WHERE workspace_id = $1`,
+          params: [workspaceId],
+        },
+      },
+    });
+    let go = () => {};
+    const held = new Promise<void>((resolve) => (go = resolve));
+    answer = async () => (await held, accepted);
+    const ids = await release();
+    const working = ids.map((id) => deliverer.deliver(id, signal));
+    const pages = async () =>
+      (
+        await owner.query<{ state: string; open: boolean }>(
+          'SELECT state, mark > cursor AS open FROM pages WHERE run_id = $1',
+          [run.id],
+        )
+      ).rows;
+    await eventually(
+      async () => sent.length >= 2 * SUB_BATCH && (await pages()).every((p) => p.state === 'working'),
+      30_000,
+    );
+    // Time enough for a third, if nothing held it.
+    for (let look = 0; look < 20; look++) expect((await pages()).filter((p) => p.open)).toHaveLength(2);
+    expect(sent).toHaveLength(2 * SUB_BATCH);
+    go();
+    await Promise.all(working);
+    expect(await progress(run.id)).toMatchObject({ pending: 0, counts: { sent: 2 * PEOPLE } });
+  });
+
   it('is worked again without harm', async () => {
     const run = await start();
     await workAll();

@@ -56,11 +56,14 @@ import {
   type Window,
 } from './log-page.js';
 import { recordAttempts, recordUnrenderable, type Attempted } from './record.js';
+import { Turns } from './turns.js';
 
 /** Messages handed over between two commits: what a crash may leave in doubt, per page in hand. */
 export const SUB_BATCH = 250;
 /** A millisecond or two of this thread. */
 const RENDERED_AT_ONCE = 50;
+/** Pages with a window open, per process. One more is claimed and read meanwhile: the contract of the queue says how many jobs are worked. */
+const PAGES_LEAVING = 2;
 const RENEW_EVERY_MS = 3000;
 /** A run whose accounts are all paused, or kept away from, looks again after this. */
 const PAUSED_MS = 10_000;
@@ -99,6 +102,7 @@ type Next =
 export class PageDeliverer implements OnModuleDestroy {
   private readonly log: Logger;
   private stopping = false;
+  private readonly turns = new Turns(PAGES_LEAVING);
 
   constructor(
     private readonly channel: Channel,
@@ -153,7 +157,17 @@ export class PageDeliverer implements OnModuleDestroy {
         content: byLocale((locale) => contentFor(refOf(page), page.content, template, locale)),
       };
     });
-    let done: Done = { ...nothing(), lost };
+    await this.turns.take(() => this.leave(page, members, { ...nothing(), lost }, content, signal));
+  }
+
+  /** Window after window, to the end of the page or until there is nothing to go on with. */
+  private async leave(
+    page: PageInHand,
+    members: readonly Member[],
+    done: Done,
+    content: Content,
+    signal: AbortSignal,
+  ): Promise<void> {
     let accounts: Window['accounts'] = [];
     for (let at = 0; ;) {
       await this.precedence.room();
