@@ -827,6 +827,16 @@ describe('state', () => {
       `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES ($1, 'email', 'sam@x.example', 'hard_bounced', 'provider')`,
       [at.here.id],
     );
+    // Said of the same words on another channel: nobody's mail address, as it happens a device's.
+    await put('pam');
+    await ask('setConsents', {
+      params: { externalId: 'pam' },
+      body: { consents: [{ channel: 'push', address: 'sam@x.example', word: 'out' }] },
+    });
+    await at.owner.query(
+      `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES ($1, 'push', 'sam@x.example', 'suppressed_manually', 'api')`,
+      [at.here.id],
+    );
     const answer = await ask('getProfileState', { params: { externalId: 'sam' } });
     expect(answer.json).toMatchObject({
       id,

@@ -58,6 +58,17 @@ describe('the unsubscribe page', () => {
     expect(await words(subject)).toEqual([]);
   });
 
+  it('names the topic as the person is to read it', async () => {
+    const { url } = await link();
+    const put = { params: { key: 'news' }, body: { name: { en: 'Our letters', de: 'Unsere Briefe' } } };
+    expect((await at.ask(at.here, 'saveTopic', put)).status).toBe(200);
+    const read = async (language: string) =>
+      (await fetch(url, { headers: { 'accept-language': language } })).text();
+    expect(await read('en')).toContain('“Our letters”');
+    expect(await read('de')).toContain('Unsere Briefe');
+    await at.ask(at.here, 'archiveTopic', { params: { key: 'news' } });
+  });
+
   it('takes the answer of its form, and shows that it is done', async () => {
     const { url, subject } = await link();
     const answer = await fetch(url, form({ unsubscribe: 'topic' }));

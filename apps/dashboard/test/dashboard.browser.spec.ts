@@ -98,6 +98,22 @@ describe('audiences', () => {
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.getByText('It was so once.').waitFor();
   });
+  it('that are lists take people by hand, and let them go', async () => {
+    await open('/audiences/vips');
+    await page.getByLabel('Add people').fill('ada, grace');
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByText('2 added; who was on it already stays.').waitFor();
+    await page
+      .getByRole('button', { name: /^Take .* off the list$/ })
+      .first()
+      .click();
+    await page.getByText('Taken off the list.').waitFor();
+    const changes = server.writes.filter(({ operation }) => operation === 'changeMembers');
+    expect(changes.map(({ body }) => body)).toEqual([
+      { add: ['ada', 'grace'] },
+      { remove: [who.members[0]?.externalId] },
+    ]);
+  });
   it('take sequences, the first of events, an order and a limit', async () => {
     await open('/audiences/new');
     await page.getByLabel('Name').fill('Cancelled soon');
@@ -148,7 +164,7 @@ describe('imports', () => {
     await page.getByText('1 of the first rows are bad').waitFor();
     await page.getByRole('combobox', { name: 'Notes becomes' }).click();
     await page.getByRole('option', { name: 'Left out' }).click();
-    await page.getByRole('combobox', { name: 'Everybody of it enters the list' }).click();
+    await page.getByRole('combobox', { name: 'Add everybody in the file to a list' }).click();
     await page.getByRole('option', { name: 'Our best' }).click();
     await page.getByRole('button', { name: 'Import', exact: true }).click();
     await page.getByText('Drop a file here').waitFor();
@@ -283,7 +299,10 @@ describe('a profile', () => {
     await history.getByText('became part of this profile').waitFor();
     await history.getByText('order.placed').waitFor({ state: 'detached' });
     await page.getByText('earlier profile').waitFor();
+    await page.getByText('Suppressed: complained').waitFor();
+    expect(await page.getByText('Opted out').count()).toBe(2);
     await open('/profiles/no-address');
+    await page.getByText('They never said anything').waitFor();
     await page.getByText('Nothing has happened yet').waitFor();
   });
   it('is merged with another one by name, and only by who may write', async () => {

@@ -544,6 +544,44 @@ export const makeAnswers = (
         query,
       ),
     getProfile: ({ params }) => find(profiles, (each) => each.externalId === params.externalId),
+    getProfileState: ({ params }) => {
+      const it = find(profiles, (each) => each.externalId === params.externalId);
+      const { id, externalId, email, phone, locale, attributes, activity } = it;
+      const none = externalId === 'no-address';
+      return {
+        ...{ id, externalId, email, phone, locale, attributes, activity },
+        zone: { name: 'Europe/London', source: 'phone' as const },
+        consents: none
+          ? []
+          : [
+              {
+                channel: 'email',
+                topic: 'news',
+                word: 'in' as const,
+                about: 'profile' as const,
+                at: it.createdAt,
+              },
+              {
+                channel: 'email',
+                topic: 'offers',
+                word: 'out' as const,
+                about: 'profile' as const,
+                at: it.createdAt,
+              },
+              {
+                channel: 'email',
+                topic: 'offers',
+                word: 'out' as const,
+                about: 'address' as const,
+                at: it.createdAt,
+              },
+            ],
+        suppressed: none ? [] : [{ channel: 'sms', reason: 'complained' }],
+        audiences: none ? [] : [{ id, key: 'vips', since: it.createdAt }],
+        devices: it.devices.length,
+        version: 3,
+      };
+    },
     getTimeline: ({ params, query }) =>
       paged(
         params.externalId === 'no-address'
@@ -589,6 +627,13 @@ export const makeAnswers = (
       ),
     explainAudience: () => who.explanation,
     listMembers: ({ query }) => paged(who.members, query),
+    changeMembers: ({ body }) => ({
+      entered: body.add?.length ?? 0,
+      left: body.remove?.length ?? 0,
+      unknown: [],
+      size: 3,
+      lastSeq: 9,
+    }),
     listTemplates: ({ query }) =>
       paged(
         empty

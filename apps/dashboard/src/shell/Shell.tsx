@@ -60,7 +60,7 @@ export const Shell = () => {
           <div className={classes.navTop}>
             <Brand workspace={me.workspace.name} />
           </div>
-          <ScrollArea className={classes.places} type="auto">
+          <ScrollArea className={classes.places} type="hover" scrollbarSize={6}>
             {places.map(({ group, places: groupPlaces }) => {
               const allowed = groupPlaces.filter((place) => me.scopes.includes(place.scope));
               return (

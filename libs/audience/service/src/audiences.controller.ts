@@ -29,6 +29,8 @@ import { archiveAudience, saveAudience } from './save-audience.js';
 import { amongWriters } from './stale.js';
 import { vocabularyOf } from './vocabulary.js';
 
+/** Of whom a key is audited for changing a list at once: whoever feeds one person after another would fill the log. */
+const MANY = 10;
 /** An id and its comma. */
 const ID_WIDTH = 37;
 /** Lines of a file that are read at a time. */
@@ -309,7 +311,8 @@ export class AudiencesController {
         'list',
       );
       const { size, lastSeq } = await existing(sql, workspaceId, key);
-      if (entering.length + leaving.length > 0)
+      const changes = entering.length + leaving.length;
+      if (changes > 0 && (caller.kind === 'user' || changes >= MANY))
         await audit(sql, caller, 'audience.filled', audience.id, {
           key,
           entered: entering.length,

@@ -42,7 +42,10 @@ export class ImportsController {
     return this.in(caller, async (sql) => {
       await refuseList(sql, caller.workspaceId, body.audience);
       const made = await createImport(sql, caller.workspaceId, body, actorOf(caller));
-      await audit(sql, caller, 'import.started', made.id, { kind: made.kind });
+      await audit(sql, caller, 'import.started', made.id, {
+        kind: made.kind,
+        ...(made.audience !== null && { audience: made.audience }),
+      });
       return made;
     });
   }

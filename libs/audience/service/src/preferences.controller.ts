@@ -23,6 +23,8 @@ interface Visit {
   sender: string;
   locale: string | null;
   texts: PageTexts;
+  /** Of the subject, as the person is to read it. */
+  topicName: string;
 }
 
 @Public()
@@ -134,11 +136,20 @@ export async function visitOf(
   const { profileId } = named;
   const became = profileId === null ? null : await whoTheyBecame(sql, named.workspaceId, [profileId]);
   const subject = { ...named, profileId: became?.get(profileId ?? '') ?? profileId };
-  const [row] = await sql.query<{ sender: string; locale: string | null }>(
-    `SELECT name AS sender, (SELECT locale FROM profiles WHERE workspace_id = $1 AND id = $2) AS locale FROM workspaces WHERE id = $1`,
-    [subject.workspaceId, subject.profileId],
+  const [row] = await sql.query<{
+    sender: string;
+    locale: string | null;
+    names: Record<string, string> | null;
+  }>(
+    `SELECT name AS sender, (SELECT locale FROM profiles WHERE workspace_id = $1 AND id = $2) AS locale,
+       (SELECT names FROM topics WHERE workspace_id = $1 AND key = $3) AS names FROM workspaces WHERE id = $1`,
+    [subject.workspaceId, subject.profileId, subject.topic],
   );
-  return row ? { subject, ...row, texts: textsFor(row.locale, acceptLanguage) } : null;
+  if (!row) return null;
+  const { names, ...who } = row;
+  const texts = textsFor(who.locale, acceptLanguage);
+  const topicName = localised(names ?? {}, who.locale, texts.lang) || subject.topic;
+  return { subject, ...who, texts, topicName };
 }
 
 /** What holds for each topic, by the rules of the gate. */

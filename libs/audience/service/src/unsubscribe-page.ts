@@ -6,6 +6,8 @@ export interface About {
   channel: Channel;
   address: string | null;
   topic: string;
+  /** As the person is to read it; the key unless given. */
+  topicName?: string;
 }
 /** A topic on the preference page. */
 export interface TopicChoice {
@@ -26,8 +28,8 @@ function masked(address: string): string {
   return at > 0 ? `${address[0]}…${address.slice(at)}` : `…${address.slice(-3)}`;
 }
 const isAll = (topic: string): boolean => topic === 'marketing' || topic === '';
-const what = (t: PageTexts, { channel, topic }: About): string =>
-  isAll(topic) ? t.marketing(t.kinds[channel]) : t.about(t.kinds[channel], escaped(topic));
+const what = (t: PageTexts, { channel, topic, topicName = topic }: About): string =>
+  isAll(topic) ? t.marketing(t.kinds[channel]) : t.about(t.kinds[channel], escaped(topicName));
 const where = (t: PageTexts, { address }: About): string =>
   address ? t.to(`<b>${escaped(masked(address))}</b>`) : '';
 
@@ -151,6 +153,7 @@ const page = (t: PageTexts, nonce: string, title: string, body: string): string 
     h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere }
     p { margin: 0 0 1.25rem; overflow-wrap: anywhere }
     p:last-child { margin-bottom: 0 }
+    b { display: inline-block; max-width: 100%; overflow-wrap: anywhere }
     a { color: var(--accent) }
     .small { font-size: .85rem; color: light-dark(#5b6270, #a3a9b5) }
     .note { padding: .75rem 1rem; border-left: 4px solid var(--accent); border-radius: 6px; background: light-dark(#eef2fd, #232936) }

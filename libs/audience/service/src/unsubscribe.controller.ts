@@ -31,7 +31,7 @@ export class UnsubscribeController {
       reply.status(404);
       return gonePage(textsFor(null, request.headers['accept-language']), nonce);
     }
-    return formPage(visit.texts, nonce, visit.sender, visit.subject, `/p/${token}`);
+    return formPage(visit.texts, nonce, visit.sender, aboutOf(visit), `/p/${token}`);
   }
 
   @Post(':token')
@@ -47,11 +47,11 @@ export class UnsubscribeController {
       reply.status(404);
       return gonePage(textsFor(null, request.headers['accept-language']), nonce);
     }
-    const { subject, texts, sender } = visit;
+    const { subject, texts, sender, topicName } = visit;
     const answer = answerOf(request);
     if (answer === null) {
       reply.status(400);
-      return formPage(texts, nonce, sender, subject, `/p/${token}`);
+      return formPage(texts, nonce, sender, aboutOf(visit), `/p/${token}`);
     }
     const topic = answer.scope === 'all' ? 'marketing' : subject.topic;
     await this.database.inWorkspace(subject.workspaceId, async (sql) => {
@@ -61,7 +61,7 @@ export class UnsubscribeController {
       ]);
       await noteOnTimeline(sql, subject, topic, answer.source);
     });
-    return donePage(texts, nonce, sender, { ...subject, topic }, `/p/${token}`);
+    return donePage(texts, nonce, sender, { ...subject, topic, topicName }, `/p/${token}`);
   }
 
   private async visit(token: string, request: FastifyRequest) {
@@ -74,6 +74,11 @@ export class UnsubscribeController {
     );
   }
 }
+
+const aboutOf = ({ subject, topicName }: { subject: UnsubscribeSubject; topicName: string }) => ({
+  ...subject,
+  topicName,
+});
 
 function subjectOf(token: string): UnsubscribeSubject | null {
   const { signingKey, previousSigningKeys } = config().secrets;

@@ -1,5 +1,6 @@
 /** One audience: its rule as rows, how many it holds, who is in it, and why somebody is or is not. */
 import {
+  ActionIcon,
   Alert,
   Anchor,
   Button,
@@ -12,6 +13,7 @@ import {
   TextInput,
 } from '@mantine/core';
 import { useDebouncedValue, useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
 import type {
   Audience,
   AudienceDefinition,
@@ -373,7 +375,54 @@ const ClauseLine = ({ clause }: { clause: ClauseExplanation }) => (
   </li>
 );
 
+/** Puts people onto a list, or takes them off. */
+const useChange = ({ key }: Audience) => {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (change: { add?: string[]; remove?: string[] }) => api.audiences.changeMembers(key, change),
+    onSuccess: async ({ entered, left, unknown }) => {
+      await client.invalidateQueries({ queryKey: ['audiences'] });
+      const known = left > 0 ? 'Taken off the list.' : `${entered} added; who was on it already stays.`;
+      notifications.show({
+        message: unknown.length > 0 ? `${known} Nobody has the id ${unknown.join(', ')}.` : known,
+      });
+    },
+    onError: (error) => notifications.show({ color: 'red', message: messageOf(error) }),
+  });
+};
+
+const AddMembers = ({ audience }: { audience: Audience }) => {
+  const [names, setNames] = useState('');
+  const add = useChange(audience);
+  const wanted = names.split(/[\s,;]+/).filter(Boolean);
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (wanted.length > 0) add.mutate({ add: wanted }, { onSuccess: () => setNames('') });
+      }}
+    >
+      <Row px="md" py="sm" gap="xs" align="flex-end" wrap="nowrap">
+        <TextInput
+          flex={1}
+          maw={380}
+          label="Add people"
+          placeholder="Their external ids: ada, grace"
+          value={names}
+          onChange={(event) => setNames(event.currentTarget.value)}
+        />
+        <Button type="submit" variant="default" loading={add.isPending} disabled={wanted.length === 0}>
+          Add
+        </Button>
+      </Row>
+    </form>
+  );
+};
+
 const Members = ({ audience }: { audience: Audience }) => {
+  const mayWrite = useCan('profiles:write');
+  const mayFill = mayWrite && audience.kind === 'list' && audience.archivedAt === null;
+  const take = useChange(audience);
   const members = useQuery({
     queryKey: ['audiences', 'members', audience.key, audience.version, audience.lastSeq],
     queryFn: () => api.audiences.members(audience.key, { limit: 50 }).page(),
@@ -397,6 +446,7 @@ const Members = ({ audience }: { audience: Audience }) => {
         </Row>
       }
     >
+      {mayFill && <AddMembers audience={audience} />}
       {members.isError && !members.data ? (
         <Failure error={members.error} retry={() => void members.refetch()} small />
       ) : !members.data ? (
@@ -422,11 +472,24 @@ const Members = ({ audience }: { audience: Audience }) => {
                   {one.email ?? one.phone ?? ''}
                 </Text>
               </Text>
-              {one.since && (
-                <Text size="xs" c="dimmed" style={{ flexShrink: 0 }}>
-                  <When at={one.since} />
-                </Text>
-              )}
+              <Row gap="xs" wrap="nowrap">
+                {one.since && (
+                  <Text size="xs" c="dimmed" style={{ flexShrink: 0 }}>
+                    <When at={one.since} />
+                  </Text>
+                )}
+                {mayFill && (
+                  <ActionIcon
+                    variant="subtle"
+                    color="gray"
+                    size="sm"
+                    aria-label={`Take ${one.externalId} off the list`}
+                    onClick={() => take.mutate({ remove: [one.externalId] })}
+                  >
+                    <IconX size={14} />
+                  </ActionIcon>
+                )}
+              </Row>
             </Row>
           ))}
           {members.data.nextCursor && (

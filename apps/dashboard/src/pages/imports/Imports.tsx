@@ -135,7 +135,7 @@ const PurposeFields = ({
       {kind === 'profiles' && (choices.length > 0 || audience !== undefined) && (
         <Select
           className={classes.list}
-          label="Everybody of it enters the list"
+          label="Add everybody in the file to a list"
           placeholder="None"
           data={named ? choices : [...choices, { value: audience, label: audience }]}
           value={audience ?? null}

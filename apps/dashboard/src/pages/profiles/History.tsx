@@ -191,7 +191,7 @@ const Entry = ({ entry }: { entry: TimelineEntry }) => {
           aside={<When at={entry.at} />}
           title={
             <>
-              {verb} <b>{entry.topic || 'everything'}</b> by {entry.channel}
+              {verb} <b>{entry.topic || 'everything'}</b> by {entry.channel === 'sms' ? 'SMS' : entry.channel}
             </>
           }
         >

@@ -17,6 +17,7 @@ import { whole } from '../home/tally.js';
 import { History } from './History.js';
 import { Identities, MergeDialog } from './Identities.js';
 import classes from './ProfilePage.module.css';
+import { Standing } from './Standing.js';
 
 const route = getRouteApi('/app/profiles/$externalId');
 const platforms = { ios: 'iOS', android: 'Android', web: 'Web' } as const;
@@ -84,6 +85,7 @@ export const ProfilePage = () => {
           </Section>
           <Identities profile={it} />
         </div>
+        <Standing externalId={it.externalId} />
         <Devices profile={it} />
         <History externalId={it.externalId} />
       </Stack>
