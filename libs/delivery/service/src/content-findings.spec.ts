@@ -64,7 +64,7 @@ describe('following links', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
-  afterAll(() => server.close());
+  afterAll(() => void server.close());
 
   it('tells of those that answer badly or not at all, and of no others', async () => {
     const paths = ['/', '/gone', '/moved', '/door', '/head'].map((path) => base + path);
