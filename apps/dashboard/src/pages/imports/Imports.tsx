@@ -18,6 +18,8 @@ import { becomes, targetOf, targetsFor } from './mapping.js';
 
 const HEAD_BYTES = 131_072;
 const LIVE_MS = 1_000;
+/** Somebody else may begin one. */
+const IDLE_MS = 10_000;
 type Kind = Import['kind'];
 /** What a file is for. */
 interface Purpose {
@@ -47,7 +49,7 @@ export const Imports = () => {
   const imports = useQuery({
     queryKey: ['imports'],
     queryFn: async () => (await api.imports.list({ limit: 50 }).page()).items,
-    refetchInterval: ({ state }) => (state.data?.some(isLive) ? LIVE_MS : false),
+    refetchInterval: ({ state }) => (state.data?.some(isLive) ? LIVE_MS : IDLE_MS),
   });
   return (
     <>
