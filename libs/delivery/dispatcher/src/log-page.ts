@@ -159,7 +159,7 @@ export function judgeMembers(
     const asked = held?.own.get(member.id);
     const own = asked
       ? Object.assign(asked, { sent: sent ?? [], ...more })
-      : (ownFacts?.({ ...member, source: page.source }, sent, more) ?? null);
+      : (ownFacts?.(askedAbout(page, member), sent, more) ?? null);
     // Field by field: copying what it holds takes longer.
     const said = consents(member.profileId, address, page.topic);
     const { verdict, trace } = gate({
@@ -199,7 +199,7 @@ export function judgeMembers(
     else if (isThere(member)) {
       going.push({ member, targets });
       if (!own?.test) takeRoom(late.rooms);
-      const wanted = wantedOf({ ...page, id: member.id }, own);
+      const wanted = wantedOf(inPage(page, member.id), own);
       if (wanted) take(lists, wanted, head.now);
     }
   }
@@ -280,11 +280,24 @@ export async function listsFor(
 ): Promise<Asked | null> {
   const ownFacts = head.settings.gate?.caps?.length ? ownFactsFor(head.settings) : null;
   if (!ownFacts) return null;
-  const { source } = page;
-  const own = new Map(members.map((member) => [member.id, ownFacts({ ...member, source }, undefined)]));
-  const wanted = members.flatMap(({ id }) => wantedOf({ ...page, id }, own.get(id) ?? null) ?? []);
+  const own = new Map(members.map((member) => [member.id, ownFacts(askedAbout(page, member), undefined)]));
+  const wanted = members.flatMap(({ id }) => wantedOf(inPage(page, id), own.get(id) ?? null) ?? []);
   return wanted.length > 0 ? { ...(await holdLists(sql, page.workspaceId, wanted, head.now)), own } : null;
 }
+
+// Field by field: a page has twenty.
+const askedAbout = ({ source }: PageInHand, { id, profileId, recipient }: Member) => ({
+  id,
+  profileId,
+  recipient,
+  source,
+});
+const inPage = ({ channel, messageClass, topic }: PageInHand, id: string) => ({
+  id,
+  channel,
+  messageClass,
+  topic,
+});
 
 const isThere = (member: Member): member is Going['member'] => member.recipient !== null;
 

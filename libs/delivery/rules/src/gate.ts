@@ -260,7 +260,8 @@ export const gateRules: readonly Rule[] = [
     judge: (f) => {
       const { own } = f;
       if (!own || own.personId === null || own.rules.caps.length === 0 || !applies(f, own)) return null;
-      const about = { ...f, id: own.deliveryId };
+      const { channel, messageClass, topic } = f;
+      const about = { id: own.deliveryId, channel, messageClass, topic };
       const over = overCap(own.rules.caps, about, own.sent, f.now.getTime(), own.where().zone);
       return (
         over &&
