@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- journey [first] [intake] [waiting] [due]` (all of them unless said): how long from an event to the first
+ * `npm run bench -- journey [first] [intake] [waiting] [due] [simulator]` (all of them unless said): how long from an event to the first
  * message of the journey that it begins; events taken in while 25 journeys listen, to the last person moved; what a look of
- * the clock costs beside a million who wait; and how fast those are moved who are due at one second. What each could be at best is
+ * the clock costs beside a million who wait; how fast those are moved who are due at one second; and how long the simulator takes. What each could be at best is
  * measured in the same run. `PEOPLE=100000`: how many wait (1,000,000 unless said).
  */
 import fs from 'node:fs';
@@ -50,7 +50,7 @@ export default async function journey({ url, apiKey, ownerUrl, appUrl, pids, set
       ask: asker(url, apiKey),
     };
     await makePeople(bench, 20_000);
-    for (const [name, section] of Object.entries({ first, intake, waiting, due }))
+    for (const [name, section] of Object.entries({ first, intake, waiting, due, simulator }))
       if (more.length === 0 || more.includes(name)) {
         await section(bench);
         console.log();
@@ -462,4 +462,73 @@ async function stepFloor(bench, journeyId) {
   const perSecond = (2 * rows.length) / ((performance.now() - began) / 1000);
   await owner.query('DELETE FROM enrollments WHERE journey_id = $1', [journeyId]);
   return perSecond;
+}
+
+// ── the simulator ──
+
+/** Ten steps of everybody, of all kinds that take time in it: messages with the gate, waits on clocks, conditions, shares, listening. */
+async function simulator(bench) {
+  const { ask, watched } = bench;
+  const say = (next) => ({
+    kind: 'send',
+    channels: ['sms'],
+    class: 'marketing',
+    content: { sms: { body: 'Order {{ event.n }} is on its way.' } },
+    next,
+  });
+  const definition = {
+    entry: { kind: 'event', event: 'bench.simulated' },
+    start: 'one',
+    steps: {
+      one: say('day'),
+      day: { kind: 'wait', for: '1d', next: 'pro' },
+      pro: {
+        kind: 'condition',
+        branches: [{ if: { attribute: 'plan', is: 'pro' }, next: 'two' }],
+        otherwise: 'two',
+      },
+      two: say('heard'),
+      heard: {
+        kind: 'listen',
+        within: '2d',
+        for: [{ on: { message: 'clicked' }, next: 'mark' }],
+        otherwise: 'mark',
+      },
+      mark: { kind: 'update', attributes: { seen: true }, next: 'morning' },
+      morning: { kind: 'wait', until: { time: '09:00' }, next: 'share' },
+      share: {
+        kind: 'split',
+        shares: [
+          { name: 'a', percent: 50, next: 'three' },
+          { name: 'b', percent: 50, next: 'three' },
+        ],
+      },
+      three: say('end'),
+      end: { kind: 'end' },
+    },
+  };
+  const key = 'bench-simulated';
+  await ask('PUT', `/v1/journeys/${key}`, { name: key, definition });
+  const rows = [['Simulated: people × 10 steps', 'ms', 'people/s', 'steps', ...costHead]];
+  for (const people of [1000, 10_000]) {
+    let run;
+    const cost = await measure(watched, async () => {
+      run = await ask('POST', `/v1/journeys/${key}/simulations`, {
+        random: people,
+        data: { n: 1 },
+        outcomes: { delivered: 0.98, clicked: 0.1 },
+      });
+      return people;
+    });
+    const steps = run.steps.reduce((sum, { ways }) => sum + ways.reduce((n, { count: c }) => n + c, 0), 0);
+    if (steps !== people * 10) throw new Error(`${people * 10} steps were to be played, ${steps} were`);
+    rows.push([
+      round(people),
+      round(run.ms),
+      round((people / run.ms) * 1000),
+      round(steps),
+      ...costCells(cost),
+    ]);
+  }
+  table(rows);
 }
