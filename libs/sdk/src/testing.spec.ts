@@ -309,6 +309,26 @@ describe('a world', () => {
     expect(world.messages).toHaveLength(2);
   });
 
+  it('waits at a step until quiet hours are over where the person is, and not where they are awake', async () => {
+    const calm = journey('calm')
+      .on(event('go'))
+      .wait({ quietHours: 'any' }, { as: 'calm' })
+      .emit('told');
+    const world = testWorld({
+      journeys: [calm],
+      people: [ada, { ...ada, externalId: 'bo', timezone: 'America/New_York' }],
+      now: '2026-01-05T21:30:00Z',
+      gate: { quietHours: [{ key: 'nights', periods: [{ from: '21:00', to: '08:00' }] }] },
+    });
+    for (const profile of ['ada', 'bo']) await world.event('go', {}, { profile });
+    expect(world.visit('calm', { profile: 'bo' })).toMatchObject({ outcome: 'done' });
+    expect(world.visit('calm', { profile: 'ada' })).toMatchObject({ step: 'calm', outcome: null });
+    await world.advance('9h');
+    expect(world.visit('calm', { profile: 'ada' })).toMatchObject({ step: 'calm', outcome: null });
+    await world.advance('1h');
+    expect(world.visit('calm', { profile: 'ada' })).toMatchObject({ outcome: 'done' });
+  });
+
   it('says what the person reads, in their language, and hears what becomes of it', async () => {
     const world = testWorld({ journeys: [offers], people: [{ ...people[0]!, locale: 'de-AT' }], templates });
     await ask(world);
