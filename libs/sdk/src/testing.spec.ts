@@ -310,10 +310,7 @@ describe('a world', () => {
   });
 
   it('waits at a step until quiet hours are over where the person is, and not where they are awake', async () => {
-    const calm = journey('calm')
-      .on(event('go'))
-      .wait({ quietHours: 'any' }, { as: 'calm' })
-      .emit('told');
+    const calm = journey('calm').on(event('go')).wait({ quietHours: 'any' }, { as: 'calm' }).emit('told');
     const world = testWorld({
       journeys: [calm],
       people: [ada, { ...ada, externalId: 'bo', timezone: 'America/New_York' }],

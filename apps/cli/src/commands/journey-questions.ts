@@ -88,7 +88,7 @@ export function journeyQuestions(group: Command, context: Context): void {
     examples(
       group
         .command(name)
-        .summary(name === 'retry' ? 'try what is set aside again' : 'leave out what is set aside')
+        .summary(name === 'retry' ? 'take up again what is set aside' : 'forget what is set aside, and go on')
         .description(does)
         .argument('<id>', 'as `journeys parked` lists it')
         .option('--journey <key>', 'of somebody who stands still in it; `all` as id is everybody who does')
