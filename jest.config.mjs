@@ -29,7 +29,7 @@ export default {
   // Not `x.json.js`: libphonenumber-js wraps its JSON that way, and the JSON itself cannot be imported.
   moduleNameMapper: { '^(\\.{1,2}/.*)(?<!\\.json)\\.js$': '$1' },
   // Tests wait for what should happen, not for a clock: on a busy machine that may take a while.
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   testMatch: ['<rootDir>/{apps,libs}/**/{src,test}/**/*.spec.{ts,tsx}', '<rootDir>/tools/**/*.spec.mjs'],
   modulePathIgnorePatterns: ['<rootDir>/(apps|libs)/.*/dist/', '<rootDir>/\\.(data|nx)/'],
   reporters: ['default', '<rootDir>/tools/jest-tally.mjs'],

@@ -6,7 +6,7 @@
  */
 export async function eventually<T>(
   look: () => T | Promise<T>,
-  withinMs = 5000,
+  withinMs = 20_000,
 ): Promise<Exclude<T, undefined | false>> {
   const end = Date.now() + withinMs;
   for (;;) {
