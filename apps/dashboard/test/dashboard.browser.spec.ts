@@ -862,5 +862,6 @@ describe('what others wrote', () => {
     await page.getByRole('button', { name: 'New key' }).click();
     await page.getByRole('dialog').waitFor();
     expect(server.violations).toEqual([]);
-  });
+    // Every page is loaded from nothing.
+  }, 240_000);
 });

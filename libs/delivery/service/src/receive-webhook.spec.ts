@@ -98,6 +98,28 @@ describe('receipts', () => {
     expect(lines.filter((type) => type === 'receipt')).toHaveLength(1);
   });
 
+  it('that come together are written together, and one that cannot be written fails alone', async () => {
+    const ids = await Promise.all(Array.from({ length: 40 }, () => delivery()));
+    const poison = ids[20] ?? '';
+    await api.owner.query(
+      `CREATE FUNCTION refuse_line() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+       CREATE TRIGGER poison BEFORE INSERT ON delivery_events FOR EACH ROW WHEN (NEW.delivery_id = '${poison}') EXECUTE FUNCTION refuse_line()`,
+    );
+    const answers = await Promise.all(ids.map(async (id) => (await callback(id, told('delivered'))).status));
+    await api.owner.query('DROP TRIGGER poison ON delivery_events; DROP FUNCTION refuse_line');
+    expect(answers).toEqual(ids.map((id) => (id === poison ? 500 : 204)));
+    const { rows } = await api.owner.query<{ status: string; n: number }>(
+      'SELECT status, count(*)::int AS n FROM deliveries WHERE id = ANY($1) GROUP BY 1 ORDER BY 1',
+      [ids],
+    );
+    expect(rows).toEqual([
+      { status: 'delivered', n: 39 },
+      { status: 'sent', n: 1 },
+    ]);
+    expect((await callback(poison, told('delivered'))).status).toBe(204);
+    expect((await detail(poison)).status).toBe('delivered');
+  });
+
   it('never move a status back, but stand in the timeline', async () => {
     const id = await delivery();
     await callback(id, told('delivered'));

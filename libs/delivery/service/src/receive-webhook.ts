@@ -4,7 +4,7 @@
  */
 import { failpoint } from '@carillon/config';
 import type { Channel } from '@carillon/contracts';
-import { Database } from '@carillon/database';
+import { Database, GroupCommit } from '@carillon/database';
 import {
   WebhookRefused,
   WebhookUnreadable,
@@ -28,6 +28,8 @@ import type { Envelope } from './secrets.js';
 import { keepUnreadable } from './unread-bounces.js';
 
 const MOST_BYTES = 1_048_576;
+/** Receipts of one account that come together share a transaction; a campaign by SMS brings two per person. */
+const TOGETHER = { size: 200, parallel: 2 };
 /** Longer than any verification takes, so that the time of a refusal does not tell which accounts exist. Milliseconds. */
 const REFUSED_AFTER_MS = 50;
 
@@ -46,6 +48,9 @@ interface Account {
 
 @Controller()
 export class WebhooksController {
+  /** By account. */
+  private readonly desks = new Map<string, GroupCommit<readonly Receipt[], PromiseSettledResult<void>>>();
+
   constructor(
     @Inject(Database) private readonly database: Database,
     @Inject(Queues) private readonly queues: Queues,
@@ -78,6 +83,34 @@ export class WebhooksController {
     if (unreadable)
       await this.database.inWorkspace(account.workspaceId, (sql) => keepUnreadable(sql, account, unreadable));
     if (receipts.length === 0) return;
+    const kept = await this.deskOf(account).add(receipts);
+    if (kept.status === 'rejected') throw kept.reason;
+  }
+
+  private deskOf({ id, workspaceId }: Account): GroupCommit<readonly Receipt[], PromiseSettledResult<void>> {
+    let desk = this.desks.get(id);
+    if (!desk) {
+      desk = new GroupCommit((calls) => this.applyAll({ id, workspaceId }, calls), TOGETHER);
+      this.desks.set(id, desk);
+    }
+    return desk;
+  }
+
+  private async applyAll(
+    account: Pick<Account, 'id' | 'workspaceId'>,
+    calls: readonly (readonly Receipt[])[],
+  ): Promise<PromiseSettledResult<void>[]> {
+    const together = calls.length > 1 && (await Promise.allSettled([this.apply(account, calls.flat())]))[0];
+    // One that cannot be written does not take the others along: then each goes by itself, and fails by itself.
+    return together && together.status === 'fulfilled'
+      ? calls.map(() => together)
+      : Promise.allSettled(calls.map((call) => this.apply(account, call)));
+  }
+
+  private async apply(
+    account: Pick<Account, 'id' | 'workspaceId'>,
+    receipts: readonly Receipt[],
+  ): Promise<void> {
     const { deliveryIds, eventIds } = await this.database.inWorkspace(account.workspaceId, (sql) =>
       applyReceipts(sql, account, receipts),
     );
@@ -126,8 +159,8 @@ export class WebhooksController {
   private async accountAt({ channel, provider, accountId }: Address): Promise<Account | null> {
     if (!/^[0-9a-f-]{36}$/.test(accountId)) return null;
     // The address alone tells which workspace it is about.
-    const [account] = await this.database.acrossWorkspaces((sql) =>
-      sql.query<Account>(
+    const [account] = await this.database.acrossWorkspaces(({ last }) =>
+      last.query<Account>(
         `SELECT id, workspace_id AS "workspaceId", revision, settings, secrets FROM provider_accounts
           WHERE id::text = $1 AND channel = $2 AND provider = $3 AND deleted_at IS NULL`,
         [accountId, channel, provider],
