@@ -12,6 +12,8 @@ describe('relative', () => {
     [7300, 'in 2 hours'],
     [-86_400, 'yesterday'],
     [-86_400 * 400, 'last year'],
+    [172_790, 'in 2 days'],
+    [-172_790, 'yesterday'],
   ])('%d s', (seconds, text) => expect(relative(at(seconds), now)).toBe(text));
 });
 describe('gap', () => {

@@ -67,14 +67,15 @@ const steps: [Intl.RelativeTimeFormatUnit, number][] = [
   ['hour', 3_600],
   ['minute', 60],
 ];
-/** "3 minutes ago", "in 2 hours", "just now" within ten seconds. */
+/** "3 minutes ago", "in 2 hours", "just now" within ten seconds. What is to come is rounded: two days from now is not tomorrow a moment later. */
 export const relative = (at: string, now: Date): string => {
   const seconds = (Date.parse(at) - now.getTime()) / 1000;
   if (Math.abs(seconds) < 10) return 'just now';
   for (const [unit, size] of steps)
-    if (Math.abs(seconds) >= size) return relativeFormat.format(Math.trunc(seconds / size), unit);
+    if (Math.abs(seconds) >= size) return relativeFormat.format(whole(seconds / size), unit);
   return relativeFormat.format(Math.trunc(seconds), 'second');
 };
+const whole = (many: number): number => (many > 0 ? Math.round(many) : Math.trunc(many));
 /** A length of time: "340 ms", "2.1 s", "5 min", "3.0 h", "4 days". */
 export const span = (ms: number): string => {
   if (ms < 1000) return `${ms} ms`;
