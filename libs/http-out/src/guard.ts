@@ -28,6 +28,15 @@ export interface EgressPolicy {
   resolve: Resolver;
 }
 
+/**
+ * For hosts that tenants choose, as webhooks and links are. Only where the installation allows private networks do its tenants run
+ * it, too.
+ */
+export const hostsOfTenants = (allowPrivate: boolean): Pick<EgressPolicy, 'level' | 'allowPrivate'> => ({
+  level: allowPrivate ? 'operator' : 'untrusted',
+  allowPrivate,
+});
+
 export interface Guard {
   /** What is wrong with a host (name or literal) and port, before any name is resolved. */
   refusal(host: string, port: number): EgressRefused | undefined;

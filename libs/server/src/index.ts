@@ -19,5 +19,6 @@ export { runApi, runService, startApi, startWorker } from './service.js';
 export type { ApiOptions, Running, ServiceOptions } from './service.js';
 export { Grace } from './grace.js';
 export { Rounds } from './rounds.js';
+export { Turns } from './turns.js';
 export type { RoundsOptions } from './rounds.js';
 export { untilStopped } from './until-stopped.js';

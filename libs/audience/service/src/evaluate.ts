@@ -137,8 +137,16 @@ export async function membersQuery(
       text: `SELECT m.profile_id FROM audience_members m WHERE m.workspace_id = $1::uuid AND m.audience_id = $2::uuid`,
       params: [workspaceId, audience.id],
     };
-  return compileAudience(definition, await scopeOf(sql, workspaceId, await audiencesOf(sql, workspaceId)));
+  return ruleQuery(sql, workspaceId, definition);
 }
+
+/** The same by a rule that stands in no audience. */
+export const ruleQuery = async (
+  sql: Sql,
+  workspaceId: string,
+  definition: AudienceDefinition,
+): Promise<{ text: string; params: readonly unknown[] }> =>
+  compileAudience(definition, await scopeOf(sql, workspaceId, await audiencesOf(sql, workspaceId)));
 
 /**
  * Some of its members, by id: those after one. Of a rule that is not live, those among the next few thousand people, so that

@@ -29,7 +29,15 @@ export { Outcomes } from './outcomes.js';
 export type { EventResult } from './intake.js';
 export { idsByExternalId, idsByIdentity, idsOfPerson, presentNames, whoTheyBecame } from './find-profiles.js';
 export { AudienceRefresher } from './refresh-audiences.js';
-export { asAWhole, capped, membersAfter, membersQuery, previewAudience, profilesByIds } from './evaluate.js';
+export {
+  asAWhole,
+  capped,
+  membersAfter,
+  membersQuery,
+  previewAudience,
+  profilesByIds,
+  ruleQuery,
+} from './evaluate.js';
 export { knownZones } from './zones.js';
 export { audienceByKey, audiencesOf, scopeOf } from './audience-rows.js';
 export { peopleInFull, type PersonInFull } from './people-in-full.js';

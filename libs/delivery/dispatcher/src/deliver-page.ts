@@ -34,6 +34,7 @@ import {
   unlessOvertaken,
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
+import { Turns } from '@carillon/server';
 import { Logger, type OnModuleDestroy } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
 import { OVERFLOW_MS, type AccountFlow } from './account-flow.js';
@@ -56,7 +57,6 @@ import {
   type Window,
 } from './log-page.js';
 import { recordAttempts, recordUnrenderable, type Attempted } from './record.js';
-import { Turns } from './turns.js';
 
 /** Messages handed over between two commits: what a crash may leave in doubt, per page in hand. */
 export const SUB_BATCH = 250;

@@ -4,7 +4,15 @@
  */
 import { config } from '@carillon/config';
 import { senderFaults } from '@carillon/delivery-rules';
-import { AnswerTooLarge, createHttpOut, EgressRefused, textRecords, type HttpOut } from '@carillon/http-out';
+import {
+  AnswerTooLarge,
+  createHttpOut,
+  EgressRefused,
+  hostsOfTenants,
+  textRecords,
+  type HttpOut,
+} from '@carillon/http-out';
+import { Turns } from '@carillon/server';
 import { providerOf } from './account-settings.js';
 import type { SendingAccount } from './sending-accounts.js';
 
@@ -22,27 +30,15 @@ export interface DeadLink {
 export async function deadLinks(hrefs: readonly string[]): Promise<DeadLink[] | null> {
   const asked = hrefs.slice(0, MOST_LINKS);
   const out = createHttpOut({
-    ...(config().out.allowPrivateNetworks
-      ? { level: 'operator', allowPrivate: true }
-      : { level: 'untrusted' as const }),
+    ...hostsOfTenants(config().out.allowPrivateNetworks),
     deadlineMs: DEADLINE_MS,
     connections: 2,
   });
   try {
-    const found: (DeadLink & { unreached: boolean })[] = [];
-    const waiting = [...asked];
-    const work = async () => {
-      for (let href = waiting.shift(); href !== undefined; href = waiting.shift()) {
-        const fault = await faultOf(out, href);
-        if (fault) found.push({ href, ...fault });
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-    if (asked.length > 0 && found.length === asked.length && found.every((one) => one.unreached)) return null;
-    return asked.flatMap((href) => {
-      const one = found.find((f) => f.href === href);
-      return one ? [{ href, why: one.why }] : [];
-    });
+    const turns = new Turns(AT_ONCE);
+    const faults = await Promise.all(asked.map((href) => turns.take(() => faultOf(out, href))));
+    if (asked.length > 0 && faults.every((fault) => fault?.unreached)) return null;
+    return asked.flatMap((href, i) => (faults[i] ? [{ href, why: faults[i].why }] : []));
   } finally {
     await out.close();
   }

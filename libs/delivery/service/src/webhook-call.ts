@@ -4,7 +4,7 @@
  */
 import { config } from '@carillon/config';
 import type { WebhookAttempt, WebhookBody } from '@carillon/contracts';
-import { createHttpOut, HttpOutError } from '@carillon/http-out';
+import { createHttpOut, hostsOfTenants, HttpOutError } from '@carillon/http-out';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { createHmac, randomBytes } from 'node:crypto';
 
@@ -49,11 +49,8 @@ export function signedHeaders(
 
 @Injectable()
 export class WebhookCalls implements OnApplicationShutdown {
-  // Tenants choose the hosts. Only where the installation allows private networks do its tenants run it, too.
   private readonly out = createHttpOut({
-    ...(config().out.allowPrivateNetworks
-      ? { level: 'operator', allowPrivate: true }
-      : { level: 'untrusted' as const }),
+    ...hostsOfTenants(config().out.allowPrivateNetworks),
     deadlineMs: DEADLINE_MS,
     maxBytes: MOST_ANSWER_BYTES,
     connections: 256,

@@ -11,7 +11,7 @@ import type {
   WebhookType,
 } from '@carillon/contracts';
 import { newId, type Database, type Sql } from '@carillon/database';
-import { createGuard, EgressRefused, systemResolver } from '@carillon/http-out';
+import { createGuard, EgressRefused, hostsOfTenants, systemResolver } from '@carillon/http-out';
 import { ProblemException } from '@carillon/server';
 import { randomBytes } from 'node:crypto';
 import { open, reseal, seal, type Envelope } from './secrets.js';
@@ -198,9 +198,7 @@ export async function refuseUrl(text: string): Promise<void> {
   if (url.protocol === 'http:' && !allowPrivateNetworks)
     throw badUrl('must begin with https://, so that nobody reads or changes what is told');
   const guard = createGuard({
-    ...(allowPrivateNetworks
-      ? { level: 'operator', allowPrivate: true }
-      : { level: 'untrusted' as const, allowPrivate: false }),
+    ...hostsOfTenants(allowPrivateNetworks),
     ports: PORTS,
     resolve: systemResolver,
   });

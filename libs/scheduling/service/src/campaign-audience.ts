@@ -1,11 +1,5 @@
 /** Who gets a campaign, as one statement: its audience without those left out, by variant, and when each of them gets it. */
-import {
-  audienceByKey,
-  idsByExternalId,
-  knownZones,
-  membersQuery,
-  type AudienceRow,
-} from '@carillon/audience-service';
+import { audienceByKey, idsByExternalId, knownZones, ruleQuery } from '@carillon/audience-service';
 import type { AudienceDefinition, CampaignDefinition, CampaignReport } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { durationMs } from '@carillon/scheduling-rules';
@@ -35,8 +29,7 @@ export async function peopleOf(
   const frozen = await frozenOf(sql, workspaceId, looked);
   if (frozen.size > 0) return frozenPeople(sql, workspaceId, definition, frozen);
   const rule = definitionOf(definition);
-  const ruled =
-    rule && (await membersQuery(sql, workspaceId, { definition: rule, live: false } as AudienceRow));
+  const ruled = rule && (await ruleQuery(sql, workspaceId, rule));
   if (typeof definition.audience === 'string') return ruled!;
   const ids = [...(await idsByExternalId(sql, workspaceId, definition.audience.profiles)).values()];
   if (!ruled) return { text: 'SELECT unnest($1::uuid[]) AS profile_id', params: [ids] };
@@ -71,10 +64,7 @@ async function frozenPeople(
   frozen: Rules,
 ): Promise<Statement> {
   const one = (key: string): Promise<Statement> =>
-    membersQuery(sql, workspaceId, {
-      definition: frozen.get(key) ?? { where: { and: [{ audience: key }] } },
-      live: false,
-    } as unknown as AudienceRow);
+    ruleQuery(sql, workspaceId, frozen.get(key) ?? { where: { and: [{ audience: key }] } });
   let people =
     typeof audience === 'string'
       ? await one(audience)

@@ -4,7 +4,7 @@
  */
 import { config } from '@carillon/config';
 import type { StepOf } from '@carillon/contracts';
-import { createHttpOut, HttpOutError } from '@carillon/http-out';
+import { createHttpOut, hostsOfTenants, HttpOutError } from '@carillon/http-out';
 import { durationMs, type Done } from '@carillon/scheduling-rules';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
@@ -13,11 +13,8 @@ const USER_AGENT = 'Carillon-Journeys/1';
 
 @Injectable()
 export class JourneyCalls implements OnApplicationShutdown {
-  // Tenants choose the hosts. Only where the installation allows private networks do its tenants run it, too.
   private readonly out = createHttpOut({
-    ...(config().out.allowPrivateNetworks
-      ? { level: 'operator' as const, allowPrivate: true }
-      : { level: 'untrusted' as const }),
+    ...hostsOfTenants(config().out.allowPrivateNetworks),
     deadlineMs: 30_000,
     maxBytes: MOST_ANSWER_BYTES,
     connections: 64,

@@ -9,7 +9,7 @@ import { Database, ensurePartitions, isMissingPartition, kept, type Sql } from '
 import { ownRules, type GateSettings } from '@carillon/delivery-rules';
 import { Acceptance } from '@carillon/delivery-service';
 import { afterEffect, journeyStep, type Done } from '@carillon/scheduling-rules';
-import { Rounds } from '@carillon/server';
+import { Rounds, Turns } from '@carillon/server';
 import {
   Inject,
   Injectable,
@@ -73,7 +73,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   });
   private readonly versions = new Versions();
   private readonly underway = new Set<Promise<void>>();
-  private readonly waiting: (() => void)[] = [];
+  private readonly turns = new Turns(MOST_CALLS);
   private quietUntil = 0;
   private woken = false;
   private readonly clocksOf = new Map<string, { set: WorkspaceClocks; until: number }>();
@@ -265,18 +265,11 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   // ── calls ──
 
   private makeCall(workspaceId: string, call: Call): void {
-    const under = this.turn()
-      .then(() => this.callAndRecord(workspaceId, call))
+    const under = this.turns
+      .take(() => this.callAndRecord(workspaceId, call))
       .catch((error: unknown) => this.log.error(`a call was not recorded: ${messageOf(error)}`))
-      .finally(() => {
-        this.underway.delete(under);
-        this.waiting.shift()?.();
-      });
+      .finally(() => this.underway.delete(under));
     this.underway.add(under);
-  }
-  private turn(): Promise<void> {
-    if (this.underway.size < MOST_CALLS) return Promise.resolve();
-    return new Promise((resolve) => this.waiting.push(resolve));
   }
 
   private async callAndRecord(workspaceId: string, call: Call): Promise<void> {

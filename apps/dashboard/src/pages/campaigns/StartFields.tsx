@@ -75,111 +75,110 @@ function freshStart(kind: CampaignStart['kind']): CampaignStart {
   }
 }
 
-export const StartFields = ({ start, readOnly, error, set }: StartProps) => (
-  <>
-    <Group grow align="flex-start">
-      <Select
-        label="When"
-        readOnly={readOnly}
-        allowDeselect={false}
-        error={error}
-        data={[
-          { value: 'now', label: 'When it is started' },
-          { value: 'at', label: 'At a time' },
-          { value: 'local', label: 'At each person’s own time' },
-          { value: 'best', label: 'At each person’s best hour' },
-          { value: 'recurring', label: 'Again and again' },
-        ]}
-        value={start.kind}
-        onChange={(kind) => set(freshStart(kind as CampaignStart['kind']))}
-      />
-      {start.kind === 'at' && (
-        <Clock
-          type="datetime-local"
-          label="Time"
+export const StartFields = ({ start, readOnly, error, set }: StartProps) => {
+  const day = (start.kind === 'local' || start.kind === 'best') && (
+    <Clock
+      type="date"
+      label="Day"
+      readOnly={readOnly}
+      value={start.date}
+      set={(date) => set({ ...start, date })}
+    />
+  );
+  return (
+    <>
+      <Group grow align="flex-start">
+        <Select
+          label="When"
           readOnly={readOnly}
-          value={toLocalInput(new Date(start.at))}
-          set={(text) => {
-            const at = new Date(text);
-            if (!Number.isNaN(at.getTime())) set({ kind: 'at', at: at.toISOString() });
-          }}
+          allowDeselect={false}
+          error={error}
+          data={[
+            { value: 'now', label: 'When it is started' },
+            { value: 'at', label: 'At a time' },
+            { value: 'local', label: 'At each person’s own time' },
+            { value: 'best', label: 'At each person’s best hour' },
+            { value: 'recurring', label: 'Again and again' },
+          ]}
+          value={start.kind}
+          onChange={(kind) => set(freshStart(kind as CampaignStart['kind']))}
         />
-      )}
-      {start.kind === 'local' && (
-        <>
+        {start.kind === 'at' && (
           <Clock
-            type="date"
-            label="Day"
-            readOnly={readOnly}
-            value={start.date}
-            set={(date) => set({ ...start, date })}
-          />
-          <Clock
-            type="time"
+            type="datetime-local"
             label="Time"
             readOnly={readOnly}
-            value={start.time}
-            set={(time) => set({ ...start, time })}
+            value={toLocalInput(new Date(start.at))}
+            set={(text) => {
+              const at = new Date(text);
+              if (!Number.isNaN(at.getTime())) set({ kind: 'at', at: at.toISOString() });
+            }}
           />
-        </>
+        )}
+        {start.kind === 'local' && (
+          <>
+            {day}
+            <Clock
+              type="time"
+              label="Time"
+              readOnly={readOnly}
+              value={start.time}
+              set={(time) => set({ ...start, time })}
+            />
+          </>
+        )}
+        {start.kind === 'recurring' && (
+          <TextInput
+            label="Rule"
+            description="RFC 5545"
+            readOnly={readOnly}
+            value={start.rule}
+            onChange={(event) => set({ ...start, rule: event.currentTarget.value })}
+          />
+        )}
+      </Group>
+      {start.kind === 'best' && (
+        <SimpleGrid cols={{ base: 2, sm: 4 }} verticalSpacing="md">
+          {day}
+          <Hour
+            label="Not before"
+            readOnly={readOnly}
+            value={start.from}
+            set={(from) => set({ ...start, from })}
+          />
+          <Hour
+            label="Before"
+            from={1}
+            to={24}
+            readOnly={readOnly}
+            value={start.to}
+            set={(to) => set({ ...start, to })}
+          />
+          <Hour
+            label="Otherwise"
+            readOnly={readOnly}
+            value={start.otherwise}
+            set={(otherwise) => set({ ...start, otherwise })}
+          />
+        </SimpleGrid>
       )}
       {start.kind === 'recurring' && (
-        <TextInput
-          label="Rule"
-          description="RFC 5545"
-          readOnly={readOnly}
-          value={start.rule}
-          onChange={(event) => set({ ...start, rule: event.currentTarget.value })}
-        />
+        <Group grow align="flex-start">
+          <Clock
+            type="datetime-local"
+            label="First"
+            readOnly={readOnly}
+            value={start.from}
+            set={(from) => set({ ...start, from })}
+          />
+          <TextInput
+            label="Zone"
+            readOnly={readOnly}
+            value={start.zone}
+            onChange={(event) => set({ ...start, zone: event.currentTarget.value })}
+          />
+        </Group>
       )}
-    </Group>
-    {start.kind === 'best' && (
-      <SimpleGrid cols={{ base: 2, sm: 4 }} verticalSpacing="md">
-        <Clock
-          type="date"
-          label="Day"
-          readOnly={readOnly}
-          value={start.date}
-          set={(date) => set({ ...start, date })}
-        />
-        <Hour
-          label="Not before"
-          readOnly={readOnly}
-          value={start.from}
-          set={(from) => set({ ...start, from })}
-        />
-        <Hour
-          label="Before"
-          from={1}
-          to={24}
-          readOnly={readOnly}
-          value={start.to}
-          set={(to) => set({ ...start, to })}
-        />
-        <Hour
-          label="Otherwise"
-          readOnly={readOnly}
-          value={start.otherwise}
-          set={(otherwise) => set({ ...start, otherwise })}
-        />
-      </SimpleGrid>
-    )}
-    {start.kind === 'recurring' && (
-      <Group grow align="flex-start">
-        <Clock
-          type="datetime-local"
-          label="First"
-          readOnly={readOnly}
-          value={start.from}
-          set={(from) => set({ ...start, from })}
-        />
-        <TextInput
-          label="Zone"
-          readOnly={readOnly}
-          value={start.zone}
-          onChange={(event) => set({ ...start, zone: event.currentTarget.value })}
-        />
-      </Group>
-    )}
-  </>
-);
+    </>
+  );
+};
