@@ -394,17 +394,17 @@ const WORKER = `
 `;
 
 describe('a worker that dies', () => {
-  const ROWS = 10_000;
-  const file = Buffer.from(
-    `id,email\n${Array.from({ length: ROWS }, (_, i) => `k${i},k${i}@example.com`).join('\n')}\nbad,nonsense\n`,
-  );
+  const ROWS = 3_500;
+  const file = (of: string) =>
+    Buffer.from(
+      `id,email\n${Array.from({ length: ROWS }, (_, i) => `${of}${i},${of}${i}@example.com`).join('\n')}\nbad,nonsense\n`,
+    );
 
   it.each([
-    ['plain', file],
-    ['gzip', gzipSync(file)],
+    ['plain', file('plain')],
+    ['gzip', gzipSync(file('gzip'))],
   ])('in the middle of a batch leaves nothing of it, and the next one goes on: %s', async (kind, bytes) => {
-    await at.owner.query(`DELETE FROM profiles WHERE external_id LIKE 'k%'`);
-    const id = await uploaded(bytes, {}, 40_000);
+    const id = await uploaded(bytes, {}, 10_000);
     /** Dies after some statements of its n-th transaction, as a process does: nothing is caught, nothing tidied. */
     let written = 0;
     const dying = Object.create(at.database) as Database;
@@ -422,8 +422,9 @@ describe('a worker that dies', () => {
     await expect(new ImportWorker(dying).run(id, signal)).rejects.toThrow('killed');
     const stored = async () =>
       (
-        await at.owner.query(`SELECT FROM profiles WHERE workspace_id = $1 AND external_id LIKE 'k%'`, [
+        await at.owner.query(`SELECT FROM profiles WHERE workspace_id = $1 AND external_id LIKE $2 || '%'`, [
           at.here,
+          kind,
         ])
       ).rowCount;
     expect(await stored()).toBe(2_000);
@@ -451,11 +452,10 @@ describe('a worker that dies', () => {
     });
     expect(await stored()).toBe(ROWS);
     expect(await errorsOf(id)).toEqual([[ROWS + 2, expect.stringMatching(/^email/)]]);
-    expect(kind).toBeTruthy();
   });
 
   it('by kill -9 of its process loses and doubles nothing', async () => {
-    const rows = 40_000;
+    const rows = 20_000;
     await here((sql) =>
       saveAudience(sql, at.here, 'killed', AudienceSave.parse({ name: 'Killed', version: 0 })),
     );
@@ -502,8 +502,7 @@ describe('a worker that dies', () => {
   }, 90_000);
 
   it('and comes back late writes nothing more, nor does one whose import was cancelled', async () => {
-    await at.owner.query(`DELETE FROM profiles WHERE external_id LIKE 'k%'`);
-    const id = await uploaded(file, {}, 40_000);
+    const id = await uploaded(file('late'), {}, 10_000);
     let batches = 0;
     const slow = Object.create(at.database) as Database;
     slow.inWorkspace = (async (workspaceId: string, work: (sql: Sql) => Promise<unknown>) => {
@@ -515,6 +514,6 @@ describe('a worker that dies', () => {
     await new ImportWorker(slow).run(id, signal);
     const shown = (await here((sql) => readImport(sql, at.here, id)))!;
     expect(shown).toMatchObject({ state: 'cancelled', rows: 2_000 });
-    expect((await at.owner.query(`SELECT FROM profiles WHERE external_id LIKE 'k%'`)).rowCount).toBe(2_000);
+    expect((await at.owner.query(`SELECT FROM profiles WHERE external_id LIKE 'late%'`)).rowCount).toBe(2_000);
   });
 });
