@@ -332,6 +332,21 @@ describe('the funnel of a campaign', () => {
       clicks: 2,
       clickedByMachine: 2,
     });
+
+    const text = async (name: OperationName, query = '') =>
+      (await at.ask(at.here, name, { params: { id }, query })).text;
+    expect(await text('exportCampaignFunnel', '?by=domain')).toBe(
+      'domain,targeted,sent,delivered,opened,openedByProxy,opens,openedByMachine,clicked,clicks,clickedByMachine,unsubscribed,complained\r\ngmail.com,3,2,2,2,1,4,0,1,2,0,0,0\r\nicloud.com,1,1,1,0,0,0,1,0,0,1,0,0\r\n',
+    );
+    expect(await text('exportCampaignFunnel', '?by=link')).toContain(
+      'https://shop.example/a?x=1&y=2,Shop,3,1,2,2\r\n',
+    );
+    expect(await text('exportCampaignNumbers')).toContain(',email,a,3,0,3,0,0,0,0,0\r\n');
+    // The numbers of one that is over are told once, and the stream ends.
+    await at.owner.query(`UPDATE campaigns SET state = 'completed' WHERE id = $1`, [id]);
+    const told = await text('streamCampaign');
+    expect(told.match(/event: numbers/g)).toHaveLength(1);
+    expect(told).toContain('"targeted":4');
   });
 });
 

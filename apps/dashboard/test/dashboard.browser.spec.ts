@@ -528,6 +528,12 @@ describe('campaigns', () => {
     await page.getByLabel('Template').first().click();
     await page.getByRole('option', { name: /Order shipped/ }).click();
     await page.getByRole('textbox', { name: 'Waves' }).fill('10, 90');
+    await page.getByRole('textbox', { name: 'Held out' }).fill('10');
+    await page.getByRole('textbox', { name: 'Measured by' }).fill('order.placed');
+    await page
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'logo.png', mimeType: 'image/png', buffer: Buffer.from('picture') });
+    await page.getByRole('textbox', { name: 'Name of logo.png in the text' }).fill('logo');
     await page.getByRole('button', { name: 'Try variants' }).click();
     await page.getByRole('textbox', { name: 'Name of variant 2' }).fill('long');
     await page.getByLabel('The winner is who is most').first().click();
@@ -541,6 +547,10 @@ describe('campaigns', () => {
         audience: 'active-pros',
         template: 'order-shipped',
         waves: { sizes: [10, 90] },
+        holdout: { percent: 10, event: 'order.placed', within: '7d' },
+        attachments: [
+          { filename: 'logo.png', contentType: 'image/png', contentId: 'logo', content: 'cGljdHVyZQ==' },
+        ],
         variants: [{ name: 'a' }, { name: 'long' }],
         test: { metric: { kind: 'clicked' }, portion: 20 },
       },
@@ -568,6 +578,23 @@ describe('campaigns', () => {
       .waitFor();
     await page.getByRole('table', { name: 'Runs' }).waitFor();
     await page.getByRole('table', { name: 'Changes' }).getByText('order-shipped, version 3').waitFor();
+    await page.getByRole('textbox', { name: 'Counts as conversion' }).fill('order.placed');
+    await page.getByRole('table', { name: 'Beside those held out' }).getByText('11,234').waitFor();
+    await page.getByText('with 95 % between -0.07 and +1.48').waitFor();
+  });
+  it('keep who wrote what, and bring back what was written before', async () => {
+    await open(`/campaigns/${who.campaigns[0]?.id}`);
+    const edits = page.getByRole('list', { name: 'Edits' });
+    await edits.getByText('Changed: start, waves.').waitFor();
+    await edits.getByRole('button', { name: 'What version 3 changed' }).click();
+    await edits.getByRole('table', { name: 'Changes' }).getByText('08:00').waitFor();
+    await edits.getByRole('button', { name: 'Bring back version 2' }).click();
+    await page.getByRole('heading', { name: 'Spring', exact: true }).waitFor();
+    expect(wrote('saveCampaign')).toMatchObject({
+      name: 'Spring',
+      definition: { priority: 70 },
+      ifVersion: 3,
+    });
   });
   it('stand in a calendar on the days of their runs', async () => {
     await open('/campaigns');

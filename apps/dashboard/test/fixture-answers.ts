@@ -329,6 +329,10 @@ export const makeAnswers = (
         reason: `Ada Lovelace asks for changes: ${String(body.comment)}`,
       }),
     getCampaignChanges: ({ params }) => who.campaignChanges(campaignBy(params.id)),
+    listCampaignEdits: ({ params }) => {
+      const campaign = find(campaigns, (each) => each.id === params.id);
+      return { items: who.campaignEdits(campaign), nextCursor: null };
+    },
     chooseCampaignWinner: ({ body }) => ({
       ...who.campaignTest,
       waiting: 0,

@@ -9,6 +9,7 @@ import type {
   CampaignFunnel,
   CampaignNumbers,
   CampaignChanges,
+  CampaignEdit,
   CampaignTestResult,
   CampaignReport,
   Gate,
@@ -251,6 +252,7 @@ export const campaignReport: CampaignReport = {
     },
   ],
   audience: 12_480,
+  heldOut: 1246,
   byZone: [
     { zone: 'Europe/London', people: 7204 },
     { zone: 'America/New_York', people: 5276 },
@@ -373,6 +375,27 @@ export const campaignChanges = ({ runs }: Campaign): CampaignChanges => {
     ],
   };
 };
+export const campaignEdits = ({ definition, name, version }: Campaign): CampaignEdit[] => [
+  {
+    version,
+    at: hoursAgo(2),
+    by: 'Ada Lovelace',
+    name,
+    definition,
+    changes: [
+      { at: '/start/time', before: '08:00', after: '09:00' },
+      { at: '/waves', before: null, after: { every: '1h', sizes: [1, 9, 90], unit: 'percent' } },
+    ],
+  },
+  {
+    version: version - 1,
+    at: hoursAgo(30),
+    by: 'Grace Hopper',
+    name: 'Spring',
+    definition: { ...definition, priority: 70 },
+    changes: [],
+  },
+];
 export const campaignTest: CampaignTestResult = {
   no: 1,
   metric: { kind: 'clicked' },
@@ -413,6 +436,7 @@ export function campaignNumbers(campaign: Campaign): CampaignNumbers {
     expired: 0,
     unknown: 80,
     delivered: 14_000,
+    heldOut: campaign.state === 'completed' ? 1246 : 0,
     parts: [part('email', 5), part('push', 6)],
     reasons:
       campaign.state === 'completed'
@@ -463,6 +487,16 @@ export function campaignFunnel(query: { by?: string; event?: string }): Campaign
     event: query.event ?? null,
     within: '7d',
     total: row(2),
+    lift: query.event
+      ? {
+          told: { people: 11_234, converted: 282, rate: 0.0251, low: 0.0224, high: 0.0282 },
+          heldOut: { people: 1246, converted: 21, rate: 0.0169, low: 0.0111, high: 0.0257 },
+          difference: { value: 0.0082, low: -0.0007, high: 0.0148 },
+          lift: { value: 0.489, low: -0.026, high: 1.273 },
+          extra: 93,
+          better: 0.9654,
+        }
+      : null,
     by,
     groups: (names[by] ?? []).map((name) => ({ name, ...row(1) })),
     links: [

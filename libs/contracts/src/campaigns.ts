@@ -29,6 +29,9 @@ const TemplateRef = z.union([
 ]);
 /** Of base64: everybody gets them. */
 const MOST_ATTACHED = 270_000;
+const LocalTime = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d$/, 'must be a local time such as 2026-12-01T09:00');
 const Zone = z.string().max(64).describe('A zone of the IANA database.');
 
 export const CampaignVariant = z
@@ -82,10 +85,11 @@ export const CampaignStart = z
       rule: z
         .string()
         .max(500)
-        .describe('RFC 5545 without DTSTART: FREQ=WEEKLY;BYDAY=MO. Its times are those of `from`.'),
-      from: z
-        .string()
-        .regex(/^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d$/, 'must be a local time such as 2026-12-01T09:00'),
+        .describe(
+          'RFC 5545 without DTSTART: FREQ=WEEKLY;BYDAY=MO, at the time of `from`. Or the five fields of cron: 0 9 * * MON, not before `from`.',
+        ),
+      from: LocalTime,
+      until: LocalTime.optional().describe('Not after this. RFC 5545 has UNTIL and COUNT as well.'),
       zone: Zone,
     }),
   ])
@@ -98,7 +102,7 @@ export const CampaignStart = z
 export const CampaignWaves = z
   .strictObject({
     sizes: z.array(z.number().positive()).min(2).max(50),
-    unit: z.enum(['percent', 'people']).default('percent'),
+    unit: z.enum(['percent', 'people', 'parts']).default('percent'),
     every: Duration,
   })
   .refine((w) => w.unit !== 'percent' || Math.abs(w.sizes.reduce((sum, n) => sum + n, 0) - 100) < 0.001, {
@@ -108,7 +112,7 @@ export const CampaignWaves = z
   .meta({
     id: 'CampaignWaves',
     description:
-      'Consent and attributes are read when a wave leaves. By `people`, who is beyond the last wave gets nothing and is reported.',
+      'Consent and attributes are read when a wave leaves. `parts` are of the whole: 1, 1, 1 are three equal waves. By `people`, who is beyond the last wave gets nothing and is reported.',
   });
 
 export const CampaignStop = z
@@ -173,6 +177,23 @@ export const CampaignTest = z
     description: 'Variants are tried out on a portion; the one that does best goes to the rest by itself.',
   });
 
+export const CampaignHoldout = z
+  .strictObject({
+    percent: z.number().min(0.1).max(50).describe('Of its audience.'),
+    event: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('What it is measured by: the people do this event.'),
+    within: Duration.default('7d').describe('Since the run began.'),
+  })
+  .meta({
+    id: 'CampaignHoldout',
+    description:
+      'Some people get nothing of it, always the same ones, to be compared with the others: what it brings about beyond what would have happened anyway.',
+  });
+
 export const CampaignDefinition = z
   .strictObject({
     audience: z
@@ -203,6 +224,7 @@ export const CampaignDefinition = z
       .default([])
       .describe('Each person gets one of them, always the same.'),
     test: CampaignTest.optional(),
+    holdout: CampaignHoldout.optional(),
     class: MessageClass.default('marketing'),
     topic: z.string().min(1).max(100).optional(),
     replyTo: z.string().max(320).optional(),
@@ -228,7 +250,9 @@ export const CampaignDefinition = z
       ])
       .optional()
       .describe('Messages on each channel, at most: so many a second, or in another period.'),
-    sendWithin: Duration.optional().describe('What has not left so long after the start expires.'),
+    sendWithin: Duration.optional().describe(
+      'What has not left so long after its time expires: after the start, or the time of each person or wave.',
+    ),
     stopWhen: CampaignStop.default({ failedPercent: 50, complainedPercent: 1, after: 100 }),
     priority: z.int().min(0).max(100).default(50),
   })
@@ -388,6 +412,7 @@ export const CampaignReport = z
       .number()
       .optional()
       .describe('On each channel, where people get one for each of several things.'),
+    heldOut: z.number().optional().describe('Of the audience: they get nothing.'),
     byZone: z.array(z.object({ zone: z.string(), people: z.number() })).describe('The largest first.'),
     byChannel: z.array(
       z.object({
@@ -406,7 +431,9 @@ export const CampaignReport = z
     cost: CampaignCost.nullable().optional().describe('Where an account has prices.'),
     samples: z.array(CampaignSample).optional().describe('For a few of its people.'),
     startsAt: Time.nullable(),
-    endsAt: Time.nullable().describe('When the last would leave, as far as its waves and rate tell.'),
+    endsAt: Time.nullable().describe(
+      'When the last would leave, as far as its waves, its rate, and the limits and quotas of accounts tell.',
+    ),
   })
   .meta({ id: 'CampaignReport' });
 export const CampaignChangesQuery = z.object({
@@ -418,6 +445,13 @@ export const CampaignChangesQuery = z.object({
     .optional()
     .describe('A run of it; unless said the one before, else the last of the campaign it was cloned from.'),
 });
+export const CampaignChange = z
+  .object({
+    at: z.string().describe('Pointer into the record.'),
+    before: AnyJson.describe('Null where there was nothing.'),
+    after: AnyJson,
+  })
+  .meta({ id: 'CampaignChange' });
 export const CampaignChanges = z
   .object({
     no: z.number().nullable().describe('Null: as it stands now.'),
@@ -425,19 +459,30 @@ export const CampaignChanges = z
       .object({ campaignId: Id, name: z.string(), no: z.number(), at: Time })
       .nullable()
       .describe('Null: there is nothing to compare it with.'),
-    changes: z.array(
-      z.object({
-        at: z.string().describe('Pointer into the record.'),
-        before: AnyJson.describe('Null where there was nothing.'),
-        after: AnyJson,
-      }),
-    ),
+    changes: z.array(CampaignChange),
   })
   .meta({
     id: 'CampaignChanges',
     description:
       'What is not as it was: of what is said and when, of templates and audiences, and of the people that preparing counted.',
   });
+
+export const CampaignEdits = PageQuery;
+export const CampaignEdit = z
+  .object({
+    version: z.number(),
+    at: Time,
+    by: z.string(),
+    name: z.string(),
+    definition: CampaignDefinition,
+    changes: z
+      .array(CampaignChange)
+      .describe(
+        'Beside the version before; none of the first, and of what was written before edits were kept.',
+      ),
+  })
+  .meta({ id: 'CampaignEdit' });
+export type CampaignEdit = z.infer<typeof CampaignEdit>;
 
 /** What became of those who were to get it. The sum of the others is `targeted`, at every instant. */
 const Tally = {
@@ -460,6 +505,7 @@ export const CampaignNumbers = z
     state: CampaignState,
     no: z.number().describe('Which run of the campaign; 0 before the first.'),
     delivered: z.number(),
+    heldOut: z.number().describe('People of its holdout: not among the targeted.'),
     parts: z.array(
       z.object({
         runId: Id,
@@ -488,8 +534,11 @@ export const FunnelQuery = z.object({
     .min(1)
     .max(100)
     .optional()
-    .describe('The event that counts as conversion, such as order.placed.'),
-  within: Duration.default('7d').describe('How long after it was sent.'),
+    .describe('The event that counts as conversion, such as order.placed; unless said that of its holdout.'),
+  within: Duration.optional().describe('How long after it was sent; unless said as its holdout, or 7d.'),
+});
+export const FunnelExportQuery = FunnelQuery.extend({
+  by: z.enum(['variant', 'channel', 'domain', 'zone', 'link']).default('variant'),
 });
 const Funnel = {
   targeted: z.number().describe('In the log so far.'),
@@ -508,6 +557,31 @@ const Funnel = {
   unsubscribed: z.number(),
   complained: z.number(),
 };
+const LiftGroup = z
+  .object({
+    people: z.number(),
+    converted: z.number(),
+    rate: z.number(),
+    low: z.number().describe('The true rate lies between `low` and `high` with 95 % probability.'),
+    high: z.number(),
+  })
+  .meta({ id: 'CampaignLiftGroup' });
+const Between = z.object({ value: z.number(), low: z.number(), high: z.number() }).meta({ id: 'Between' });
+export const CampaignLift = z
+  .object({
+    told: LiftGroup.describe('Everybody whom it targeted, reached or not.'),
+    heldOut: LiftGroup,
+    difference: Between.describe('Of the rates, 0.02 being two of a hundred; with 95 % between.'),
+    lift: Between.nullable().describe('How much more, 0.2 being a fifth; null where nobody held out did it.'),
+    extra: z.number().describe('About so many people would not have done it.'),
+    better: z.number().describe('The probability, 0 to 1, that it brought about anything.'),
+  })
+  .meta({
+    id: 'CampaignLift',
+    description:
+      'Those who were to get it beside those who were held out. Both are counted from when the run began, so that both have the same time.',
+  });
+export type CampaignLift = z.infer<typeof CampaignLift>;
 export const FunnelRow = z.object(Funnel).meta({ id: 'FunnelRow' });
 export const CampaignFunnel = z
   .object({
@@ -515,6 +589,7 @@ export const CampaignFunnel = z
     event: z.string().nullable(),
     within: z.string(),
     total: FunnelRow,
+    lift: CampaignLift.nullable().describe('Null without a holdout, or without an event that counts.'),
     by: z.enum(['variant', 'channel', 'domain', 'zone']).nullable(),
     groups: z
       .array(z.object({ name: z.string(), ...Funnel }))

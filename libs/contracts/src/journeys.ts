@@ -75,7 +75,10 @@ export const JourneyEntry = z
       at: z.union([
         z.strictObject({ at: Time }),
         z.strictObject({
-          rule: z.string().max(500).describe('RFC 5545 without DTSTART: FREQ=DAILY.'),
+          rule: z
+            .string()
+            .max(500)
+            .describe('RFC 5545 without DTSTART, such as FREQ=DAILY; or cron, such as 0 9 * * MON.'),
           from: z
             .string()
             .regex(

@@ -2,6 +2,7 @@
 import type {
   BodyInputOf,
   Campaign,
+  CampaignEdit,
   CampaignFunnel,
   CampaignNumbers,
   CampaignProofs,
@@ -132,6 +133,17 @@ export class Campaigns {
     return this.requests.call('getCampaignChanges', { params: { id }, query, options });
   }
 
+  /** Its versions, the newest first: who wrote what, and when. */
+  edits(id: string, query: Paging = {}, options?: CallOptions): List<CampaignEdit> {
+    const { cursor: start, ...rest } = query;
+    return new List(
+      (cursor, o) =>
+        this.requests.call('listCampaignEdits', { params: { id }, query: { ...rest, cursor }, options: o }),
+      start,
+      options,
+    );
+  }
+
   /** How the variants of its test do, and which one won. */
   test(id: string, query: { no?: number } = {}, options?: CallOptions): Promise<CampaignTestResult> {
     return this.requests.call('getCampaignTest', { params: { id }, query, options });
@@ -152,8 +164,8 @@ export class Campaigns {
   }
 
   /**
-   * Sent, delivered, opened, clicked, converted; and clicks by link.
-   * @param query `event` is what counts as conversion within `within` (`7d`) after it was sent
+   * Sent, delivered, opened, clicked, converted; clicks by link; and what it brought about beside those who were held out.
+   * @param query `event` is what counts as conversion within `within` after it was sent; unless said those of its holdout, or `7d`
    */
   funnel(
     id: string,
@@ -166,6 +178,26 @@ export class Campaigns {
     options?: CallOptions,
   ): Promise<CampaignFunnel> {
     return this.requests.call('getCampaignFunnel', { params: { id }, query, options });
+  }
+
+  /** The same as CSV: a line for each variant, channel, domain, zone or link. */
+  async funnelCsv(
+    id: string,
+    query: {
+      no?: number;
+      by?: 'variant' | 'channel' | 'domain' | 'zone' | 'link';
+      event?: string;
+      within?: string;
+    } = {},
+    options?: CallOptions,
+  ): Promise<string> {
+    const response = await this.requests.open('exportCampaignFunnel', {
+      params: { id },
+      query,
+      options,
+      headers: { accept: 'text/csv' },
+    });
+    return response.text();
   }
 
   /** Its numbers while they change, until it is over. */

@@ -102,6 +102,8 @@ export const routes = {
   proveCampaign: 'POST /v1/campaigns/:id/proof',
   cloneCampaign: 'POST /v1/campaigns/:id/clone',
   getCampaignNumbers: 'GET /v1/campaigns/:id/numbers',
+  listCampaignEdits: 'GET /v1/campaigns/:id/edits',
+  exportCampaignFunnel: 'GET /v1/campaigns/:id/funnel.csv',
   exportCampaignNumbers: 'GET /v1/campaigns/:id/numbers.csv',
   getCampaignChanges: 'GET /v1/campaigns/:id/changes',
   getCampaignTest: 'GET /v1/campaigns/:id/test',

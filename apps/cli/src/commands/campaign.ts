@@ -131,6 +131,32 @@ export function campaign(root: Command, context: Context): void {
   );
   examples(
     group
+      .command('edits')
+      .summary('see who wrote what')
+      .description('List the versions of a campaign: who wrote what, and when.')
+      .argument('<id>', 'id of the campaign')
+      .action(async (id: string) => {
+        const { items } = await context.carillon.campaigns.edits(id, {}, signal()).page();
+        if (context.json) return context.terminal.json(items);
+        context.terminal.table(
+          [
+            { title: 'VERSION', align: 'right' },
+            { title: 'AT' },
+            { title: 'BY' },
+            { title: 'CHANGED', narrow: 'cut' },
+          ],
+          items.map(({ version, at, by, changes }) => [
+            String(version),
+            at,
+            printable(by),
+            changes.map((change) => change.at).join(', '),
+          ]),
+        );
+      }),
+    ['carillon campaign edits 0193a1b2-7c4d-7e5f-8a9b-0c1d2e3f4a5b'],
+  );
+  examples(
+    group
       .command('prove')
       .summary('send it to a few people to look at')
       .description('Send what a campaign says to a few people; it counts for nothing.')

@@ -140,13 +140,22 @@ export async function membersQuery(
   return ruleQuery(sql, workspaceId, definition);
 }
 
-/** The same by a rule that stands in no audience. */
-export const ruleQuery = async (
+/**
+ * The same by a rule that stands in no audience.
+ * @param frozen rules that stand in for those of audiences, by key: whatever became of them, or of the audiences
+ */
+export async function ruleQuery(
   sql: Sql,
   workspaceId: string,
   definition: AudienceDefinition,
-): Promise<{ text: string; params: readonly unknown[] }> =>
-  compileAudience(definition, await scopeOf(sql, workspaceId, await audiencesOf(sql, workspaceId)));
+  frozen: ReadonlyMap<string, AudienceDefinition> = new Map(),
+): Promise<{ text: string; params: readonly unknown[] }> {
+  const scope = await scopeOf(sql, workspaceId, await audiencesOf(sql, workspaceId));
+  const audiences = new Map(scope.audiences);
+  for (const [key, rule] of frozen)
+    audiences.set(key, { id: audiences.get(key)?.id ?? key, definition: rule });
+  return compileAudience(definition, { ...scope, audiences });
+}
 
 /**
  * Some of its members, by id: those after one. Of a rule that is not live, those among the next few thousand people, so that

@@ -58,7 +58,7 @@ const CLAIM_PAGE = kept(
       WHERE ${AT_HOME} AND p.id = $1 AND p.state = 'released' AND r.workspace_id = p.workspace_id AND r.id = p.run_id AND r.state = 'running'
         AND m.day = r.day AND m.id = r.message_id AND m.workspace_id = r.workspace_id
      RETURNING p.id, p.workspace_id AS "workspaceId", p.run_id AS "runId", p.lo, p.hi, p.cursor, p.mark, p.attempt, p.counts, r.channel, r.class AS "messageClass",
-               r.source, r.topic, r.message_id AS "messageId", r.day::text AS day, r.expires_at AS "expiresAt", m.template_id AS "templateId",
+               r.source, r.topic, r.message_id AS "messageId", r.day::text AS day, coalesce(p.expires_at, r.expires_at) AS "expiresAt", m.template_id AS "templateId",
                m.template_version AS "templateVersion", m.content, m.data, m.options`,
 );
 

@@ -447,16 +447,34 @@ describe('a run', () => {
       domains: [{ domains: ['example.com'], quotas: [4, 4, 4] }],
     };
     await owner.query('UPDATE provider_accounts SET warm_up = $1', [JSON.stringify(plan)]);
-    const run = await start({
-      audience: {
-        query: {
-          text: `SELECT id AS profile_id, NULL::text AS key, NULL::jsonb AS data FROM profiles WHERE workspace_id = $1 AND external_id IN ('p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9')`,
-          params: [workspaceId],
+    const those = (names: string[]) =>
+      start({
+        audience: {
+          query: {
+            text: `SELECT id AS profile_id, NULL::text AS key, NULL::jsonb AS data FROM profiles WHERE workspace_id = $1 AND external_id = ANY($2)`,
+            params: [workspaceId, names],
+          },
         },
-      },
-    });
+      });
+    const places = async () =>
+      (await owner.query<{ used: number }>('SELECT used FROM domain_uses')).rows.map(({ used }) => used);
+    // Places of those who are not written to in the end are given back.
+    await owner.query(
+      `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES ($1, 'email', 'p8@example.com', 'hard_bounced', 'x')`,
+      [workspaceId],
+    );
+    await owner.query(`UPDATE profiles SET attributes = '{"unrenderable": true}' WHERE external_id = 'p9'`);
+    const idle = await those(['p8', 'p9']);
+    await workAll();
+    expect(await statuses(idle.messageId)).toEqual({ suppressed: 1, failed: 1 });
+    expect(await places()).toEqual([0]);
+    await owner.query('DELETE FROM suppressions');
+    await owner.query(`UPDATE profiles SET attributes = '{}'`);
+
+    const run = await those(['p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9']);
     await workAll();
     expect(await statuses(run.messageId)).toEqual({ sent: 4, scheduled: 5 });
+    expect(await places()).toEqual([4]);
     const { rows } = await owner.query(
       `SELECT DISTINCT reason, due_at >= date_trunc('day', now() AT TIME ZONE 'UTC') + interval '1 day' AS tomorrow FROM deliveries WHERE message_id = $1 AND status = 'scheduled'`,
       [run.messageId],

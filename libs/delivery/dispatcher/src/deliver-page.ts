@@ -29,6 +29,7 @@ import {
   type SendingAccount,
   mayBeUsed,
   saveLists,
+  giveBackToDomains,
   takeOfDomains,
   TOMORROW_SPREAD_MS,
   unlessOvertaken,
@@ -174,6 +175,7 @@ export class PageDeliverer implements OnModuleDestroy {
       const next = await this.permitted(page, members.slice(at, at + SUB_BATCH), accounts, signal);
       const window = await this.commit(page, done, next);
       failpoint('after-mark');
+      if (next.members && next.account?.domainQuotas) await this.giveBack(next, window);
       const asked = next.members?.length ?? 0;
       if (!window) {
         if (next.members && next.account) await this.flow.report(next.account, [], asked);
@@ -182,6 +184,12 @@ export class PageDeliverer implements OnModuleDestroy {
       at += window.asked;
       accounts = window.accounts;
       done = await this.send(page, window, content, signal);
+      if (window.account?.domainQuotas)
+        await giveBackToDomains(
+          this.database,
+          window.account,
+          done.unrenderable.map(({ delivery }) => delivery.address),
+        );
       // What a shutdown cut off tells nothing of the account.
       if (window.account)
         await this.flow.report(
@@ -239,12 +247,28 @@ export class PageDeliverer implements OnModuleDestroy {
     account: SendingAccount,
     members: readonly Member[],
   ): Promise<ReadonlyMap<string, number>> {
-    const wanted = members.map(({ id, recipient }) => ({
-      id,
-      address: recipient ? (this.channel.addresses(recipient)[0]?.address ?? null) : null,
-    }));
+    const wanted = members.map((member) => ({ id: member.id, address: this.addressOf(member) }));
     const { over, waitMs } = await takeOfDomains(this.database, account, wanted);
     return new Map([...over].map((id) => [id, waitMs + this.random() * TOMORROW_SPREAD_MS]));
+  }
+
+  /** Places of domains that were taken for those who do not go now: they are asked for again, or not at all. */
+  private async giveBack(
+    { members, account, over }: Extract<Next, { account: unknown }>,
+    window: Window | null,
+  ): Promise<void> {
+    const going = new Set(window?.going.map(({ member }) => member.id));
+    const idle = members.filter(({ id }) => !over?.has(id) && !going.has(id));
+    if (account)
+      await giveBackToDomains(
+        this.database,
+        account,
+        idle.map((member) => this.addressOf(member)),
+      );
+  }
+
+  private addressOf({ recipient }: Member): string | null {
+    return recipient ? (this.channel.addresses(recipient)[0]?.address ?? null) : null;
   }
 
   /** Writes what was done, and opens the window of what is next. @returns null when there is nothing to go on with */

@@ -23,6 +23,7 @@ import {
   templateContent,
   type SendContexts,
   waitForPlaces,
+  giveBackToDomains,
   takeOfDomains,
   TOMORROW_SPREAD_MS,
 } from '@carillon/delivery-service';
@@ -392,6 +393,12 @@ export class Deliverer {
       void this.queues.offer(
         queue,
         rows.map((r) => r.delivery.id),
+      );
+    if (account.domainQuotas)
+      await giveBackToDomains(
+        this.database,
+        account,
+        held.map((r) => r.targets[0]?.address ?? null),
       );
     if (going.length === 0) return this.flow.report(account, [], held.length);
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { domainQuotasNow, limitNow, msToTomorrow, quotaFor, warmUpDay } from './warm-up.js';
+import { domainQuotasNow, limitNow, msToTomorrow, paceMs, quotaFor, warmUpDay } from './warm-up.js';
 
 const plan = { from: '2027-01-04', quotas: [50, 100, 4800] };
 const at = (iso: string) => Date.parse(iso);
@@ -47,4 +47,55 @@ describe('receiving domains', () => {
     expect(domainQuotasNow(plan, at('2027-01-04T10:00:00Z'))).toBeNull();
     expect(msToTomorrow(at('2027-01-04T23:00:00Z'))).toBe(3_600_000);
   });
+});
+
+describe('how long so many take', () => {
+  const HOUR = 3_600_000;
+  const day = (n: number) => n * 24 * HOUR;
+  const from = at('2027-01-04T12:00:00Z');
+  const none = new Map<string, number>();
+  const quick = { limit: fast, warmUp: null };
+  const warming = { limit: null, warmUp: plan };
+  const byDomain = {
+    limit: null,
+    warmUp: {
+      from: '2027-01-04',
+      quotas: [1_000_000],
+      domains: [{ domains: ['gmail.com', 'googlemail.com'], quotas: [10, 20, 30] }],
+    },
+  };
+  const gmail = (n: number) =>
+    new Map([
+      ['gmail.com', n / 2],
+      ['googlemail.com', n / 2],
+    ]);
+  it.each<[string, number, number]>([
+    ['at once, without limits', paceMs([{ limit: null, warmUp: null }], 1_000_000, none, { from }), 0],
+    ['by the limit', paceMs([quick], 36_000, none, { from }), HOUR],
+    [
+      'by that of the mailing, when it is lower',
+      paceMs([quick], 36_000, none, { from, perSecond: 5 }),
+      2 * HOUR,
+    ],
+    ['of two accounts together', paceMs([quick, quick], 36_000, none, { from }), HOUR / 2],
+    // Half of 50 today, all of 100 tomorrow, and half of 4,800 the day after.
+    [
+      'by the quotas of each day',
+      paceMs([warming], 25 + 100 + 2400, none, { from }),
+      12 * HOUR + day(1) + 12 * HOUR,
+    ],
+    [
+      'of a domain, within the day',
+      paceMs([byDomain], 100, gmail(10), { from }),
+      (100 / 500_000) * 12 * HOUR,
+    ],
+    ['the day after', paceMs([byDomain], 100, gmail(30), { from }), 12 * HOUR],
+    ['two days after', paceMs([byDomain], 100, gmail(31), { from }), 12 * HOUR + day(1)],
+    ['when its quotas are over', paceMs([byDomain], 100, gmail(61), { from }), 12 * HOUR + day(2)],
+    [
+      'not where another account may',
+      paceMs([byDomain, { limit: null, warmUp: null }], 100, gmail(61), { from }),
+      0,
+    ],
+  ])('%s', (_, ms, expected) => expect(Math.abs(ms - expected)).toBeLessThan(100_000));
 });

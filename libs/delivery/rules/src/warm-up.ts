@@ -43,3 +43,70 @@ export const quotaFor = (quotas: readonly DomainQuota[], address: string): Domai
 };
 
 export const msToTomorrow = (now: number): number => DAY - (now % DAY);
+
+/** How fast an account lets messages out. */
+export interface Pace {
+  limit: RateLimit | null;
+  warmUp: WarmUp | null;
+}
+const LENGTHS = { second: 1000, minute: 60_000, hour: 3_600_000, day: DAY } as const;
+/** Ten years: nobody plans further. */
+const MOST_DAYS = 3650;
+
+/**
+ * How long it takes until the last of so many has left, day by day: as limits, the quotas of warming up and those for receiving
+ * domains tell. A domain waits only where each account has a quota for it.
+ * @param byDomain how many of them go to domains that have quotas
+ * @param perSecond of the mailing itself
+ */
+export function paceMs(
+  accounts: readonly Pace[],
+  people: number,
+  byDomain: ReadonlyMap<string, number>,
+  { from, perSecond = Infinity }: { from: number; perSecond?: number },
+): number {
+  const groups = grouped(accounts, byDomain);
+  let others = people - groups.reduce((sum, { left }) => sum + left, 0);
+  for (let n = 0, start = from; n < MOST_DAYS; n++) {
+    const end = start + msToTomorrow(start);
+    const share = (end - start) / DAY;
+    const lets = accounts.reduce((sum, { limit, warmUp }) => sum + aDay(limitNow(limit, warmUp, start)), 0);
+    const most = Math.min(lets, perSecond * 86_400) * share;
+    const takes = groups.map(({ domain, left }) => Math.min(left, placesFor(accounts, domain, start)));
+    const wanted = takes.reduce((sum, one) => sum + one, others);
+    const part = wanted > most ? most / wanted : 1;
+    if (part === 1 && takes.every((one, g) => one === groups[g]!.left))
+      return start - from + (most === Infinity ? 0 : (wanted / most) * (end - start));
+    others -= others * part;
+    groups.forEach((group, g) => (group.left -= takes[g]! * part));
+    start = end;
+  }
+  return MOST_DAYS * DAY;
+}
+
+const aDay = (limit: RateLimit | null): number =>
+  limit ? (limit.count * DAY) / LENGTHS[limit.per] : Infinity;
+
+/** Domains that share a quota count together. */
+function grouped(
+  accounts: readonly Pace[],
+  byDomain: ReadonlyMap<string, number>,
+): { domain: string; left: number }[] {
+  const named = new Map<string, { domain: string; left: number }>();
+  const groups = accounts.flatMap(({ warmUp }) => warmUp?.domains ?? []);
+  for (const [domain, people] of byDomain) {
+    const name = groups.find(({ domains }) => domains.includes(domain))?.domains[0] ?? domain;
+    const known = named.get(name);
+    if (known) known.left += people;
+    else named.set(name, { domain, left: people });
+  }
+  return [...named.values()];
+}
+
+/** Of all accounts together, on one day. */
+const placesFor = (accounts: readonly Pace[], domain: string, now: number): number =>
+  accounts.reduce(
+    (sum, { warmUp }) =>
+      sum + (quotaFor(domainQuotasNow(warmUp, now) ?? [], `@${domain}`)?.quota ?? Infinity),
+    0,
+  );

@@ -1,7 +1,7 @@
 /**
  * Quotas of an account for receiving domains while it warms up: one row per account and group of domains, held for a moment
- * while a batch takes its places. A place that was taken and not needed is not given back: it is at most so many. Called by the
- * dispatcher before it hands over; an account without such quotas costs nothing.
+ * while a batch takes its places. A place that was taken and not needed is given back, but for those that a crash leaves: it is at
+ * most so many. Called by the dispatcher before it hands over; an account without such quotas costs nothing.
  */
 import type { Database } from '@carillon/database';
 import { msToTomorrow, quotaFor } from '@carillon/delivery-rules';
@@ -47,6 +47,29 @@ export async function takeOfDomains(
     return rows[0]?.now ?? new Date();
   });
   return { over, waitMs: msToTomorrow(now.getTime()) };
+}
+
+/** Places of today that were taken for these, who have not been written to after all. */
+export async function giveBackToDomains(
+  database: Database,
+  { id, workspaceId, domainQuotas }: SendingAccount,
+  addresses: readonly (string | null)[],
+): Promise<void> {
+  const places = new Map<string, number>();
+  for (const address of addresses) {
+    const name = address === null ? undefined : quotaFor(domainQuotas ?? [], address)?.name;
+    if (name !== undefined) places.set(name, (places.get(name) ?? 0) + 1);
+  }
+  if (places.size === 0) return;
+  await database.inWorkspace(workspaceId, (sql) =>
+    sql.execute(
+      `WITH held AS (
+         SELECT name FROM domain_uses WHERE workspace_id = $1 AND account_id = $2 AND name = ANY($3::text[]) AND day = (now() AT TIME ZONE 'UTC')::date ORDER BY name FOR UPDATE)
+       UPDATE domain_uses d SET used = greatest(0, d.used - u.places) FROM unnest($3::text[], $4::int[]) AS u(name, places), held
+        WHERE d.workspace_id = $1 AND d.account_id = $2 AND d.name = u.name AND held.name = u.name`,
+      [workspaceId, id, [...places.keys()], [...places.values()]],
+    ),
+  );
 }
 
 /** Who waits for the next day comes within this of its beginning, not all at once. */

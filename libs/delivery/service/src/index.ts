@@ -16,7 +16,7 @@ export {
   type Lists,
   type Wanted,
 } from './counted-sends.js';
-export { takeOfDomains, TOMORROW_SPREAD_MS } from './domain-quotas.js';
+export { giveBackToDomains, takeOfDomains, TOMORROW_SPREAD_MS } from './domain-quotas.js';
 export { rivalsFor, lookAheadMs, type Rivals } from './rivals.js';
 export {
   capacitiesFor,
@@ -50,7 +50,7 @@ export { showContent } from './show-content.js';
 export { Precedence } from './precedence.js';
 export { linksOfMessages } from './message-links.js';
 export { memberDataOf } from './member-data.js';
-export { planRun, type NewRun, type PlannedRun, type RunOptions } from './plan-run.js';
+export { freezeAside, planRun, type NewRun, type PlannedRun, type RunOptions } from './plan-run.js';
 export { releasePages } from './release-pages.js';
 export { changeRun, progressOf, type RunProgress } from './runs.js';
 export { masterKeys, mayBeUsed, stateOf, usableAccounts, type SendingAccount } from './sending-accounts.js';

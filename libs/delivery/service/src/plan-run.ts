@@ -38,6 +38,8 @@ export interface NewRun {
   /** Decides the day that the log keeps it under; at most a week ahead. Default now. */
   plannedAt?: Date;
   expiresAt?: Date;
+  /** Of a timed audience: so long after each one's time, beside `expiresAt`. */
+  expiresAfterMs?: number;
   /** Its share of the workspace's turns, 1 to 100. */
   weight?: number;
   /** Messages a second at most. */
@@ -106,7 +108,7 @@ export async function planRun(sql: Sql, workspaceId: string, run: NewRun): Promi
   const { members, pages } = await freeze(
     sql,
     workspaceId,
-    { id, day, channel: run.channel, size },
+    { id, day, channel: run.channel, size, expiresAfterMs: run.expiresAfterMs ?? null },
     run.audience,
   );
   await sql.execute('UPDATE runs SET members = $3 WHERE workspace_id = $1 AND id = $2', [
@@ -124,7 +126,7 @@ export async function planRun(sql: Sql, workspaceId: string, run: NewRun): Promi
 async function freeze(
   sql: Sql,
   workspaceId: string,
-  run: { id: string; day: string; channel: Channel; size: number },
+  run: { id: string; day: string; channel: Channel; size: number; expiresAfterMs: number | null },
   audience: NewRun['audience'],
 ): Promise<{ members: number; pages: number }> {
   const query: Query =
@@ -155,20 +157,34 @@ async function freeze(
     );
     return { members: count, pages };
   }
-  const [d, e] = [4, 5].map((n) => `$${query.params.length + n}`);
+  const [d, e, f] = [4, 5, 6].map((n) => `$${query.params.length + n}`);
   const [row] = await sql.query<{ members: number; pages: number }>(
     `WITH placed AS MATERIALIZED (
        SELECT m.*, (row_number() OVER (ORDER BY m.at NULLS FIRST, m.profile_id, m.key))::int AS seq FROM (${once(', at')}) AS m),
      frozen AS (${members('m.seq')} FROM placed AS m RETURNING 1),
      times AS (SELECT at, min(seq) AS lo, max(seq) + 1 AS hi FROM placed GROUP BY at),
      cut AS (
-       INSERT INTO pages (id, workspace_id, run_id, no, lo, hi, channel, cursor, mark, lease_until)
-       SELECT gen_random_uuid(), ${c}::uuid, ${b}::uuid, (row_number() OVER (ORDER BY page.first))::int - 1, page.first, least(page.first + ${e}::int, t.hi), ${d}::text, page.first, page.first, t.at
+       INSERT INTO pages (id, workspace_id, run_id, no, lo, hi, channel, cursor, mark, lease_until, expires_at)
+       SELECT gen_random_uuid(), ${c}::uuid, ${b}::uuid, (row_number() OVER (ORDER BY page.first))::int - 1, page.first, least(page.first + ${e}::int, t.hi), ${d}::text, page.first, page.first, t.at, t.at + ${f}::float8 * interval '1 millisecond'
          FROM times t, LATERAL generate_series(t.lo, t.hi - 1, ${e}::int) AS page(first) RETURNING 1)
      SELECT (SELECT count(*) FROM frozen) AS members, (SELECT count(*) FROM cut) AS pages`,
-    [...params, run.channel, run.size],
+    [...params, run.channel, run.size, run.expiresAfterMs],
   );
   return { members: row?.members ?? 0, pages: row?.pages ?? 0 };
 }
+
+/**
+ * Freezes people who get nothing, among the members and as long as those: to be compared with.
+ * @param id new: of nothing else
+ */
+export const freezeAside = (sql: Sql, workspaceId: string, id: string, query: Query): Promise<number> => {
+  const [a, b, c] = [1, 2, 3].map((n) => `$${query.params.length + n}`);
+  return sql.execute(
+    `INSERT INTO run_members (day, run_id, seq, workspace_id, profile_id)
+     SELECT ${a}::date, ${b}::uuid, row_number() OVER (ORDER BY profile_id), ${c}::uuid, profile_id
+       FROM (SELECT DISTINCT profile_id FROM (${query.text}) AS people) AS once`,
+    [...query.params, dayOf(id), id, workspaceId],
+  );
+};
 
 const DAY_MS = 86_400_000;

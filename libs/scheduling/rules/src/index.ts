@@ -2,6 +2,7 @@
 
 export { instantOf, nextOccurrence, recurrenceFault, type Recurrence } from './occurrences.js';
 export { judge, winnerOf, type Seen } from './variant-test.js';
+export { liftOf, type Counted } from './lift.js';
 export { alarm, refusal, type CampaignStepName } from './campaign-life.js';
 export { explainJourney, type ExplainedJourney, type JourneyRecord } from './explain-journey.js';
 export { approvalBy, approverWords, mayNotApprove, type Approver } from './approval.js';

@@ -78,8 +78,71 @@ describe('occurrences', () => {
       '2026-11-02T10:00:00Z',
       '2027-01-01T14:00:00.000Z',
     ],
+    [
+      'cron: on Mondays, at nine in winter',
+      '0 9 * * MON',
+      '2026-10-01T00:00',
+      'Europe/Berlin',
+      '2026-10-24T00:00:00Z',
+      '2026-10-26T08:00:00.000Z',
+    ],
+    [
+      'cron: at nine in summer',
+      '0 9 * * 1-5',
+      '2026-10-01T00:00',
+      'Europe/Berlin',
+      '2026-10-22T07:00:00Z',
+      '2026-10-23T07:00:00.000Z',
+    ],
+    [
+      'cron: a time that is skipped',
+      '30 2 * * *',
+      '2026-03-01T00:00',
+      'Europe/Berlin',
+      '2026-03-28T12:00:00Z',
+      '2026-03-29T01:30:00.000Z',
+    ],
+    [
+      'cron: of a time that comes twice the first, and once',
+      '30 2 * * *',
+      '2026-10-01T00:00',
+      'Europe/Berlin',
+      '2026-10-25T00:30:00Z',
+      '2026-10-26T01:30:00.000Z',
+    ],
+    [
+      'cron: not before its first, which counts',
+      '0 9 * * *',
+      '2027-01-01T09:00',
+      'America/New_York',
+      '2026-11-02T10:00:00Z',
+      '2027-01-01T14:00:00.000Z',
+    ],
+    [
+      'cron: the last day of a month',
+      '0 9 L * *',
+      '2026-01-01T09:00',
+      'UTC',
+      '2026-02-01T00:00:00Z',
+      '2026-02-28T09:00:00.000Z',
+    ],
+    [
+      'cron by name',
+      '@weekly',
+      '2026-11-01T00:00',
+      'Asia/Tokyo',
+      '2026-11-26T00:00:00Z',
+      '2026-11-28T15:00:00.000Z',
+    ],
   ];
   it.each(table)('%s', (_, rule, from, zone, after, at) => expect(next(rule, from, zone, after)).toBe(at));
+
+  it.each(['FREQ=DAILY', '0 9 * * *'])('end with the time that they end at: %s', (rule) => {
+    const ends = { rule, from: '2026-11-01T09:00', zone: 'Asia/Tokyo', until: '2026-11-03T09:00' };
+    const last = nextOccurrence(ends, new Date('2026-11-02T12:00:00Z'));
+    expect(last?.toISOString()).toBe('2026-11-03T00:00:00.000Z');
+    expect(nextOccurrence(ends, last!)).toBeNull();
+  });
 
   it('show the time they were asked for, on every day of five years, in zones that change their clocks', () => {
     for (const zone of [
@@ -106,6 +169,22 @@ describe('occurrences', () => {
     expect(recurrenceFault({ rule: 'FREQ=DAILY', from: '2026-01-01T09:00' })).toBeNull();
     expect(recurrenceFault({ rule: 'every monday', from: '2026-01-01T09:00' })).toContain('RFC 5545');
     expect(recurrenceFault({ rule: 'FREQ=MINUTELY', from: '2026-01-01T09:00' })).toContain('hourly');
+    for (const [rule, sentence] of [
+      ['0 9 * * MON', null],
+      ['@hourly', null],
+      ['*/5 * * * *', 'hourly'],
+      ['0,30 9 * * *', 'hourly'],
+      ['0 0 9 * * MON', 'five fields'],
+      ['0 25 * * *', 'cron'],
+      ['0 9 31 2 *', 'cron'],
+    ] as const) {
+      const fault = recurrenceFault({ rule, from: '2026-01-01T09:00' });
+      if (sentence === null) expect({ rule, fault }).toEqual({ rule, fault: null });
+      else expect(fault).toContain(sentence);
+    }
+    expect(
+      recurrenceFault({ rule: 'FREQ=DAILY', from: '2026-01-02T09:00', until: '2026-01-01T09:00' }),
+    ).toContain('before it begins');
     expect(
       recurrenceFault({ rule: 'DTSTART:20260101T090000Z\nRRULE:FREQ=DAILY', from: '2026-01-01T09:00' }),
     ).toContain('alone');

@@ -1,8 +1,9 @@
 /**
- * When things recur: rules of RFC 5545 on the clock of the wall, so that nine o'clock stays nine o'clock when the clocks
- * change. A time that is skipped is read as if they had not changed; of one that comes twice it is the first. Pure.
+ * When things recur: rules of RFC 5545, or cron, on the clock of the wall, so that nine o'clock stays nine o'clock when the
+ * clocks change. A time that is skipped is read as if they had not changed; of one that comes twice it is the first. Pure.
  */
 import { wallClock } from '@carillon/audience-rules';
+import { CronExpressionParser } from 'cron-parser';
 import library from 'rrule';
 
 const DAY = 86_400_000;
@@ -16,40 +17,82 @@ export function instantOf(wall: number, zone: string): number {
 }
 
 export interface Recurrence {
-  /** RFC 5545, without DTSTART. */
+  /** RFC 5545 without DTSTART, or the five fields of cron. */
   rule: string;
   /** Local: 2026-12-01T09:00 */
   from: string;
   zone: string;
+  /** Local as well: not after. */
+  until?: string | undefined;
 }
+type Rule = Omit<Recurrence, 'zone'>;
 
 /** What is wrong with a rule, in a sentence; null when nothing is. */
-export function recurrenceFault({ rule, from }: Pick<Recurrence, 'rule' | 'from'>): string | null {
+export function recurrenceFault({ rule, from, until }: Rule): string | null {
   if (/DTSTART|EXDATE|RDATE|\n/i.test(rule)) return 'write the RRULE alone; its first time stands in `from`';
-  if (/FREQ=(SECONDLY|MINUTELY)/i.test(rule)) return 'a campaign recurs hourly at most';
+  if (/FREQ=(SECONDLY|MINUTELY)/i.test(rule)) return OFTEN;
+  if (until !== undefined && until < from) return 'ends before it begins: `until` must not be before `from`';
+  const cron = isCron(rule);
+  if (cron) {
+    const fields = rule.trim().split(/\s+/);
+    if (fields.length !== 5 && !rule.startsWith('@'))
+      return `must have the five fields of cron (minute, hour, day, month, day of the week), not ${fields.length}: write for example 0 9 * * MON`;
+    if (!/^(\d{1,2}|@(?!minutely|secondly)[a-z]+)$/.test(fields[0] ?? '')) return OFTEN;
+  }
   try {
-    setOf({ rule, from });
+    timesOf({ rule, from, until })(new Date(`${from}:00Z`), true);
     return null;
   } catch (error) {
-    return `is no rule of RFC 5545 (${error instanceof Error ? error.message : 'unknown'}): write for example FREQ=WEEKLY;BYDAY=MO`;
+    const why = error instanceof Error ? error.message : 'unknown';
+    return cron
+      ? `cannot be read as cron (${why}): write for example 0 9 * * MON`
+      : `is no rule of RFC 5545 (${why}): write for example FREQ=WEEKLY;BYDAY=MO, or cron such as 0 9 * * MON`;
   }
 }
+const OFTEN = 'must recur hourly at most';
+
+/** Rules of RFC 5545 name their parts. */
+const isCron = (rule: string): boolean => !rule.includes('=') && /^\s*(@|[\d*])/.test(rule);
 
 /** The first occurrence after an instant; null when there is none any more. */
 export function nextOccurrence(recurrence: Recurrence, after: Date): Date | null {
-  const set = setOf(recurrence);
+  const next = timesOf(recurrence);
   // By a day earlier: the wall may be ahead or behind, and times of the wall are not in the order of instants.
-  let wall = set.after(new Date(wallClock(after.getTime(), recurrence.zone) - DAY), true);
+  let wall = next(new Date(wallClock(after.getTime(), recurrence.zone) - DAY), true);
   for (let n = 0; wall && n < 1000; n++) {
     const at = instantOf(wall.getTime(), recurrence.zone);
     if (at > after.getTime()) return new Date(at);
-    wall = set.after(wall, false);
+    wall = next(wall, false);
   }
   return null;
 }
 
-function setOf({ rule, from }: Pick<Recurrence, 'rule' | 'from'>) {
+/** The first time of the wall after another, or at it. */
+type Times = (wall: Date, inclusive: boolean) => Date | null;
+
+function timesOf({ rule, from, until }: Rule): Times {
+  const first = new Date(`${from}:00Z`);
+  const next = isCron(rule) ? cronTimes(rule, first) : ruleTimes(rule, first);
+  const last = until === undefined ? null : new Date(`${until}:00Z`);
+  return (wall, inclusive) => {
+    const at = next(wall, inclusive);
+    return at && last && at > last ? null : at;
+  };
+}
+
+function ruleTimes(rule: string, first: Date): Times {
   const options = library.RRule.parseString(rule.replace(/^RRULE:/i, ''));
   if (options.freq === undefined) throw new Error('it has no FREQ');
-  return new library.RRule({ ...options, dtstart: new Date(`${from}:00Z`) });
+  const set = new library.RRule({ ...options, dtstart: first });
+  return (wall, inclusive) => set.after(wall, inclusive);
+}
+
+/** In UTC, where no clock changes: which instant a time of the wall is, is decided afterwards. */
+function cronTimes(rule: string, first: Date): Times {
+  return (wall, inclusive) => {
+    const after = Math.max(inclusive ? wall.getTime() - 1 : wall.getTime(), first.getTime() - 1);
+    return CronExpressionParser.parse(rule.trim(), { currentDate: new Date(after), tz: 'UTC' })
+      .next()
+      .toDate();
+  };
 }

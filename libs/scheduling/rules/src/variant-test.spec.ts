@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { judge, winnerOf, type Seen } from './index.js';
+import { judge, liftOf, winnerOf, type Seen } from './index.js';
 
 const seen = (...pairs: [people: number, successes: number][]): Seen[] =>
   pairs.map(([people, successes], n) => ({ variant: 'abcdefghij'[n]!, people, successes }));
@@ -167,4 +167,80 @@ describe('the end of a test', () => {
         { atLeast: 1 },
       ),
     ).toBeNull());
+});
+
+describe('what a campaign brought about beside those who were held out', () => {
+  /** Both curves on a grid, by logarithms of factorials: how much of the difference, and of the ratio, lies below. */
+  function oracle([people1, got1]: [number, number], [people2, got2]: [number, number]) {
+    const STEPS = 20_000;
+    const curve = (people: number, got: number) => {
+      const values = Array.from({ length: STEPS }, (_, n) => {
+        const x = (n + 0.5) / STEPS;
+        return Math.exp(
+          got * Math.log(x) + (people - got) * Math.log(1 - x) - logBeta(1 + got, 1 + people - got),
+        );
+      });
+      const sum = values.reduce((a, b) => a + b, 0);
+      return values.map((value) => value / sum);
+    };
+    const [told, held] = [curve(people1, got1), curve(people2, got2)];
+    const upTo = [0];
+    for (const one of told) upTo.push(upTo.at(-1)! + one);
+    const toldBelow = (x: number) => {
+      const place = Math.min(Math.max(x * STEPS, 0), STEPS);
+      const whole = Math.min(Math.floor(place), STEPS - 1);
+      return upTo[whole]! + (place - whole) * told[whole]!;
+    };
+    const below = (bound: (rate: number) => number) =>
+      held.reduce((sum, share, n) => sum + share * toldBelow(bound((n + 0.5) / STEPS)), 0);
+    return {
+      apart: (d: number) => below((rate) => rate + d),
+      times: (r: number) => below((rate) => rate * r),
+    };
+  }
+
+  it.each<[[number, number], [number, number]]>([
+    [
+      [900, 90],
+      [100, 5],
+    ],
+    [
+      [2000, 260],
+      [200, 20],
+    ],
+    [
+      [60, 3],
+      [40, 4],
+    ],
+    [
+      [10, 10],
+      [5, 1],
+    ],
+  ])('has 95 of a hundred between its bounds: %j beside %j', (told, held) => {
+    const lift = liftOf({ people: told[0], converted: told[1] }, { people: held[0], converted: held[1] })!;
+    const { apart, times } = oracle(told, held);
+    expect(apart(lift.difference.low)).toBeCloseTo(0.025, 3);
+    expect(apart(lift.difference.high)).toBeCloseTo(0.975, 3);
+    expect(times(1 + lift.lift!.low)).toBeCloseTo(0.025, 3);
+    expect(times(1 + lift.lift!.high)).toBeCloseTo(0.975, 3);
+    expect(lift.better).toBeCloseTo(secondIsBetter(held, told), 3);
+    expect(lift.difference.value).toBeCloseTo(told[1] / told[0] - held[1] / held[0], 12);
+  });
+
+  it('says nothing of nobody, and no ratio to none', () => {
+    expect(liftOf({ people: 0, converted: 0 }, { people: 10, converted: 1 })).toBeNull();
+    expect(liftOf({ people: 10, converted: 1 }, { people: 0, converted: 0 })).toBeNull();
+    const lift = liftOf({ people: 1000, converted: 100 }, { people: 100, converted: 0 })!;
+    expect(lift.lift).toBeNull();
+    expect(lift.difference.low).toBeGreaterThan(0);
+    expect(lift.extra).toBe(100);
+  });
+
+  it('is even between equals, also of a million', () => {
+    const lift = liftOf({ people: 950_000, converted: 95_000 }, { people: 50_000, converted: 5_000 })!;
+    expect(lift.better).toBeGreaterThan(0.45);
+    expect(lift.better).toBeLessThan(0.55);
+    expect(lift.difference.low).toBeLessThan(0);
+    expect(lift.difference.high).toBeLessThan(0.003);
+  });
 });

@@ -1,5 +1,5 @@
 /** Who gets a campaign, as one statement: its audience without those left out, by variant, and when each of them gets it. */
-import { audienceByKey, idsByExternalId, knownZones, ruleQuery } from '@carillon/audience-service';
+import { audiencesOf, idsByExternalId, knownZones, ruleQuery } from '@carillon/audience-service';
 import type { AudienceDefinition, CampaignDefinition, CampaignReport } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { durationMs } from '@carillon/scheduling-rules';
@@ -16,9 +16,13 @@ export function definitionOf({ audience, exclude }: CampaignDefinition): Audienc
   return all.length === 0 ? null : ({ where: { and: all } } as AudienceDefinition);
 }
 
+/** What keeps a campaign from running, in a sentence. */
+export class CannotRun extends Error {}
+
 /**
  * Its column is `profile_id`.
- * @param looked rules of audiences as preparing found them: what became of them since changes nothing
+ * @param looked audiences as preparing found them: what became of their rules since changes nothing
+ * @throws CannotRun when a list that was looked at is not there any more
  */
 export async function peopleOf(
   sql: Sql,
@@ -26,10 +30,8 @@ export async function peopleOf(
   definition: CampaignDefinition,
   looked: CampaignReport['audiences'] = [],
 ): Promise<Statement> {
-  const frozen = await frozenOf(sql, workspaceId, looked);
-  if (frozen.size > 0) return frozenPeople(sql, workspaceId, definition, frozen);
   const rule = definitionOf(definition);
-  const ruled = rule && (await ruleQuery(sql, workspaceId, rule));
+  const ruled = rule && (await ruleQuery(sql, workspaceId, rule, await frozenOf(sql, workspaceId, looked)));
   if (typeof definition.audience === 'string') return ruled!;
   const ids = [...(await idsByExternalId(sql, workspaceId, definition.audience.profiles)).values()];
   if (!ruled) return { text: 'SELECT unnest($1::uuid[]) AS profile_id', params: [ids] };
@@ -40,54 +42,27 @@ export async function peopleOf(
   };
 }
 
-type Rules = ReadonlyMap<string, AudienceDefinition>;
-
-/** Of those that preparing looked at, the ones that have another rule by now. */
+/** The rules that preparing looked at, all of them once one is not as it was: members that are kept may follow from it. */
 async function frozenOf(
   sql: Sql,
   workspaceId: string,
   looked: NonNullable<CampaignReport['audiences']>,
-): Promise<Rules> {
-  const changed = new Map<string, AudienceDefinition>();
-  for (const { key, version, definition } of looked) {
-    const now = definition && (await audienceByKey(sql, workspaceId, key));
-    if (definition && now && !now.archivedAt && now.version !== version) changed.set(key, definition);
-  }
-  return changed;
-}
-
-/** The same people by rules that do not stand in the audiences any more. */
-async function frozenPeople(
-  sql: Sql,
-  workspaceId: string,
-  { audience, exclude }: CampaignDefinition,
-  frozen: Rules,
-): Promise<Statement> {
-  const one = (key: string): Promise<Statement> =>
-    ruleQuery(sql, workspaceId, frozen.get(key) ?? { where: { and: [{ audience: key }] } });
-  let people =
-    typeof audience === 'string'
-      ? await one(audience)
-      : {
-          text: 'SELECT unnest($1::uuid[]) AS profile_id',
-          params: [[...(await idsByExternalId(sql, workspaceId, audience.profiles)).values()]],
-        };
-  for (const key of exclude) {
-    const others = await one(key);
-    const text = others.text.replace(/\$(\d+)/g, (_, n) => `$${Number(n) + people.params.length}`);
-    people = {
-      text: `SELECT p.profile_id FROM (${people.text}) AS p WHERE p.profile_id NOT IN (SELECT o.profile_id FROM (${text}) AS o)`,
-      params: [...people.params, ...others.params],
-    };
-  }
-  return people;
+): Promise<ReadonlyMap<string, AudienceDefinition>> {
+  const now =
+    looked.length > 0 ? await audiencesOf(sql, workspaceId) : new Map<string, { version: number }>();
+  const gone = looked.find(({ key, definition }) => !definition && !now.has(key));
+  if (gone) throw new CannotRun(`The audience “${gone.key}” is not there any more.`);
+  const stands = looked.every(({ key, version }) => now.get(key)?.version === version);
+  return new Map(
+    looked.flatMap(({ key, definition }) => (definition && !stands ? [[key, definition] as const] : [])),
+  );
 }
 
 /** Fewer say nothing about when somebody opens. */
 const ENOUGH_OPENS = 3;
 
 /** Between 0 and 1, the same each time: of `$salt`, a profile, and what is drawn for. */
-const drawn = (salt: string, what: '' | 'test') =>
+const drawn = (salt: string, what: '' | 'test' | 'holdout') =>
   `('x' || substr(md5(${salt} || '${what}' || c.profile_id::text), 1, 8))::bit(32)::bigint / 4294967296.0`;
 
 export interface Share {
@@ -111,6 +86,20 @@ export function sharesOf(weights: readonly number[]): Share[] {
   });
 }
 
+const heldShare = ({ holdout }: CampaignDefinition): Share | null =>
+  holdout ? { from: 0, to: holdout.percent / 100 } : null;
+
+/** Who is held out of it, always the same ones; null where nobody is. Its column is `profile_id`. */
+export function heldOutOf(definition: CampaignDefinition, people: Statement, salt: string): Statement | null {
+  const share = heldShare(definition);
+  if (!share) return null;
+  const [s, to] = [1, 2].map((n) => `$${people.params.length + n}`);
+  return {
+    text: `SELECT c.profile_id FROM (${people.text}) AS c WHERE ${drawn(`${s}::text`, 'holdout')} < ${to}::float8`,
+    params: [...people.params, salt, share.to],
+  };
+}
+
 /**
  * As planRun freezes it.
  * @param salt of the campaign: who gets which variant, and who is in which wave
@@ -128,13 +117,18 @@ export async function membersOf(
   const salt = param(at.salt, 'text');
   const { delayMs = 0 } = at;
   const timed = start.kind === 'local' || start.kind === 'best' || waves !== undefined || delayMs > 0;
-  const inside = (what: '' | 'test', share: Share | null) =>
+  const inside = (what: '' | 'test' | 'holdout', share: Share | null) =>
     share === null
       ? []
       : [
           `${drawn(salt, what)} >= ${param(share.from, 'float8')} AND ${drawn(salt, what)} < ${param(share.to, 'float8')}`,
         ];
-  const conditions = [...inside('', at.slice.variant), ...inside('test', at.slice.test)];
+  const held = heldShare(definition);
+  const conditions = [
+    ...inside('', at.slice.variant),
+    ...inside('test', at.slice.test),
+    ...inside('holdout', held && { from: held.to, to: 1 }),
+  ];
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
   // Every parameter must be used: its type is known from nothing else.
   const chosen = `SELECT c.profile_id, NULL::text AS key, NULL::jsonb AS data FROM (${people.text}) AS c, (SELECT ${salt}) AS s ${where}`;
@@ -178,9 +172,10 @@ export async function membersOf(
     FROM (${plain}) AS c JOIN profiles p ON p.workspace_id = ${param(workspaceId, 'uuid')} AND p.id = c.profile_id ${hours}`;
   if (!waves) return { text: `SELECT profile_id, key, data, at FROM (${joined}) AS j`, params, timed };
   const every = durationMs(waves.every);
+  const parts = waves.sizes.reduce((all, size) => all + size, 0);
   let sum = 0;
-  const bounds = waves.sizes.map((size) => (sum += size));
-  const beyond = waves.unit === 'percent' ? 'ceil(j.total * b.upto / 100.0)' : 'b.upto';
+  const bounds = waves.sizes.map((size) => (sum += waves.unit === 'parts' ? (size * 100) / parts : size));
+  const beyond = waves.unit !== 'people' ? 'ceil(j.total * b.upto / 100.0)' : 'b.upto';
   const upto = param(bounds, 'float8[]');
   return {
     text: `SELECT j.profile_id, j.key, j.data, j.at + wave.n * ${param(every, 'float8')} * interval '1 millisecond' AS at

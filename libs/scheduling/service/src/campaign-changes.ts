@@ -88,7 +88,10 @@ function recordsOf(before: Kept, after: Kept): [unknown, unknown] {
   ];
 }
 
-function writtenOf({ definition: { said: _, ...definition } }: Kept): Record<string, unknown> {
+/** A definition as it is compared: variants by their names. */
+export function writtenOf({
+  definition: { said: _, ...definition },
+}: Pick<Kept, 'definition'>): Record<string, unknown> {
   return {
     ...definition,
     variants: Object.fromEntries(definition.variants.map(({ name, ...variant }) => [name, variant])),
@@ -103,6 +106,7 @@ const foundOf = (report: CampaignReport): Record<string, unknown> => ({
   people: {
     audience: report.audience,
     messages: report.messages ?? null,
+    heldOut: report.heldOut ?? null,
     reach: Object.fromEntries(report.byChannel.map(({ channel, ...counts }) => [channel, counts])),
     zones: Object.fromEntries(report.byZone.map(({ zone, people }) => [zone, people])),
   },

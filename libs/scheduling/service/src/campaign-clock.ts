@@ -14,13 +14,14 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
+import { CannotRun } from './campaign-audience.js';
 import { campaignNumbers, complaintsOf } from './campaign-numbers.js';
 import { campaignById, moveCampaign, type CampaignRow } from './campaign-rows.js';
 import { moveTest } from './campaign-test.js';
 import { endRun } from './end-run.js';
 import { FORESEE_MS, foresee, forget } from './foresee.js';
 import { proofsOf, sendProofs } from './prove-campaign.js';
-import { CannotRun, launch, partsOf, WATCH_MS } from './run-campaign.js';
+import { launch, partsOf, WATCH_MS } from './run-campaign.js';
 
 const TICK_MS = 250;
 const SLICE = 20;

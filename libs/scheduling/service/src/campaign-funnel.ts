@@ -4,10 +4,10 @@
  * for within the time asked for after it was sent, whether or not a link was followed: a mail may be read and acted on
  * without one. Read from the log and the counts of opens and clicks, over ranges of their primary keys.
  */
-import type { CampaignFunnel, FunnelQuery, FunnelRow } from '@carillon/contracts';
-import type { Sql } from '@carillon/database';
+import type { CampaignDefinition, CampaignFunnel, FunnelQuery, FunnelRow } from '@carillon/contracts';
+import { dayOf, type Sql } from '@carillon/database';
 import { linksOfMessages } from '@carillon/delivery-service';
-import { durationMs } from '@carillon/scheduling-rules';
+import { durationMs, liftOf } from '@carillon/scheduling-rules';
 import { campaignById } from './campaign-rows.js';
 import { partsOf, rangeOf, type Part } from './run-campaign.js';
 
@@ -19,12 +19,16 @@ export async function campaignFunnel(
   sql: Sql,
   workspaceId: string,
   id: string,
-  { no: asked, by, event, within }: FunnelQuery,
+  { no: asked, by, ...query }: FunnelQuery,
 ): Promise<CampaignFunnel | null> {
   const campaign = await campaignById(sql, workspaceId, id);
   if (!campaign) return null;
   const no = asked ?? campaign.runNo;
   if (no > campaign.runNo) return null;
+  const run = no === 0 ? null : await heldIn(sql, workspaceId, id, no);
+  const holdout = (run?.definition ?? campaign.definition).holdout;
+  const event = query.event ?? holdout?.event;
+  const within = query.within ?? holdout?.within ?? '7d';
   const parts = no === 0 ? [] : await partsOf(sql, workspaceId, id, no);
   const groups = new Map<string, FunnelRow>();
   const total = emptyRow();
@@ -41,10 +45,61 @@ export async function campaignFunnel(
     event: event ?? null,
     within,
     total,
+    lift: run && event ? await liftIn(sql, workspaceId, run, parts, { event, within }) : null,
     by: by ?? null,
     groups: withRest(named),
     links: await linksOf(sql, workspaceId, parts),
   };
+}
+
+interface HeldRun {
+  definition: CampaignDefinition;
+  startedAt: Date;
+  heldId: string | null;
+}
+async function heldIn(sql: Sql, workspaceId: string, id: string, no: number): Promise<HeldRun | null> {
+  const [run] = await sql.query<HeldRun>(
+    `SELECT definition, started_at AS "startedAt", held_id AS "heldId" FROM campaign_runs WHERE workspace_id = $1 AND campaign_id = $2 AND no = $3`,
+    [workspaceId, id, no],
+  );
+  return run ?? null;
+}
+
+/**
+ * Everybody whom it targeted beside those who were held out, by what they did since it began: who could not be reached counts
+ * on both sides. Who did it is read once, by the name of the event.
+ */
+async function liftIn(
+  sql: Sql,
+  workspaceId: string,
+  { startedAt, heldId }: HeldRun,
+  parts: readonly Part[],
+  { event, within }: { event: string; within: string },
+): Promise<CampaignFunnel['lift']> {
+  if (!heldId) return null;
+  const [row] = await sql.query<{ told: number; toldDid: number; held: number; heldDid: number }>(
+    `WITH did AS MATERIALIZED (
+       SELECT DISTINCT profile_id FROM events WHERE workspace_id = $1 AND name = $2 AND at >= $3 AND at < $3 + $4 * interval '1 millisecond'
+     ), told AS MATERIALIZED (
+       SELECT DISTINCT m.profile_id FROM unnest($5::date[], $6::uuid[]) AS r(day, run_id)
+         JOIN run_members m ON m.day = r.day AND m.run_id = r.run_id WHERE m.workspace_id = $1
+     ), held AS MATERIALIZED (SELECT profile_id FROM run_members WHERE workspace_id = $1 AND day = $7::date AND run_id = $8)
+     SELECT (SELECT count(*)::int FROM told) AS told, (SELECT count(*)::int FROM told JOIN did USING (profile_id)) AS "toldDid",
+            (SELECT count(*)::int FROM held) AS held, (SELECT count(*)::int FROM held JOIN did USING (profile_id)) AS "heldDid"`,
+    [
+      workspaceId,
+      event,
+      startedAt,
+      durationMs(within),
+      parts.map((part) => part.day),
+      parts.map((part) => part.runId),
+      dayOf(heldId),
+      heldId,
+    ],
+  );
+  return row
+    ? liftOf({ people: row.told, converted: row.toldDid }, { people: row.held, converted: row.heldDid })
+    : null;
 }
 
 const emptyRow = (): FunnelRow => ({
@@ -62,9 +117,10 @@ const emptyRow = (): FunnelRow => ({
   unsubscribed: 0,
   complained: 0,
 });
-const names = Object.keys(emptyRow()) as (keyof FunnelRow)[];
+/** In the order of how far they got. */
+export const funnelNames = Object.keys(emptyRow()) as (keyof FunnelRow)[];
 function addTo(sum: FunnelRow, row: FunnelRow): void {
-  for (const name of names) sum[name] += row[name];
+  for (const name of funnelNames) sum[name] += row[name];
 }
 function put(groups: Map<string, FunnelRow>, key: string): FunnelRow {
   const row = emptyRow();

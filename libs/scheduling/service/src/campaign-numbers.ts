@@ -30,6 +30,10 @@ export async function campaignNumbers(
       return { part, counts, tally: tallyOf(part, counts) };
     }),
   );
+  const [run] = await sql.query<{ held: number }>(
+    'SELECT held FROM campaign_runs WHERE workspace_id = $1 AND campaign_id = $2 AND no = $3',
+    [workspaceId, id, no],
+  );
   const all = counted.map((c) => c.tally);
   const sum = (of: (tally: CampaignTally) => number) => all.reduce((n, tally) => n + of(tally), 0);
   return {
@@ -37,6 +41,7 @@ export async function campaignNumbers(
     no,
     ...(Object.fromEntries(tallyNames.map((name) => [name, sum((t) => t[name])])) as CampaignTally),
     delivered: counted.reduce((n, { counts }) => n + (counts.delivered ?? 0), 0),
+    heldOut: run?.held ?? 0,
     parts: counted.map(({ part, tally }) => ({
       runId: part.runId,
       channel: part.channel,

@@ -11,6 +11,7 @@ import {
   type CampaignStepName,
 } from '@carillon/scheduling-rules';
 import { notFound, ProblemException } from '@carillon/server';
+import { keepEdit } from './campaign-edits.js';
 import { campaignById, moveCampaign, showCampaign, type CampaignRow } from './campaign-rows.js';
 import { prepare, startsAt, type Tried } from './prepare-campaign.js';
 import { endRun } from './end-run.js';
@@ -43,6 +44,7 @@ export async function createCampaign(
     `INSERT INTO campaigns (id, workspace_id, name, state, definition, created_by, author, template, cloned_from) VALUES ($1, $2, $3, 'draft', $4, $5, $6, $7, $8)`,
     [id, workspaceId, name, JSON.stringify(definition), who.name, who.actor, template, clonedFrom],
   );
+  await keepEdit(sql, workspaceId, id, who.name);
   return shown(sql, workspaceId, id);
 }
 
@@ -60,6 +62,7 @@ export async function saveCampaign(
       WHERE workspace_id = $1 AND id = $2`,
     [workspaceId, id, save.name, JSON.stringify(save.definition), who.actor],
   );
+  await keepEdit(sql, workspaceId, id, who.name);
   await forget(sql, workspaceId, id);
   return shown(sql, workspaceId, id);
 }

@@ -14,7 +14,7 @@ import { changeRun } from '@carillon/delivery-service';
 import { durationMs, judge, winnerOf, type Seen } from '@carillon/scheduling-rules';
 import { ProblemException } from '@carillon/server';
 import { campaignById, type CampaignRow } from './campaign-rows.js';
-import { expiring, partsOf, rangeOf, type KeptVoice, type Part } from './run-campaign.js';
+import { partsOf, rangeOf, type KeptVoice, type Part } from './run-campaign.js';
 
 /** How often the clock counts the outcomes of a test that may end early. */
 export const JUDGE_MS = 5000;
@@ -147,10 +147,10 @@ async function decide(
 ): Promise<void> {
   const voice = run.definition.said.find((one) => one.variant === decision.winner)!;
   const delayMs = voice.delayMs ?? 0;
-  const { expiresAt = null } = expiring(run.definition, new Date(run.now.getTime() + delayMs));
+  const { sendWithin } = run.definition;
   for (const part of parts.filter(isRest)) {
     await sql.execute(
-      `UPDATE messages SET template_id = $4, template_version = $5, content = $6, data = $7, expires_at = $8
+      `UPDATE messages SET template_id = $4, template_version = $5, content = $6, data = $7
         WHERE day = $2::date AND id = $3 AND workspace_id = $1`,
       [
         workspaceId,
@@ -160,14 +160,8 @@ async function decide(
         voice.template?.version ?? null,
         voice.content ? JSON.stringify(voice.content) : null,
         JSON.stringify(voice.data),
-        expiresAt,
       ],
     );
-    await sql.execute('UPDATE runs SET expires_at = $3 WHERE workspace_id = $1 AND id = $2', [
-      workspaceId,
-      part.runId,
-      expiresAt,
-    ]);
     await sql.execute('UPDATE campaign_parts SET variant = $3 WHERE workspace_id = $1 AND run_id = $2', [
       workspaceId,
       part.runId,
@@ -178,11 +172,13 @@ async function decide(
       await changeRun(sql, workspaceId, part.runId, 'cancel');
       continue;
     }
-    if (delayMs > 0)
-      await sql.execute(
-        `UPDATE pages SET lease_until = greatest(lease_until, now()) + $3::float8 * interval '1 millisecond' WHERE workspace_id = $1 AND run_id = $2`,
-        [workspaceId, part.runId, delayMs],
-      );
+    // Its time, and how long it may take, are counted from now; of those whose own time is still to come from that.
+    await sql.execute(
+      `UPDATE pages SET lease_until = CASE WHEN $3::float8 > 0 THEN greatest(lease_until, now()) + $3 * interval '1 millisecond' ELSE lease_until END,
+              expires_at = greatest(lease_until, now()) + ($3 + $4::float8) * interval '1 millisecond'
+        WHERE workspace_id = $1 AND run_id = $2`,
+      [workspaceId, part.runId, delayMs, sendWithin ? durationMs(sendWithin) : null],
+    );
     await changeRun(sql, workspaceId, part.runId, 'start');
   }
   await sql.execute(

@@ -16,8 +16,9 @@ import {
 import type { Approver } from '@carillon/scheduling-rules';
 import { Controller, Inject } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
-import { campaignFunnel } from './campaign-funnel.js';
+import { campaignFunnel, funnelNames } from './campaign-funnel.js';
 import { campaignChanges } from './campaign-changes.js';
+import { campaignEdits } from './campaign-edits.js';
 import { campaignNumbers, tallyNames } from './campaign-numbers.js';
 import { chooseWinner, showTest } from './campaign-test.js';
 import { campaignById, campaignsBefore, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
@@ -113,6 +114,16 @@ export class CampaignsController {
     caller,
   }: Call<'getCampaignChanges'>): Promise<Result<'getCampaignChanges'>> {
     return found(await this.in(caller, (sql) => campaignChanges(sql, caller.workspaceId, params.id, query)));
+  }
+
+  @Operation('listCampaignEdits')
+  async edits({ params, query, caller }: Call<'listCampaignEdits'>): Promise<Result<'listCampaignEdits'>> {
+    const { cursor, limit } = query;
+    const before = cursor !== undefined && /^\d{1,9}$/.test(cursor) ? Number(cursor) : undefined;
+    const { items, next } = found(
+      await this.in(caller, (sql) => campaignEdits(sql, caller.workspaceId, params.id, { before, limit })),
+    );
+    return { items, nextCursor: next === null ? null : String(next) };
   }
 
   @Operation('startCampaign')
@@ -213,6 +224,30 @@ export class CampaignsController {
   @Operation('getCampaignFunnel')
   async funnel({ params, query, caller }: Call<'getCampaignFunnel'>): Promise<Result<'getCampaignFunnel'>> {
     return found(await this.in(caller, (sql) => campaignFunnel(sql, caller.workspaceId, params.id, query)));
+  }
+
+  @Operation('exportCampaignFunnel')
+  async *exportFunnel({
+    params,
+    query,
+    caller,
+    reply,
+  }: Call<'exportCampaignFunnel'>): AsyncGenerator<string> {
+    const { by, ...rest } = query;
+    const asked = by === 'link' ? rest : { ...rest, by };
+    const { groups, links, event, total } = found(
+      await this.in(caller, (sql) => campaignFunnel(sql, caller.workspaceId, params.id, asked)),
+    );
+    void reply.header('Content-Disposition', 'attachment; filename="campaign-funnel.csv"');
+    if (by === 'link') {
+      yield csvLine(['link', 'label', 'sent', 'clicked', 'clicks', 'clickedByMachine']);
+      for (const { href, label, clicked, clicks, clickedByMachine } of links)
+        yield csvLine([href, label, ...[total.sent, clicked, clicks, clickedByMachine].map(String)]);
+      return;
+    }
+    const names = funnelNames.filter((name) => name !== 'converted' || event !== null);
+    yield csvLine([by, ...names]);
+    for (const group of groups) yield csvLine([group.name, ...names.map((name) => String(group[name]))]);
   }
 
   @Operation('streamCampaign')

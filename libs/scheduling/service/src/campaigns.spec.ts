@@ -26,6 +26,8 @@ import {
   showTest,
   CampaignClock,
   campaignChanges,
+  campaignEdits,
+  campaignFunnel,
   campaignNumbers,
   cancelCampaign,
   campaignsBefore,
@@ -256,6 +258,16 @@ describe('a campaign', () => {
       );
     expect(await change(1)).toMatchObject({ state: 'draft', version: 2, report: null });
     await expect(change(1)).rejects.toThrow('at version 2, not 1');
+    const edits = await within((sql) => campaignEdits(sql, workspaceId, id, { limit: 10 }));
+    expect(edits).toMatchObject({
+      items: [
+        { version: 2, by: 'Ada', changes: [{ at: '/rate', before: null, after: 5 }] },
+        { version: 1, by: 'Ada', changes: [] },
+      ],
+      next: null,
+    });
+    const [last] = (await within((sql) => campaignEdits(sql, workspaceId, id, { limit: 1 })))!.items;
+    expect(last).toEqual(edits!.items[0]);
   });
 
   it('is approved of by somebody else, where that is the policy', async () => {
@@ -314,9 +326,24 @@ describe('a campaign', () => {
         [newId(), workspaceId, { where: { field: 'timezone', is: zone } }, version],
       );
     await rule('Asia/Tokyo', 1);
-    const first = await write({ audience: 'zoned' });
+    // By way of another, whose members are kept, and would follow from the new rule.
+    await owner.query(
+      `INSERT INTO audiences (id, workspace_id, key, name, kind, definition, live, mentions) VALUES ($1, $2, 'outer', 'Outer', 'rule', '{"where": {"audience": "zoned"}}', true, '{}')`,
+      [newId(), workspaceId],
+    );
+    const follow = () =>
+      owner.query(
+        `INSERT INTO audience_members (workspace_id, audience_id, profile_id, seq)
+         SELECT p.workspace_id, a.id, p.id, row_number() OVER () FROM profiles p, audiences a, audiences z WHERE a.key = 'outer' AND z.key = 'zoned' AND p.timezone = z.definition->'where'->>'is'`,
+      );
+    await follow();
+    const first = await write({ audience: 'outer' });
     await prepared(first.id);
     await rule('Europe/Berlin', 2);
+    await owner.query(
+      `DELETE FROM audience_members USING audiences a WHERE a.id = audience_id AND a.key = 'outer'`,
+    );
+    await follow();
     await started(first.id);
     await tick();
     await workPages();
@@ -413,7 +440,10 @@ describe('a campaign', () => {
 
   it('goes out at each person’s own time', async () => {
     const tomorrow = new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 10);
-    const { id } = await write({ start: { kind: 'local', date: tomorrow, time: '09:00' } });
+    const { id } = await write({
+      start: { kind: 'local', date: tomorrow, time: '09:00' },
+      sendWithin: '12h',
+    });
     await prepared(id);
     await started(id);
     await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
@@ -437,7 +467,31 @@ describe('a campaign', () => {
     await owner.query(`UPDATE pages SET lease_until = now() WHERE lease_until = $1`, [rows[0]?.at]);
     await workPages();
     expect(await numbers(id)).toMatchObject({ state: 'running', sent: 100, pending: 200 });
+    // As if Berlin’s had, and twelve hours more.
+    await owner.query(
+      `UPDATE pages SET lease_until = now(), expires_at = expires_at - (lease_until - now()) - interval '12 hours' WHERE lease_until = $1`,
+      [rows[1]?.at],
+    );
+    await workPages();
+    expect(await numbers(id)).toMatchObject({ sent: 100, expired: 100, pending: 100 });
     await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+  });
+
+  it('foretells its end by what its account may send while it warms up, and warns when that is too late', async () => {
+    const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+    await owner.query(`UPDATE provider_accounts SET warm_up = $1 WHERE channel = 'email'`, [
+      JSON.stringify({
+        from: day(Date.now()),
+        quotas: [1_000_000, 1_000_000, 1_000_000, 1_000_000],
+        domains: [{ domains: ['example.com'], quotas: [50, 100, 140, 200] }],
+      }),
+    ]);
+    const { report } = await prepared((await write({ sendWithin: '1d' })).id);
+    await owner.query(`UPDATE provider_accounts SET warm_up = NULL`);
+    expect(day(Date.parse(report!.endsAt!))).toBe(day(Date.parse(report!.at) + 3 * 86_400_000));
+    expect(report!.findings).toMatchObject([{ level: 'warning', code: 'too_slow', at: '/sendWithin' }]);
+    const quick = await prepared((await write({ sendWithin: '1d' })).id);
+    expect(quick.report).toMatchObject({ endsAt: quick.report!.startsAt, findings: [] });
   });
 
   it('goes out at the hour that suits each person, where they are, within the hours that are allowed', async () => {
@@ -567,6 +621,7 @@ describe('a campaign', () => {
       return [first.sent, (await numbers(id)).sent, (await numbers(id)).targeted];
     };
     expect(await wave({ sizes: [10, 90], unit: 'percent', every: '1h' })).toEqual([30, 300, 300]);
+    expect(await wave({ sizes: [1, 1, 1], unit: 'parts', every: '1h' })).toEqual([100, 300, 300]);
     const beyond: CampaignDefinition['waves'] = { sizes: [50, 20], unit: 'people', every: '1h' };
     expect(await wave(beyond)).toEqual([50, 70, 70]);
     expect((await prepared((await write({ waves: beyond })).id)).report?.findings).toMatchObject([
@@ -612,6 +667,61 @@ describe('a campaign', () => {
     expect(await once()).toEqual(first);
     expect(await numbers(id, 1)).toMatchObject({ sent: PEOPLE });
     expect((await numbers(id, 2)).parts.map((p) => p.variant)).toEqual(['a', 'b', 'none']);
+    await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
+  });
+
+  it('keeps some from it, the same ones each time, and tells what it brought about beside them', async () => {
+    await owner.query(`SELECT ensure_event_months((now() - interval '20 days')::date, now()::date)`);
+    const { id } = await write({
+      holdout: { percent: 20, event: 'booked', within: '1h' },
+      start: {
+        kind: 'recurring',
+        rule: '0 9 * * MON-FRI',
+        from: '2026-01-01T00:00',
+        until: '2126-01-01T00:00',
+        zone: 'Asia/Tokyo',
+      },
+    });
+    const out = (await prepared(id)).report!.heldOut!;
+    expect(out).toBeGreaterThan(15);
+    expect(out).toBeLessThan(120);
+    await started(id);
+    const once = async () => {
+      sent = [];
+      await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
+      await clock.tick();
+      await workPages();
+      await tick();
+      return new Set(sent.map((m) => m.address));
+    };
+    const told = await once();
+    expect(told.size).toBe(PEOPLE - out);
+    expect(await once()).toEqual(told);
+    expect(await shown(id)).toMatchObject({ state: 'scheduled' });
+    expect(await numbers(id)).toMatchObject({ no: 2, targeted: PEOPLE - out, heldOut: out });
+
+    const lift = async (event?: string) =>
+      (await within((sql) => campaignFunnel(sql, workspaceId, id, { event })))!.lift;
+    expect(await lift()).toMatchObject({ told: { converted: 0 }, heldOut: { converted: 0 }, lift: null });
+    // Of those who were told every other one, of the others one in ten; what was before, or comes too late, is nobody’s.
+    await owner.query(
+      `INSERT INTO events (workspace_id, profile_id, at, id, name)
+       SELECT p.workspace_id, p.id, r.started_at + CASE WHEN told.row THEN interval '1 minute' ELSE interval '2 minutes' END, gen_random_uuid(), 'booked'
+         FROM (SELECT *, row_number() OVER (PARTITION BY email = ANY($3) ORDER BY id) AS n FROM profiles WHERE workspace_id = $1) p
+         JOIN campaign_runs r ON r.campaign_id = $2 AND r.no = 2, LATERAL (SELECT p.email = ANY($3) AS row) AS told
+        WHERE (told.row AND p.n % 2 = 0) OR (NOT told.row AND p.n % 10 = 0)
+        UNION ALL SELECT p.workspace_id, p.id, r.started_at + u.after, gen_random_uuid(), 'booked' FROM profiles p
+         JOIN campaign_runs r ON r.campaign_id = $2 AND r.no = 2, unnest(ARRAY[interval '-1 minute', interval '61 minutes']) AS u(after) WHERE p.workspace_id = $1`,
+      [workspaceId, id, [...told]],
+    );
+    const found = (await lift())!;
+    expect(found).toMatchObject({
+      told: { people: PEOPLE - out, converted: Math.floor((PEOPLE - out) / 2) },
+      heldOut: { people: out, converted: Math.floor(out / 10) },
+    });
+    expect(found.better).toBeGreaterThan(0.99);
+    expect(found.difference.low).toBeGreaterThan(0);
+    expect(await lift('never')).toMatchObject({ told: { converted: 0 } });
     await within((sql) => cancelCampaign(sql, workspaceId, id, {}));
   });
 
@@ -718,6 +828,23 @@ describe('a campaign', () => {
     expect(await shown(id)).toMatchObject({
       state: 'failed',
       reason: 'There is no template “gone” in that version. (/template)',
+      runs: [],
+    });
+  });
+
+  it('whose list went meanwhile fails too: nobody gets it who was to be left out', async () => {
+    await owner.query(
+      `INSERT INTO audiences (id, workspace_id, key, name, kind, mentions) VALUES ($1, $2, 'without', 'Without', 'list', '{}')`,
+      [newId(), workspaceId],
+    );
+    const { id } = await write({ exclude: ['without'] });
+    await prepared(id);
+    await started(id);
+    await owner.query(`UPDATE audiences SET archived_at = now() WHERE key = 'without'`);
+    await tick();
+    expect(await shown(id)).toMatchObject({
+      state: 'failed',
+      reason: 'The audience “without” is not there any more.',
       runs: [],
     });
   });

@@ -6,7 +6,7 @@ import { asAWhole } from '@carillon/audience-service';
 import type { Sql } from '@carillon/database';
 import { lookAheadMs, readGate } from '@carillon/delivery-service';
 import { ProblemException } from '@carillon/server';
-import { membersOf, peopleOf } from './campaign-audience.js';
+import { CannotRun, membersOf, peopleOf } from './campaign-audience.js';
 import type { CampaignRow } from './campaign-rows.js';
 
 /** How often a campaign that waits for its time is looked at: its audience changes. */
@@ -21,13 +21,13 @@ export async function foresee(
   campaign: CampaignRow,
   now: Date,
 ): Promise<void> {
-  const { id, definition, startsAt } = campaign;
+  const { id, definition, startsAt, report } = campaign;
   const { rules } = await readGate(sql, workspaceId);
   const ahead = lookAheadMs(rules);
   if (ahead === 0 || !startsAt || startsAt.getTime() - now.getTime() > ahead + FORESEE_MS) return;
   try {
     await asAWhole(sql, MOST_MS);
-    const people = await peopleOf(sql, workspaceId, definition);
+    const people = await peopleOf(sql, workspaceId, definition, report?.audiences);
     const { text, params, timed } = await membersOf(sql, workspaceId, definition, people, {
       salt: id,
       slice: { variant: null, test: null },
@@ -42,7 +42,7 @@ export async function foresee(
     );
   } catch (error) {
     // An audience that is not there any more is for the start to tell.
-    if (!(error instanceof ProblemException)) throw error;
+    if (!(error instanceof ProblemException || error instanceof CannotRun)) throw error;
   }
 }
 

@@ -37,6 +37,8 @@ export {
 export { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollment-rows.js';
 export { forgetJourneys } from './forget-journeys.js';
 export { showJourney } from './journey-rows.js';
+export { campaignEdits } from './campaign-edits.js';
+export { campaignFunnel } from './campaign-funnel.js';
 export { campaignChanges } from './campaign-changes.js';
 export { campaignNumbers } from './campaign-numbers.js';
 export { chooseWinner, showTest } from './campaign-test.js';

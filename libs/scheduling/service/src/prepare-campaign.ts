@@ -2,7 +2,8 @@
  * Preparing: what a campaign would do if it started now. Counts its audience, takes its templates as they stand, and looks
  * for what would go wrong. An error keeps it from starting; the same look is taken again when it starts by itself.
  */
-import { asAWhole, audienceByKey, previewAudience } from '@carillon/audience-service';
+import { mentionsOf } from '@carillon/audience-rules';
+import { asAWhole, audiencesOf, previewAudience, type AudienceRow } from '@carillon/audience-service';
 import type {
   CampaignCost,
   CampaignDefinition,
@@ -22,9 +23,10 @@ import {
   partsOf,
   usableAccounts,
 } from '@carillon/delivery-service';
-import { durationMs, nextOccurrence, perSecond, recurrenceFault } from '@carillon/scheduling-rules';
+import { durationMs, nextOccurrence, recurrenceFault } from '@carillon/scheduling-rules';
 import { ProblemException } from '@carillon/server';
-import { definitionOf, membersOf, peopleOf, type Statement } from './campaign-audience.js';
+import { definitionOf, heldOutOf, membersOf, peopleOf, type Statement } from './campaign-audience.js';
+import { forecast } from './forecast-campaign.js';
 
 /** What was tried before, outside of the transaction: try-campaign.ts. */
 export interface Tried {
@@ -34,9 +36,6 @@ export interface Tried {
 const untried: Tried = { samples: [], findings: [] };
 
 const PREPARE_MS = 55_000;
-const SECONDS = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
-/** Ten years: nobody plans further. */
-const MOST_FORECAST_MS = 3650 * 86_400_000;
 
 interface TemplateVersionRow {
   key: string;
@@ -216,7 +215,7 @@ export function startsAt({ start }: CampaignDefinition, now: Date): Date | null 
 export async function prepare(
   sql: Sql,
   workspaceId: string,
-  campaign: { version: number; definition: CampaignDefinition },
+  campaign: { id: string; version: number; definition: CampaignDefinition },
   now: Date,
   tried: Tried = untried,
 ): Promise<CampaignReport> {
@@ -225,9 +224,7 @@ export async function prepare(
   const add = (level: CampaignFinding['level'], code: string, at: string, message: string) =>
     findings.push({ level, code, at, message });
   findings.push(...tried.findings);
-  let most = perSecond(definition.rate);
-  for (const channel of definition.channels)
-    most = Math.min(most, await checkAccounts(sql, workspaceId, channel, add));
+  for (const channel of definition.channels) await checkAccounts(sql, workspaceId, channel, add);
   const { start } = definition;
   const fault = start.kind === 'recurring' ? recurrenceFault(start) : null;
   if (fault) add('error', 'bad_rule', '/start/rule', `The rule ${fault}.`);
@@ -236,7 +233,13 @@ export async function prepare(
   if (start.kind === 'at' && Date.parse(start.at) < now.getTime())
     add('warning', 'past_start', '/start/at', 'That time is over: it would start at once.');
 
-  const counted = await count(sql, workspaceId, { definition, said }, begins ?? now, add);
+  const { people, ...counted } = await count(
+    sql,
+    workspaceId,
+    { id: campaign.id, definition, said },
+    begins ?? now,
+    add,
+  );
   if (definition.each && counted.audience > 0 && counted.messages === 0)
     add(
       'error',
@@ -246,9 +249,7 @@ export async function prepare(
     );
   const { waves } = definition;
   const left =
-    waves?.unit === 'people'
-      ? (counted.messages ?? counted.audience) - waves.sizes.reduce((sum, size) => sum + size, 0)
-      : 0;
+    waves?.unit === 'people' ? messagesOf(counted) - waves.sizes.reduce((sum, size) => sum + size, 0) : 0;
   if (left > 0)
     add(
       'warning',
@@ -258,6 +259,22 @@ export async function prepare(
     );
   if (counted.audience === 0 && !findings.some((f) => f.at === '/audience'))
     add('error', 'empty_audience', '/audience', 'There is nobody in it.');
+  const told =
+    begins && people
+      ? await forecast(sql, workspaceId, definition, {
+          begins,
+          people,
+          messages: messagesOf(counted),
+          largestZone: (counted.byZone[0]?.people ?? 0) / Math.max(1, counted.audience),
+        })
+      : null;
+  if (told?.late)
+    add(
+      'warning',
+      'too_slow',
+      '/sendWithin',
+      `At the pace of its rate and accounts it takes longer than ${definition.sendWithin}: what has not left by then expires.`,
+    );
   return {
     version: campaign.version,
     at: now.toISOString(),
@@ -268,17 +285,16 @@ export async function prepare(
     ),
     samples: tried.samples,
     startsAt: begins?.toISOString() ?? null,
-    endsAt: begins && endOf(definition, begins, counted.messages ?? counted.audience, most),
+    endsAt: told?.endsAt ?? null,
   };
 }
 
-/** @returns how many messages a second all of them let out together */
 async function checkAccounts(
   sql: Sql,
   workspaceId: string,
   channel: Channel,
   add: (level: CampaignFinding['level'], code: string, at: string, message: string) => void,
-): Promise<number> {
+): Promise<void> {
   const accounts = await usableAccounts(sql, workspaceId, channel);
   if (accounts.length === 0)
     add('error', 'no_account', '/channels', `There is no provider account for ${channel}.`);
@@ -289,31 +305,30 @@ async function checkAccounts(
       '/channels',
       `All provider accounts for ${channel} are paused: it would wait.`,
     );
-  return (
-    accounts.reduce(
-      (sum, a) => sum + (a.rateLimit ? a.rateLimit.count / SECONDS[a.rateLimit.per] : Infinity),
-      0,
-    ) || Infinity
-  );
 }
 
+/** On each channel. Those held out are among the audience, and not among the messages where these are counted. */
+const messagesOf = ({
+  audience,
+  messages,
+  heldOut = 0,
+}: Pick<CampaignReport, 'audience' | 'messages' | 'heldOut'>): number => messages ?? audience - heldOut;
+
+type Counted = 'audience' | 'messages' | 'heldOut' | 'byZone' | 'byChannel' | 'audiences' | 'cost';
 async function count(
   sql: Sql,
   workspaceId: string,
-  { definition, said }: { definition: CampaignDefinition; said: readonly Said[] },
+  { id, definition, said }: { id: string; definition: CampaignDefinition; said: readonly Said[] },
   startsAt: Date,
   add: (level: CampaignFinding['level'], code: string, at: string, message: string) => void,
-): Promise<Pick<CampaignReport, 'audience' | 'messages' | 'byZone' | 'byChannel' | 'audiences' | 'cost'>> {
-  const none = { audience: 0, byZone: [], byChannel: [] };
-  const audiences: NonNullable<CampaignReport['audiences']> = [];
-  for (const [at, key] of namedIn(definition)) {
-    const audience = await audienceByKey(sql, workspaceId, key);
-    if (!audience || audience.archivedAt) {
+): Promise<Pick<CampaignReport, Counted> & { people: Statement | null }> {
+  const none = { audience: 0, byZone: [], byChannel: [], people: null };
+  const all = await audiencesOf(sql, workspaceId);
+  for (const [at, key] of namedIn(definition))
+    if (!all.has(key)) {
       add('error', 'unknown_audience', at, `There is no audience “${key}”.`);
       return none;
     }
-    audiences.push({ key, version: audience.version, definition: audience.definition });
-  }
   try {
     await asAWhole(sql, PREPARE_MS);
     const people = await peopleOf(sql, workspaceId, definition);
@@ -332,7 +347,7 @@ async function count(
           { ...definition, start: { kind: 'now' }, waves: undefined },
           people,
           {
-            salt: '',
+            salt: id,
             slice: { variant: null, test: null },
             startsAt,
           },
@@ -344,9 +359,18 @@ async function count(
           each.params,
         )
       : [];
+    const held = heldOutOf(definition, people, id);
+    const [out] = held
+      ? await sql.query<{ heldOut: number }>(
+          `SELECT count(*) AS "heldOut" FROM (${held.text}) AS h`,
+          held.params,
+        )
+      : [];
     return {
+      people,
       ...counted,
-      audiences,
+      ...out,
+      audiences: behind(definition, all),
       cost: await costOf(sql, workspaceId, said, people),
       audience: zones.reduce((sum, z) => sum + z.people, 0),
       byZone: zones.slice(0, 100),
@@ -408,22 +432,22 @@ const namedIn = ({ audience, exclude }: CampaignDefinition): [pointer: string, k
   ...exclude.map((key, n): [string, string] => [`/exclude/${n}`, key]),
 ];
 
-function endOf(
-  { waves, start, test, variants }: CampaignDefinition,
-  begins: Date,
-  people: number,
-  most: number,
-): string {
-  const spread =
-    (waves ? (waves.sizes.length - 1) * durationMs(waves.every) : 0) +
-    (start.kind === 'local'
-      ? 26 * 3_600_000
-      : start.kind === 'best'
-        ? (26 + start.to - start.from) * 3_600_000
-        : 0) +
-    Math.max(0, ...variants.map(({ delay }) => (delay ? durationMs(delay) : 0))) +
-    (test && test.portion < 100 ? durationMs(test.decideAfter) : 0);
-  const last = waves ? people / waves.sizes.length : people;
-  const sendingMs = Math.min(MOST_FORECAST_MS, (last / most) * 1000);
-  return new Date(begins.getTime() + spread + sendingMs).toISOString();
+/** The audiences that decide who gets it: those that it names, and those that their rules name. */
+function behind(
+  definition: CampaignDefinition,
+  all: ReadonlyMap<string, AudienceRow>,
+): NonNullable<CampaignReport['audiences']> {
+  const found = new Map<string, AudienceRow>();
+  const open = namedIn(definition).map(([, key]) => key);
+  for (let key = open.shift(); key !== undefined; key = open.shift()) {
+    const audience = all.get(key);
+    if (!audience || found.has(key)) continue;
+    found.set(key, audience);
+    if (audience.definition) open.push(...mentionsOf(audience.definition).audiences);
+  }
+  return [...found.values()].map(({ key, version, definition: rule }) => ({
+    key,
+    version,
+    definition: rule,
+  }));
 }

@@ -5,10 +5,10 @@
  */
 import { asAWhole } from '@carillon/audience-service';
 import type { CampaignDefinition } from '@carillon/contracts';
-import { idInSeries, type Sql } from '@carillon/database';
-import { changeRun, planRun, type PlannedRun } from '@carillon/delivery-service';
+import { idInSeries, newId, type Sql } from '@carillon/database';
+import { changeRun, freezeAside, planRun, type PlannedRun } from '@carillon/delivery-service';
 import { durationMs, perSecond } from '@carillon/scheduling-rules';
-import { membersOf, peopleOf, sharesOf, type Slice } from './campaign-audience.js';
+import { CannotRun, heldOutOf, membersOf, peopleOf, sharesOf, type Slice } from './campaign-audience.js';
 import { moveCampaign, type CampaignRow } from './campaign-rows.js';
 import { foreseeFrozen } from './foresee.js';
 import { saidBy, type Said } from './prepare-campaign.js';
@@ -18,9 +18,6 @@ const FREEZE_MS = 600_000;
 
 /** How soon the clock looks again whether a run is over. */
 export const WATCH_MS = 1000;
-
-/** What keeps it from running, in a sentence. */
-export class CannotRun extends Error {}
 
 /** @throws CannotRun when something is missing by now */
 export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRow, now: Date): Promise<void> {
@@ -41,6 +38,9 @@ export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRo
   );
   await asAWhole(sql, FREEZE_MS);
   const people = await peopleOf(sql, workspaceId, definition, campaign.report?.audiences);
+  const held = heldOutOf(definition, people, campaign.id);
+  const heldId = held && newId();
+  const heldOut = held && heldId ? await freezeAside(sql, workspaceId, heldId, held) : 0;
   let targeted = 0;
   for (const { voice, slice } of groupsOf(definition, said))
     for (const channel of voice?.channels ?? definition.channels) {
@@ -57,7 +57,8 @@ export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRo
         ...optional(definition),
         ...(voice ? saidIn(voice) : {}),
         plannedAt: now,
-        ...expiring(definition, now),
+        // Of those who wait for a winner it is counted from when they have one.
+        ...(voice ? expiring(definition, now, query.timed) : {}),
         audience: { query },
       });
       targeted += run.members;
@@ -68,8 +69,8 @@ export async function launch(sql: Sql, workspaceId: string, campaign: CampaignRo
     }
   if (targeted === 0) throw new CannotRun('There is nobody in its audience.');
   await sql.execute(
-    `UPDATE campaign_runs SET targeted = $4 WHERE workspace_id = $1 AND campaign_id = $2 AND no = $3`,
-    [workspaceId, campaign.id, no, targeted],
+    `UPDATE campaign_runs SET targeted = $4, held_id = $5, held = $6 WHERE workspace_id = $1 AND campaign_id = $2 AND no = $3`,
+    [workspaceId, campaign.id, no, targeted, heldId, heldOut],
   );
   await sql.execute('UPDATE campaigns SET run_no = $3 WHERE workspace_id = $1 AND id = $2', [
     workspaceId,
@@ -114,9 +115,17 @@ const saidIn = ({ template, content, data }: Said) => ({
   data,
 });
 
-/** What has not left by then expires. */
-export const expiring = ({ sendWithin }: CampaignDefinition, from: Date): { expiresAt?: Date } =>
-  sendWithin ? { expiresAt: new Date(from.getTime() + durationMs(sendWithin)) } : {};
+/** What has not left so long after its time expires: the run's, or each one's own. */
+const expiring = (
+  { sendWithin }: CampaignDefinition,
+  from: Date,
+  timed: boolean,
+): { expiresAt?: Date; expiresAfterMs?: number } =>
+  !sendWithin
+    ? {}
+    : timed
+      ? { expiresAfterMs: durationMs(sendWithin) }
+      : { expiresAt: new Date(from.getTime() + durationMs(sendWithin)) };
 
 const optional = ({ topic, replyTo, rate, tracking, priority, attachments }: CampaignDefinition) => ({
   ...(topic ? { topic } : {}),

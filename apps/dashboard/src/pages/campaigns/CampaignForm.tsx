@@ -20,10 +20,13 @@ import { api, ApiProblem } from '../../api.js';
 import { messageOf } from '../../parts/Confirm.js';
 import { Section } from '../../parts/PageHeader.js';
 import { channelLooks } from '../../words.js';
-import { emptyDefinition, sizesOf } from './campaign.js';
+import { AttachmentFields } from './AttachmentFields.js';
+import { emptyDefinition } from './campaign.js';
+import { HoldoutFields } from './HoldoutFields.js';
 import { RateFields } from './RateFields.js';
 import { StartFields } from './StartFields.js';
 import { VariantFields } from './VariantFields.js';
+import { WaveFields } from './WaveFields.js';
 
 const CodeEditor = lazy(() => import('../../parts/CodeEditor.js'));
 
@@ -249,29 +252,38 @@ export const CampaignForm = ({ campaign, readOnly }: { campaign?: Campaign; read
                     setDefinition(sendWithin ? { ...rest, sendWithin } : rest);
                   }}
                 />
-                <TextInput
-                  label="Waves"
-                  description="Per cent each, an hour apart: 1, 9, 90"
-                  placeholder="All at once"
+                <WaveFields
+                  text={waves}
+                  waves={definition.waves}
                   readOnly={readOnly}
                   error={errorAt('/waves')}
-                  value={waves}
-                  onChange={(event) => {
-                    const text = event.currentTarget.value;
+                  set={(text, next) => {
                     setWaves(text);
-                    const { waves: before, ...rest } = definition;
-                    const sizes = sizesOf(text);
-                    setDefinition(
-                      sizes
-                        ? {
-                            ...rest,
-                            waves: { unit: before?.unit ?? 'percent', every: before?.every ?? '1h', sizes },
-                          }
-                        : rest,
-                    );
+                    const { waves: _, ...rest } = definition;
+                    setDefinition(next ? { ...rest, waves: next } : rest);
                   }}
                 />
               </SimpleGrid>
+              <HoldoutFields
+                holdout={definition.holdout}
+                readOnly={readOnly}
+                error={errorAt('/holdout')}
+                set={(holdout) => {
+                  const { holdout: _, ...rest } = definition;
+                  setDefinition(holdout ? { ...rest, holdout } : rest);
+                }}
+              />
+              {definition.channels.includes('email') && (
+                <AttachmentFields
+                  attachments={definition.attachments ?? []}
+                  readOnly={readOnly}
+                  error={errorAt('/attachments')}
+                  set={(attachments) => {
+                    const { attachments: _, ...rest } = definition;
+                    setDefinition(attachments.length > 0 ? { ...rest, attachments } : rest);
+                  }}
+                />
+              )}
               <VariantFields
                 definition={definition}
                 readOnly={readOnly}

@@ -1,7 +1,7 @@
 /** How far a campaign got with its people, and which links they followed. Machines stand apart. */
-import { Select, Text, TextInput } from '@mantine/core';
+import { Anchor, Group, Select, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import type { CampaignFunnel, FunnelRow } from '@carillon/contracts';
+import type { CampaignFunnel, CampaignLift, FunnelRow } from '@carillon/contracts';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api.js';
@@ -48,7 +48,24 @@ export const Funnel = ({ id, live }: { id: string; live: boolean }) => {
   });
   const f = funnel.data;
   return (
-    <Section title="How far it got" pad={false}>
+    <Section
+      title="How far it got"
+      pad={false}
+      actions={
+        <Group gap="sm">
+          {(['by', 'links'] as const).map((what) => (
+            <Anchor
+              key={what}
+              size="sm"
+              href={`/v1/campaigns/${id}/funnel.csv?${new URLSearchParams({ by: what === 'links' ? 'link' : by, ...(wanted ? { event: wanted } : {}) })}`}
+              download="campaign-funnel.csv"
+            >
+              {what === 'links' ? 'Links as CSV' : 'CSV'}
+            </Anchor>
+          ))}
+        </Group>
+      }
+    >
       {funnel.isError && !f ? (
         <Failure small error={funnel.error} retry={() => void funnel.refetch()} />
       ) : !f ? (
@@ -59,8 +76,8 @@ export const Funnel = ({ id, live }: { id: string; live: boolean }) => {
             <TextInput
               size="xs"
               label="Counts as conversion"
-              placeholder="order.placed"
-              description="An event within 7 days after it was sent."
+              placeholder={f.event ?? 'order.placed'}
+              description={`An event within ${f.within} after it was sent.`}
               value={event}
               onChange={(e) => setEvent(e.currentTarget.value)}
             />
@@ -75,6 +92,7 @@ export const Funnel = ({ id, live }: { id: string; live: boolean }) => {
             />
           </div>
           <Bars row={f.total} converts={f.event !== null} />
+          {f.lift && <Lift lift={f.lift} event={f.event ?? ''} within={f.within} />}
           <Groups funnel={f} by={f.by ?? by} />
           {f.links.length > 0 && <Links links={f.links} sent={f.total.sent} />}
         </>
@@ -113,6 +131,55 @@ const Bars = ({ row, converts }: { row: FunnelRow; converts: boolean }) => (
         `Not among them: ${whole(row.openedByMachine)} opened and ${whole(row.clickedByMachine)} clicked by machines alone. `}
       {row.unsubscribed + row.complained > 0 &&
         `${whole(row.unsubscribed)} unsubscribed, ${whole(row.complained)} complained.`}
+    </Text>
+  </div>
+);
+
+const points = (share: number) => `${share > 0 ? '+' : ''}${(share * 100).toFixed(2)}`;
+const times = (share: number) => `${share > 0 ? '+' : ''}${Math.round(share * 100).toLocaleString('en')} %`;
+
+/** What it brought about beside those who were held out. */
+const Lift = ({ lift, event, within }: { lift: CampaignLift; event: string; within: string }) => (
+  <div className={classes.wide}>
+    <table className={table.table} aria-label="Beside those held out">
+      <thead>
+        <tr>
+          <th scope="col">Beside those held out</th>
+          <th scope="col">People</th>
+          <th scope="col">Did {event}</th>
+          <th scope="col">Rate</th>
+          <th scope="col">It lies with 95 % between</th>
+        </tr>
+      </thead>
+      <tbody>
+        {(
+          [
+            ['Were to get it', lift.told],
+            ['Held out', lift.heldOut],
+          ] as const
+        ).map(([name, group]) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>{whole(group.people)}</td>
+            <td>{whole(group.converted)}</td>
+            <td>{(group.rate * 100).toFixed(2)} %</td>
+            <td>
+              {(group.low * 100).toFixed(2)} – {(group.high * 100).toFixed(2)} %
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+    <Text size="sm" className={classes.lift}>
+      <b>{points(lift.difference.value)} points</b> (with 95 % between {points(lift.difference.low)} and{' '}
+      {points(lift.difference.high)}), about {whole(Math.abs(lift.extra))} people{' '}
+      {lift.extra < 0 ? 'fewer' : 'more'}.{' '}
+      {lift.lift &&
+        `That is ${times(lift.lift.value)} (${times(lift.lift.low)} to ${times(lift.lift.high)}). `}
+      It brought about something with a probability of {(lift.better * 100).toFixed(1)} %.{' '}
+      <Text span size="xs" c="dimmed">
+        Whether it reached them or not, within {within} since it began.
+      </Text>
     </Text>
   </div>
 );

@@ -22,6 +22,7 @@ import { whole } from '../home/tally.js';
 import { approverWords, audienceWords, startWords } from './campaign.js';
 import { CampaignForm } from './CampaignForm.js';
 import { Changes } from './Changes.js';
+import { Edits } from './Edits.js';
 import { RejectDialog } from './RejectDialog.js';
 import { Funnel } from './CampaignFunnel.js';
 import classes from './Campaigns.module.css';
@@ -102,6 +103,7 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
       </Button>
     );
   const begun = campaign.runs.length > 0;
+  const mayChange = mayWrite && ['draft', 'prepared', 'scheduled'].includes(state);
   return (
     <>
       <PageHeader
@@ -179,11 +181,8 @@ const Shown = ({ campaign }: { campaign: Campaign }) => {
         {begun && <Funnel id={id} live={state === 'running'} />}
         {report && !begun && <Report report={report} />}
         {(!begun || campaign.definition.start.kind === 'recurring') && <Changes campaign={campaign} />}
-        <CampaignForm
-          key={`${id} ${campaign.version}`}
-          campaign={campaign}
-          readOnly={!mayWrite || !['draft', 'prepared', 'scheduled'].includes(state)}
-        />
+        <CampaignForm key={`${id} ${campaign.version}`} campaign={campaign} readOnly={!mayChange} />
+        <Edits campaign={campaign} mayChange={mayChange} />
         {mayWrite && <PreviewSection key={`preview ${campaign.version}`} definition={campaign.definition} />}
         {campaign.runs.length > 1 && <Runs campaign={campaign} />}
       </Stack>
@@ -218,6 +217,9 @@ const Report = ({ report }: { report: CampaignReport }) => {
             ...(report.messages === undefined
               ? []
               : ([['Messages on each channel', whole(report.messages)]] as [string, ReactNode][])),
+            ...(report.heldOut === undefined
+              ? []
+              : ([['Held out of them', whole(report.heldOut)]] as [string, ReactNode][])),
             [
               'Zones',
               report.byZone
@@ -387,6 +389,12 @@ const Numbers = ({ id, live }: { id: string; live: boolean }) => {
             <dt>Delivered, of the sent</dt>
             <dd className="numbers">{whole(n.delivered)}</dd>
           </div>
+          {n.heldOut > 0 && (
+            <div>
+              <dt>People held out</dt>
+              <dd className="numbers">{whole(n.heldOut)}</dd>
+            </div>
+          )}
         </dl>
       </div>
       {n.parts.length > 1 && (

@@ -29,31 +29,34 @@ export const Changes = ({ campaign }: { campaign: Campaign }) => {
           {against.no > 1 ? `, run ${against.no}` : ''}, which began <When at={against.at} show="both" />.
         </Text>
       </div>
-      {changes.length > 0 && (
-        <div className={classes.scroll}>
-          <table className={`${classes.table} ${classes.changes}`} aria-label="Changes">
-            <thead>
-              <tr>
-                <th scope="col">What</th>
-                <th scope="col">Before</th>
-                <th scope="col">Now</th>
-              </tr>
-            </thead>
-            <tbody>
-              {changes.map((change) => (
-                <tr key={change.at}>
-                  <th scope="row">{placeWords(change.at)}</th>
-                  <td>{valueWords(change.before)}</td>
-                  <td>{valueWords(change.after)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      {changes.length > 0 && <ChangeTable changes={changes} />}
     </Section>
   );
 };
+
+/** What was, and what is. */
+export const ChangeTable = ({ changes }: { changes: CampaignChanges['changes'] }) => (
+  <div className={classes.scroll}>
+    <table className={`${classes.table} ${classes.changes}`} aria-label="Changes">
+      <thead>
+        <tr>
+          <th scope="col">What</th>
+          <th scope="col">Before</th>
+          <th scope="col">Now</th>
+        </tr>
+      </thead>
+      <tbody>
+        {changes.map((change) => (
+          <tr key={change.at}>
+            <th scope="row">{placeWords(change.at)}</th>
+            <td>{valueWords(change.before)}</td>
+            <td>{valueWords(change.after)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+);
 
 /** `/people/reach/email` as people read it. */
 const placeWords = (at: string): string =>

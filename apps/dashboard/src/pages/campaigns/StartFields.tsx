@@ -130,7 +130,7 @@ export const StartFields = ({ start, readOnly, error, set }: StartProps) => {
         {start.kind === 'recurring' && (
           <TextInput
             label="Rule"
-            description="RFC 5545"
+            description="RFC 5545, or cron such as 0 9 * * MON"
             readOnly={readOnly}
             value={start.rule}
             onChange={(event) => set({ ...start, rule: event.currentTarget.value })}
@@ -170,6 +170,16 @@ export const StartFields = ({ start, readOnly, error, set }: StartProps) => {
             readOnly={readOnly}
             value={start.from}
             set={(from) => set({ ...start, from })}
+          />
+          <Clock
+            type="datetime-local"
+            label="Not after"
+            readOnly={readOnly}
+            value={start.until ?? ''}
+            set={(until) => {
+              const { until: _, ...rest } = start;
+              set(until ? { ...rest, until } : rest);
+            }}
           />
           <TextInput
             label="Zone"

@@ -23,7 +23,7 @@ export function startWords(start: CampaignStart): string {
     case 'best':
       return `on ${start.date}, at the hour that suits each person`;
     case 'recurring':
-      return `${start.rule} from ${start.from.replace('T', ' ')}, ${start.zone}`;
+      return `${start.rule} from ${start.from.replace('T', ' ')}${start.until ? ` to ${start.until.replace('T', ' ')}` : ''}, ${start.zone}`;
   }
 }
 

@@ -393,7 +393,7 @@ const EntryFields = ({
             ) : (
               <TextInput
                 label="Rule"
-                description="RFC 5545"
+                description="RFC 5545, or cron"
                 {...common}
                 value={entry.at.rule}
                 error={faultAt(findings, 'entry', 'at')}
