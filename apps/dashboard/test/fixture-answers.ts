@@ -415,7 +415,12 @@ export const makeAnswers = (
       ),
     getEnrollment: ({ params }) => ways.historyOf(find(ways.enrollments, (each) => each.id === params.id)),
     retryEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
-    moveInsiders: ({ body }) => ({ from: Number(body.from), to: 2, steps: [], moving: body.apply === true }),
+    moveInsiders: ({ body }) => ({
+      from: Number(body.from),
+      to: 2,
+      steps: ways.movedFrom((body.steps ?? {}) as Record<string, string>),
+      moving: body.apply === true,
+    }),
     skipEnrollment: ({ params }) => find(ways.enrollments, (each) => each.id === params.id),
     explainJourney: ({ params, query }) => ways.explained(journeyBy(params.key), String(query.profile)),
     listParkedSignals: ({ query }) => paged(ways.parked, query),

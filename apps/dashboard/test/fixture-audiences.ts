@@ -98,8 +98,12 @@ export const vocabulary: AudienceVocabulary = {
     { name: 'birthday', types: ['string'], values: [] },
   ],
   events: [
-    { name: 'order.placed', properties: ['total', 'currency'] },
-    { name: 'page.viewed', properties: ['path'] },
+    {
+      name: 'order.placed',
+      properties: ['total', 'currency'],
+      types: { total: ['number'], currency: ['string'] },
+    },
+    { name: 'page.viewed', properties: ['path'], types: { path: ['string'] } },
   ],
   topics: ['news', 'offers'],
   templates: ['order-shipped'],

@@ -113,10 +113,15 @@ export const versionsOf = (one: Journey): JourneyVersion[] =>
     version: one.newest - n,
     definition: one.key === 'abandoned-cart' ? cart : one.definition,
     note: n === 0 ? 'Reminds an hour after the last change.' : 'The first.',
-    inside: n === 0 ? one.inside : 0,
+    inside: n === 0 ? one.inside - 13 : 13,
     createdBy: 'Dana Bell',
     createdAt: ago(400_000 + n * 100_000),
   }));
+/** Steps of the first version where somebody stands, and what would stand for them. */
+export const movedFrom = (steps: Record<string, string>) => [
+  { step: 'a-day', people: 12, to: steps['a-day'] ?? 'a-day' },
+  { step: 'old-offer', people: 1, to: steps['old-offer'] ?? null },
+];
 export const numbersOf = (one: Journey, version: number | null): JourneyNumbers => ({
   version,
   entered: 48_210,

@@ -150,6 +150,24 @@ it('shows what is live with its counts, who is at a step, and how one of them we
   });
 });
 
+it('has people of an old version go over, each to the step that stands for theirs', async () => {
+  await open('/journeys/abandoned-cart?version=1');
+  await page.getByRole('button', { name: 'Move its people …' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('For 1 of them nothing stands there: they finish version 1.').waitFor();
+  await dialog.getByRole('button', { name: 'Move 12 people' }).waitFor();
+  await dialog.getByLabel('Where people at old-offer go').click();
+  await page.getByRole('option', { name: /\(discount\)/ }).click();
+  await dialog.getByRole('button', { name: 'Move 13 people' }).click();
+  await page.getByText('13 people go over to version 2.').waitFor();
+  expect(server.writes.filter(({ operation }) => operation === 'moveInsiders').at(-1)?.body).toMatchObject({
+    from: 1,
+    to: 2,
+    steps: { 'old-offer': 'discount' },
+    apply: true,
+  });
+});
+
 it('plays a journey: counts at the steps, who came there, and what one of them was told', async () => {
   await open('/journeys/abandoned-cart?as=simulation');
   await page.getByText('It has not been played yet.').waitFor();

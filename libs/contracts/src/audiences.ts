@@ -636,7 +636,17 @@ export const AudienceVocabulary = z
         values: z.array(Scalar).describe('A few that occur.'),
       }),
     ),
-    events: z.array(z.object({ name: z.string(), properties: z.array(z.string()) })),
+    events: z.array(
+      z.object({
+        name: z.string(),
+        properties: z.array(z.string()),
+        types: z
+          .record(z.string(), z.array(z.string()))
+          .describe(
+            'Of each property: string, number, boolean, array, object, null; `missing` where one was without.',
+          ),
+      }),
+    ),
     topics: z.array(z.string()),
     templates: z.array(z.string()),
     audiences: z.array(z.object({ key: z.string(), name: z.string() })),

@@ -6,9 +6,10 @@ import { z } from 'zod';
 import { AudienceKey, Leaf, Path, PropertyTest, Test, type Comparison, comparisons } from './audiences.js';
 import { AnyJson } from './json.js';
 import { ContentByChannel } from './content.js';
+import { EventName } from './events.js';
 import { Data, Duration } from './messages.js';
 import { Id, PageQuery, Time } from './page.js';
-import { ExternalId } from './profiles.js';
+import { ExternalId, IdentityKey } from './profiles.js';
 import { channels, journeyOutcomes, weekdays } from './lists.js';
 import { Channel, MessageClass } from './words.js';
 
@@ -89,12 +90,18 @@ export const JourneyEntry = z
         }),
       ]),
     }),
+    z.strictObject({
+      kind: z.literal('business'),
+      event: eventName.describe('Something that happened, though to nobody: price.dropped.'),
+      where,
+      audience: AudienceKey.describe('Everybody who is in it then comes in.'),
+    }),
     z.strictObject({ kind: z.literal('api') }),
   ])
   .meta({
     id: 'JourneyEntry',
     description:
-      'What lets people in: an event of theirs, entering or leaving an audience, a schedule over an audience, or you (`api`, which is possible with every kind).',
+      'What lets people in: an event of theirs, entering or leaving an audience, a schedule over an audience, an event of nobody that concerns an audience (`business`), or you (`api`, which is possible with every kind).',
   });
 
 export const JourneyReentry = z
@@ -139,6 +146,7 @@ export const ClockClause = z
 export const StepClause = z.strictObject({
   step: StepKey.describe('A step that sends.'),
   message: MessageOutcome.describe('What has become of what it sent.'),
+  channel: Channel.optional().describe('By this channel; by any unless said.'),
 });
 export const JourneyClause: z.ZodType<JourneyClause, JourneyClause> = z
   .lazy(() =>
@@ -324,6 +332,7 @@ export const EmitStep = z.strictObject({
   event: eventName,
   properties: z.record(z.string().min(1).max(100), Value).default({}),
   next: Next,
+  onError: Next.describe('When the event is refused, such as for its size.'),
 });
 export const CallStep = z.strictObject({
   kind: z.literal('call'),
@@ -341,6 +350,9 @@ export const CallStep = z.strictObject({
     .describe('Its answer (JSON, up to 64 KiB) is kept as vars.<this>.'),
   next: Next,
   onError: Next.describe('When it did not answer with 2xx, after all tries.'),
+  onTimeout: Next.describe(
+    'When no answer came in time, after all tries. The same as `onError` unless said.',
+  ),
 });
 export const ListStep = z.strictObject({
   kind: z.literal('list'),
@@ -348,6 +360,7 @@ export const ListStep = z.strictObject({
   audience: AudienceKey.describe('A list.'),
   change: z.enum(['join', 'leave']),
   next: Next,
+  onError: Next.describe('When the list is not there any more.'),
 });
 export const StartStep = z.strictObject({
   kind: z.literal('start'),
@@ -355,6 +368,7 @@ export const StartStep = z.strictObject({
   journey: JourneyKey.describe('Another journey, which the person enters beside this one.'),
   data: z.record(z.string().min(1).max(100), Value).default({}),
   next: Next,
+  onError: Next.describe('When that journey is not there, or nobody can enter it.'),
 });
 export const ThrottleStep = z.strictObject({
   kind: z.literal('throttle'),
@@ -498,8 +512,15 @@ export function waysOut(step: JourneyStep): { way: string; next: string | null }
       ];
     case 'send':
     case 'update':
+    case 'emit':
     case 'call':
-      return [to('next', step.next), ...(step.onError === undefined ? [] : [to('error', step.onError)])];
+    case 'list':
+    case 'start':
+      return [
+        to('next', step.next),
+        ...(step.onError === undefined ? [] : [to('error', step.onError)]),
+        ...('onTimeout' in step && step.onTimeout !== undefined ? [to('timeout', step.onTimeout)] : []),
+      ];
     default:
       return [to('next', step.next)];
   }
@@ -671,12 +692,15 @@ export const EnrollmentList = PageQuery.extend({
   profile: z.string().max(255).optional().describe('External id.'),
   version: z.coerce.number().int().min(1).optional(),
 });
+const Who = z
+  .union([ExternalId, IdentityKey])
+  .describe('An external id, or another identity of theirs {"namespace", "value"}.');
 export const JourneyEnter = z
   .strictObject({
-    profile: ExternalId.optional(),
-    profiles: z.array(ExternalId).min(1).max(1000).optional(),
+    profile: Who.optional(),
+    profiles: z.array(Who).min(1).max(1000).optional(),
     audience: AudienceKey.optional().describe(
-      'Everybody who is in it now: something happened that is about them all.',
+      'Everybody who is in it: told in slices, so that what happens to others meanwhile does not wait behind them.',
     ),
     data: z.record(z.string().min(1).max(100), z.unknown()).default({}).describe('Kept as `event`.'),
     eventKey: z
@@ -700,6 +724,26 @@ export const JourneyEnter = z
 export const JourneyEntered = z
   .object({ signalled: z.number().describe('For so many people it will be decided whether they enter.') })
   .meta({ id: 'JourneyEntered' });
+
+export const BusinessEvent = z
+  .strictObject({
+    name: EventName.describe('What happened: price.dropped.'),
+    properties: z.record(z.string().min(1).max(100), z.unknown()).default({}).describe('JSON, up to 64 KiB.'),
+    key: z
+      .string()
+      .trim()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe('Your own id of it: within 7 days the same lets nobody in again.'),
+  })
+  .meta({ id: 'BusinessEvent', description: 'Something that happened, though to nobody.' });
+export const BusinessEventTaken = z
+  .object({
+    outcome: z.enum(['accepted', 'duplicate']),
+    journeys: z.array(z.string()).describe('Keys of the journeys that let their audiences in because of it.'),
+  })
+  .meta({ id: 'BusinessEventTaken' });
 
 export const JourneyExplain = z.object({
   profile: ExternalId,
@@ -782,6 +826,8 @@ export type JourneyPause = z.infer<typeof JourneyPause>;
 export type JourneyMove = z.infer<typeof JourneyMove>;
 export type JourneyMoved = z.infer<typeof JourneyMoved>;
 export type JourneyEnter = z.infer<typeof JourneyEnter>;
+export type BusinessEvent = z.infer<typeof BusinessEvent>;
+export type BusinessEventTaken = z.infer<typeof BusinessEventTaken>;
 export type JourneyBecause = z.infer<typeof JourneyBecause>;
 export type JourneyExplanation = z.infer<typeof JourneyExplanation>;
 export type ParkedSignal = z.infer<typeof ParkedSignal>;

@@ -537,6 +537,18 @@ export const operations = {
     status: 202,
     response: events.TrackBatchResult,
   }),
+  tellBusinessEvent: op({
+    method: 'POST',
+    path: '/v1/business-events',
+    tag: 'Events',
+    summary: 'Tell what happened to nobody in particular',
+    description:
+      'Live journeys that are entered by it (`entry.kind` business) let their audiences in, in slices; their rules of entry hold.',
+    auth: { scope: 'events:write' },
+    body: journeys.BusinessEvent,
+    status: 202,
+    response: journeys.BusinessEventTaken,
+  }),
 
   listTopics: op({
     method: 'GET',

@@ -129,8 +129,8 @@ export const activity = (
     | 'lastClickedAt',
 ): Comparisons<ClauseInput> => new Comparisons((test) => ({ activity: name, ...test }) as ClauseInput);
 /** A property of an event: for `event(…).with(…)`. */
-export const property = (name: Path): Comparisons<PropertyTest> =>
-  new Comparisons((test) => ({ property: name, ...test }));
+export const property = <P extends Path>(name: P): Comparisons<PropertyTest & { property: P }> =>
+  new Comparisons((test) => ({ ...test, property: name }));
 
 class Counted<C extends { atLeast?: number | undefined; atMost?: number | undefined }> {
   /** @internal */
@@ -154,7 +154,13 @@ class Counted<C extends { atLeast?: number | undefined; atMost?: number | undefi
     return this.clause as unknown as ClauseInput;
   }
 }
-class EventRule extends Counted<EventClause> {
+/** About an event: its name and the properties that are asked for are known to the compiler. */
+export class EventRule<
+  Name extends string = string,
+  Asked extends Path = never,
+> extends Counted<EventClause> {
+  /** Types only. */
+  declare readonly asks?: readonly [name: Name, properties: Asked];
   within(span: string): this {
     return this.with_({ within: span });
   }
@@ -165,8 +171,11 @@ class EventRule extends Counted<EventClause> {
     return this.with_({ before: time });
   }
   /** Each must hold for the same event. */
-  with(...tests: PropertyTest[]): this {
-    return this.with_({ where: [...(this.clause.where ?? []), ...tests] });
+  with<P extends Path[]>(
+    ...tests: { [K in keyof P]: PropertyTest & { property: P[K] } }
+  ): EventRule<Name, Asked | P[number]> {
+    const where = [...(this.clause.where ?? []), ...(tests as PropertyTest[])];
+    return this.with_({ where }) as EventRule<Name, Asked | P[number]>;
   }
   first(): this {
     return this.with_({ occurrence: 'first' });
@@ -180,9 +189,9 @@ class EventRule extends Counted<EventClause> {
   }
 }
 /** What the person did. */
-export const event = (name: string): EventRule => new EventRule({ event: name });
+export const event = <Name extends string>(name: Name): EventRule<Name> => new EventRule({ event: name });
 
-class MessageRule extends Counted<MessageClause> {
+export class MessageRule extends Counted<MessageClause> {
   of(what: Pick<MessageClause, 'channel' | 'template' | 'campaign' | 'journey' | 'topic' | 'class'>): this {
     return this.with_(what);
   }

@@ -24,7 +24,7 @@ export {
 export type { JourneyEnterInput, JourneyInput, Journeys, JourneySimulateInput } from './journeys.js';
 export type { Audiences } from './audiences.js';
 export type { List } from './pages.js';
-export type { AnyTemplates, Json, Send } from './templates.js';
+export type { AnyEvents, AnyTemplates, Json, Send } from './templates.js';
 export type { ImportFile, Imports } from './imports.js';
 export type { Consents, Privacy, Suppressions, Topics } from './consent.js';
 export type { CampaignStepInput, Campaigns } from './campaigns.js';

@@ -24,8 +24,8 @@ import type {
   Path,
   Test,
 } from '@carillon/contracts';
-import { Comparisons, type ClauseLike } from './audience.js';
-import type { AnyTemplates, Json } from './templates.js';
+import { Comparisons, type ClauseLike, type EventRule, type MessageRule } from './audience.js';
+import type { AnyEvents, AnyTemplates, Json } from './templates.js';
 
 type Steps = JourneyDefinitionInput['steps'];
 type Step = Steps[string];
@@ -34,8 +34,29 @@ type Trigger = Extract<NonNullable<JourneyDefinitionInput['exits']>[number], { o
 type Outcome = Extract<Trigger, { message: unknown }>['message'];
 type Settings = Omit<JourneyDefinitionInput, 'start' | 'steps'>;
 
-/** What a journey waits for: `event('order.placed')`, `enters('vip')`, `outcome('clicked', 'remind')`. */
-export type Happening = Trigger | { toClause(): unknown };
+/** Each of the events, asked about properties that it has. */
+type Known<E> = {
+  [Name in keyof E & string]: EventRule<Name, (keyof E[Name] & string) | string[]>;
+}[keyof E & string];
+type OfEvent = Extract<Trigger, { event: unknown }>;
+/**
+ * What a journey waits for: `event('order.placed')`, `enters('vip')`, `outcome('clicked', 'remind')`. With the interface of
+ * events that `carillon types` writes, an event or a property that is not there does not compile.
+ */
+export type Happening<E = AnyEvents> =
+  Exclude<Trigger, OfEvent> | (OfEvent & { event: keyof E & string }) | Known<E> | MessageRule;
+/** Properties of the event that lets people in. */
+type Properties<W, E> =
+  W extends EventRule<infer Name, infer _>
+    ? Name extends keyof E
+      ? E[Name]
+      : AnyProperties
+    : W extends { event: infer Name }
+      ? Name extends keyof E
+        ? E[Name]
+        : AnyProperties
+      : AnyProperties;
+type AnyProperties = Record<string, Json>;
 /** A condition: a clause of an audience, or about the journey: `data('event', 'total').above(50)`. */
 export type Condition = ClauseLike | JourneyClause;
 
@@ -43,14 +64,25 @@ export type Condition = ClauseLike | JourneyClause;
 export const enters = (audience: string): Trigger => ({ audience, change: 'enter' });
 /** The person leaves an audience. */
 export const leaves = (audience: string): Trigger => ({ audience, change: 'leave' });
-/** What becomes of a message of this journey: of the named step, or of any earlier one. */
-export const outcome = (what: Outcome, step?: string): Trigger =>
-  step === undefined ? { message: what } : { message: what, step };
+/** What becomes of a message of this journey: of the named step, or of any earlier one; by one channel, where that is said. */
+export const outcome = (
+  what: Outcome,
+  step?: string,
+  channel?: Channel,
+): Extract<Trigger, { message: unknown }> => ({
+  message: what,
+  ...(step !== undefined && { step }),
+  ...(channel && { channel }),
+});
 /** A value of the journey's data: `data('event', 'total').above(50)`, `data('vars', 'offer', 'code').exists()`. */
 export const data = (...path: [string, ...string[]]): Comparisons<JourneyClause> =>
   new Comparisons<JourneyClause>((test: Test) => ({ data: path, ...test }) as JourneyClause);
-/** What has become of what a step sent. */
-export const sent = (step: string, what: Outcome): JourneyClause => ({ step, message: what });
+/** What has become of what a step sent; by one channel, where that is said. */
+export const sent = (step: string, what: Outcome, channel?: Channel): JourneyClause => ({
+  step,
+  message: what,
+  ...(channel && { channel }),
+});
 /** What the clock shows where the person is. */
 export const clock = (shows: {
   days?: ('mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun')[];
@@ -76,25 +108,49 @@ interface Named {
 }
 /** Of what is written about a step, what stands in its document as it is. */
 const told = ({ name, note }: Named) => ({ ...(name && { name }), ...(note && { note }) });
-type What<T> =
-  | { content: ContentByChannel; template?: undefined }
-  | { template: (keyof T & string) | { key: keyof T & string; version?: number }; content?: undefined };
+/** Variables that a journey gives to each of its templates by itself. */
+type Given = 'event' | 'vars' | 'digest' | 'journey';
+/** What a template asks for beside them. */
+type Needed<D> = { [K in keyof D as K extends Given ? never : K]: D[K] };
+/** Its key, where the event that lets people in has what the template asks of `event`. */
+type Fits<T, Key extends keyof T, In> = string extends keyof In
+  ? Key
+  : T[Key] extends { event: infer Asked }
+    ? In extends Asked
+      ? Key
+      : never
+    : Key;
+type What<T, In> =
+  | {
+      content: ContentByChannel;
+      template?: undefined;
+      /** Beside `event`, `vars` and `journey`. */
+      data?: Record<string, Json>;
+    }
+  | {
+      [Key in keyof T & string]: {
+        template: Fits<T, Key, In> | { key: Fits<T, Key, In>; version?: number };
+        content?: undefined;
+      } & (Record<never, never> extends Needed<T[Key]>
+        ? { data?: Needed<T[Key]> }
+        : { data: Needed<T[Key]> });
+    }[keyof T & string];
 /** One channel; or several in order, each tried when the one before did not get as far as `until` in time. */
-export type SendIn<T> = Named &
-  What<T> & {
+export type SendIn<T, E = AnyEvents, In = AnyProperties> = Named &
+  What<T, In> & {
     channels: Channel[];
     until?: 'sent' | 'delivered' | 'read';
     patience?: string;
-    /** Beside `event`, `vars` and `journey`. */
-    data?: Record<string, Json>;
     class?: MessageClass;
     topic?: string;
     replyTo?: string;
     /** When it could not be accepted. */
-    onError?: Branch<T>;
+    onError?: Branch<T, E, In>;
   };
 /** A branch: what is written on the journey it is given. */
-export type Branch<T> = (so: JourneyBuilder<T>) => unknown;
+export type Branch<T, E = AnyEvents, In = AnyProperties> = (so: JourneyBuilder<T, E, In>) => unknown;
+/** What an emitted event carries: values, or `from('event', 'plan')`. */
+type Emitted<P> = { [K in keyof P]?: P[K] | { from: Path } };
 
 type Edge = (to: string) => void;
 interface Draft {
@@ -106,7 +162,8 @@ interface Draft {
   start: string | undefined;
 }
 
-export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
+/** @typeParam T templates, @typeParam E events, @typeParam In properties of the event that lets people in */
+export class JourneyBuilder<T = AnyTemplates, E = AnyEvents, In = AnyProperties> implements BuiltJourney {
   readonly #draft: Draft;
   /** Where the next step is tied to. */
   #ends: Edge[];
@@ -138,10 +195,24 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
   // ── what lets people in ──
 
   /** An event of the person, or entering or leaving an audience. */
-  on(what: Happening): this {
+  on<W extends Happening<E>>(what: W): JourneyBuilder<T, E, Properties<W, E>> {
     const on = trigger(what);
     if ('message' in on) throw new Error('A message of the journey cannot let people into it.');
-    return this.#set({ entry: 'event' in on ? { kind: 'event', ...on } : { kind: 'audience', ...on } });
+    return this.#set({
+      entry: 'event' in on ? { kind: 'event', ...on } : { kind: 'audience', ...on },
+    }) as unknown as JourneyBuilder<T, E, Properties<W, E>>;
+  }
+  /**
+   * Something that happens to nobody and concerns everybody in an audience: `onBusiness(event('price.dropped'), 'watchers')`,
+   * told by `carillon.journeys.happened('price.dropped', …)`.
+   */
+  onBusiness<W extends Known<E>>(what: W, audience: string): JourneyBuilder<T, E, Properties<W, E>> {
+    const on = trigger(what) as OfEvent;
+    return this.#set({ entry: { kind: 'business', ...on, audience } }) as unknown as JourneyBuilder<
+      T,
+      E,
+      Properties<W, E>
+    >;
   }
   /** A schedule over an audience: `{ at }` once, or `{ rule, from, zone }`. `who: 'new'`: only who never entered. */
   every(
@@ -156,7 +227,7 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     return this.#set({ entry: { kind: 'api' } });
   }
   /** A property of the entry event: a person may be inside once for each of its values. */
-  perKey(...path: [string, ...string[]]): this {
+  perKey(...path: [keyof In & string, ...string[]]): this {
     return this.#set({ perKey: path });
   }
   /** `never` again, `after` leaving (and so long after), or `always`. After leaving, unless said. */
@@ -181,15 +252,20 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
   zone(zone: string): this {
     return this.#set({ zone });
   }
+  /** Against other journeys, wherever the gate decides between their messages: 0 to 100, 50 unless said. */
+  priority(priority: number): this {
+    return this.#set({ priority });
+  }
+  /** Who is inside for longer leaves, as `timed_out`. */
   mostStay(span: string): this {
     return this.#set({ mostStay: span });
   }
   /** Reaching it ends the journey as `goal`, unless `ends` is false. */
-  goal(name: string, on: Happening, ends = true): this {
+  goal(name: string, on: Happening<E>, ends = true): this {
     return this.#set({ goal: { name, on: trigger(on), ends } });
   }
   /** It happens: the person leaves, wherever they are. */
-  exitWhen(name: string, on: Happening): this {
+  exitWhen(name: string, on: Happening<E>): this {
     return this.#set({ exits: [...(this.#draft.settings.exits ?? []), { name, on: trigger(on) }] });
   }
   /** It holds before a step: the person leaves. */
@@ -200,7 +276,7 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
   // ── steps ──
 
   /** Sends a message. */
-  send({ as, name, note, onError, ...what }: SendIn<T>): this {
+  send({ as, name, note, onError, ...what }: SendIn<T, E, In>): this {
     const step = { kind: 'send', ...told({ name, note }), ...what } as Of<'send'>;
     return this.#add(as, step, () => [
       this.#edge(step),
@@ -210,7 +286,7 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
   /** Waits for so long (`1h`), or until a date of the person or of the journey's data, or until a time of the day. */
   wait(
     how: string | NonNullable<Of<'wait'>['until']>,
-    { as, otherwise, ...named }: Named & { otherwise?: Branch<T> } = {},
+    { as, otherwise, ...named }: Named & { otherwise?: Branch<T, E, In> } = {},
   ): this {
     const step: Of<'wait'> = {
       kind: 'wait',
@@ -223,13 +299,13 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     ]);
   }
   /** If it holds, one branch; else the other, or straight on. */
-  when(condition: Condition, then: Branch<T>, otherwise?: Branch<T>, named: Named = {}): this {
+  when(condition: Condition, then: Branch<T, E, In>, otherwise?: Branch<T, E, In>, named: Named = {}): this {
     return this.choose([{ if: condition, then }], otherwise, named);
   }
   /** The first branch that holds; else `otherwise`, or straight on. */
   choose(
-    branches: { name?: string; if: Condition; then: Branch<T> }[],
-    otherwise?: Branch<T>,
+    branches: { name?: string; if: Condition; then: Branch<T, E, In> }[],
+    otherwise?: Branch<T, E, In>,
     { as, ...named }: Named = {},
   ): this {
     const step: Of<'condition'> = {
@@ -244,7 +320,10 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     return this.#add(as, step, ends);
   }
   /** Shares of people in per cent, always the same for each person. */
-  split(shares: Record<string, [percent: number, then: Branch<T>]>, { as, ...named }: Named = {}): this {
+  split(
+    shares: Record<string, [percent: number, then: Branch<T, E, In>]>,
+    { as, ...named }: Named = {},
+  ): this {
     const all = Object.entries(shares);
     const step: Of<'split'> = {
       kind: 'split',
@@ -258,8 +337,8 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
   /** Listens for so long; the first thing that happens is taken. When nothing has: `otherwise`, or straight on. */
   listen(
     within: string,
-    what: { on: Happening; then?: Branch<T> } | { on: Happening; then?: Branch<T> }[],
-    otherwise?: Branch<T>,
+    what: { on: Happening<E>; then?: Branch<T, E, In> } | { on: Happening<E>; then?: Branch<T, E, In> }[],
+    otherwise?: Branch<T, E, In>,
     { as, ...named }: Named = {},
   ): this {
     const heard = Array.isArray(what) ? what : [what];
@@ -269,7 +348,7 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
       for: heard.map(({ on }) => ({ on: trigger(on) })),
       ...told(named),
     };
-    const straightOn: Branch<T> = () => undefined;
+    const straightOn: Branch<T, E, In> = () => undefined;
     const ends = () => [
       ...heard.flatMap(({ then }, n) => this.#branch(then ?? straightOn, (to) => (step.for[n]!.next = to))),
       ...this.#branch(otherwise ?? straightOn, (to) => (step.otherwise = to)),
@@ -277,14 +356,16 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     return this.#add(as, step, ends);
   }
   /** Writes attributes of the person: values, or `from('event', 'plan')`. */
-  update(attributes: Of<'update'>['attributes'], { as, ...named }: Named = {}): this {
-    const step: Of<'update'> = { kind: 'update', attributes, ...told(named) };
-    return this.#add(as, step, [this.#edge(step)]);
+  update(attributes: Of<'update'>['attributes'], how: Named & { onError?: Branch<T, E, In> } = {}): this {
+    return this.#do({ kind: 'update', attributes }, how);
   }
   /** Records an event of the person. */
-  emit(event: string, properties: Of<'emit'>['properties'] = {}, { as, ...named }: Named = {}): this {
-    const step: Of<'emit'> = { kind: 'emit', event, properties, ...told(named) };
-    return this.#add(as, step, [this.#edge(step)]);
+  emit<Name extends keyof E & string>(
+    event: Name,
+    properties: Emitted<E[Name]> = {},
+    how: Named & { onError?: Branch<T, E, In> } = {},
+  ): this {
+    return this.#do({ kind: 'emit', event, properties: properties as Of<'emit'>['properties'] }, how);
   }
   /** Calls a server of yours. With `saveAs`, what it answers is kept as `vars`. */
   call(
@@ -294,38 +375,44 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
       name,
       note,
       onError,
+      onTimeout,
       ...how
     }: Named &
-      Partial<Omit<Of<'call'>, 'kind' | 'url' | 'next' | 'onError' | 'name' | 'note'>> & {
-        onError?: Branch<T>;
+      Partial<Omit<Of<'call'>, 'kind' | 'url' | 'next' | 'onError' | 'onTimeout' | 'name' | 'note'>> & {
+        /** When it did not answer with 2xx, after all tries. */
+        onError?: Branch<T, E, In>;
+        /** When no answer came in time, after all tries; `onError` unless said. */
+        onTimeout?: Branch<T, E, In>;
       } = {},
   ): this {
     const step = { kind: 'call', url, ...how, ...told({ name, note }) } as Of<'call'>;
     return this.#add(as, step, () => [
       this.#edge(step),
       ...(onError ? this.#branch(onError, (to) => (step.onError = to)) : []),
+      ...(onTimeout ? this.#branch(onTimeout, (to) => (step.onTimeout = to)) : []),
     ]);
   }
   /** Puts the person into a list. */
-  join(audience: string, { as, ...named }: Named = {}): this {
-    const step: Of<'list'> = { kind: 'list', audience, change: 'join', ...told(named) };
-    return this.#add(as, step, [this.#edge(step)]);
+  join(audience: string, how: Named & { onError?: Branch<T, E, In> } = {}): this {
+    return this.#do({ kind: 'list', audience, change: 'join' }, how);
   }
   /** Takes the person out of a list. */
-  leave(audience: string, { as, ...named }: Named = {}): this {
-    const step: Of<'list'> = { kind: 'list', audience, change: 'leave', ...told(named) };
-    return this.#add(as, step, [this.#edge(step)]);
+  leave(audience: string, how: Named & { onError?: Branch<T, E, In> } = {}): this {
+    return this.#do({ kind: 'list', audience, change: 'leave' }, how);
   }
   /** Lets the person into another journey too. */
-  start(journey: string, given: Of<'start'>['data'] = {}, { as, ...named }: Named = {}): this {
-    const step: Of<'start'> = { kind: 'start', journey, data: given, ...told(named) };
-    return this.#add(as, step, [this.#edge(step)]);
+  start(
+    journey: string,
+    given: Of<'start'>['data'] = {},
+    how: Named & { onError?: Branch<T, E, In> } = {},
+  ): this {
+    return this.#do({ kind: 'start', journey, data: given }, how);
   }
   /** So many may pass within a time; who is too many takes `otherwise`, or leaves. */
   throttle(
     most: number,
     per: string,
-    { as, key, otherwise, ...named }: Named & { key?: Path; otherwise?: Branch<T> } = {},
+    { as, key, otherwise, ...named }: Named & { key?: Path; otherwise?: Branch<T, E, In> } = {},
   ): this {
     const step: Of<'throttle'> = { kind: 'throttle', most, per, ...(key && { key }), ...told(named) };
     return this.#add(as, step, () => [
@@ -349,6 +436,17 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     return this;
   }
 
+  /** A step that goes on, and may have a way for errors. */
+  #do(
+    what: Of<'update'> | Of<'emit'> | Of<'list'> | Of<'start'>,
+    { as, onError, ...named }: Named & { onError?: Branch<T, E, In> },
+  ): this {
+    const step = { ...what, ...told(named) };
+    return this.#add(as, step, () => [
+      this.#edge(step),
+      ...(onError ? this.#branch(onError, (to) => (step.onError = to)) : []),
+    ]);
+  }
   #set(more: Partial<Settings>): this {
     Object.assign(this.#draft.settings, more);
     return this;
@@ -374,28 +472,29 @@ export class JourneyBuilder<T = AnyTemplates> implements BuiltJourney {
     for (const end of this.#ends) end(key);
   }
   /** @returns where the branch is still open */
-  #branch(write: Branch<T>, edge: Edge): Edge[] {
-    const branch = new JourneyBuilder<T>(this.#draft, [edge]);
+  #branch(write: Branch<T, E, In>, edge: Edge): Edge[] {
+    const branch = new JourneyBuilder<T, E, In>(this.#draft, [edge]);
     write(branch);
     return branch.#ends;
   }
 }
 
 /**
- * Begins a journey.
+ * Begins a journey. `journey<Templates, Events>(…)` with the interfaces that `carillon types` writes has the compiler look at
+ * templates, what they ask for, events and their properties.
  * @param key its name in the API: small letters, digits, dots, dashes and underscores
  * @param name what people read; the key unless given
  */
-export function journey<T = AnyTemplates>(key: string, name = key): JourneyBuilder<T> {
+export function journey<T = AnyTemplates, E = AnyEvents>(key: string, name = key): JourneyBuilder<T, E> {
   const draft: Draft = { key, name, settings: {}, steps: {}, counts: new Map(), start: undefined };
-  return new JourneyBuilder<T>(draft, [(to) => (draft.start = to)]);
+  return new JourneyBuilder<T, E>(draft, [(to) => (draft.start = to)]);
 }
 
 const plain = (condition: Condition): JourneyClause =>
   'toClause' in condition ? condition.toClause() : condition;
 
 /** Of a clause about events only its name and what must hold for the one event are meant here. */
-function trigger(what: Happening): Trigger {
+function trigger(what: Trigger | { toClause(): unknown }): Trigger {
   if (!('toClause' in what)) return what;
   const clause = what.toClause() as { event?: string; where?: unknown; message?: Outcome };
   if (clause.message !== undefined) return { message: clause.message };

@@ -18,7 +18,7 @@ import type {
 } from '@carillon/contracts';
 import type { BuiltJourney } from './journey.js';
 import { List } from './pages.js';
-import type { CallOptions, Requests } from './requests.js';
+import { newKey, type CallOptions, type Requests } from './requests.js';
 import type { Paging } from './resources.js';
 
 export type JourneyInput = BodyInputOf<'saveJourney'>;
@@ -110,6 +110,19 @@ export class Journeys {
   /** Lets people in, by its own rules of entry. @returns for how many it will be decided */
   async enter(key: string, who: JourneyEnterInput, options?: CallOptions): Promise<number> {
     return (await this.requests.call('enterJourney', { params: { key }, body: who, options })).signalled;
+  }
+
+  /**
+   * Something happened, though to nobody: journeys that are entered by it (`.onBusiness(…)`) let their audiences in.
+   * @returns keys of those journeys
+   */
+  async happened(
+    name: string,
+    { properties, key }: { properties?: Record<string, unknown>; key?: string } = {},
+    options?: CallOptions,
+  ): Promise<string[]> {
+    const body = { name, ...(properties && { properties }), key: key ?? newKey() };
+    return (await this.requests.call('tellBusinessEvent', { body, repeatable: true, options })).journeys;
   }
 
   /** Who is inside or was, the newest first. With `step`: who is there now. */

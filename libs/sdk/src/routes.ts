@@ -51,6 +51,7 @@ export const routes = {
   setAttributeType: 'PUT /v1/attribute-types/:name',
   deleteAttributeType: 'DELETE /v1/attribute-types/:name',
   trackEvent: 'POST /v1/events',
+  tellBusinessEvent: 'POST /v1/business-events',
   trackEvents: 'POST /v1/events/batch',
   listTopics: 'GET /v1/topics',
   saveTopic: 'PUT /v1/topics/:key',

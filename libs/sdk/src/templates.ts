@@ -12,6 +12,11 @@ export interface AnyTemplates {
   [key: string]: Record<string, Json>;
 }
 
+/** Events by name with their properties. Without generated types: any name, any properties. */
+export interface AnyEvents {
+  [name: string]: Record<string, Json>;
+}
+
 /** By which channels: all of `channels`, or `route` in order until one succeeds. */
 type By =
   | { channels: NonNullable<SendMessageInput['channels']>; route?: undefined }

@@ -4,7 +4,7 @@ import { JourneyDefinition } from '@carillon/contracts';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { event, journey, outcome } from './index.js';
+import { event, from, journey, outcome, property } from './index.js';
 import {
   abandonedCart,
   appointment,
@@ -365,6 +365,27 @@ describe('a world', () => {
     const down = alone(scored, { calls: () => ({ status: 503 }) });
     await down.event('asked');
     expect(down.visit('scored')).toMatchObject({ outcome: 'no-score' });
+  });
+
+  it('lets an audience in for what happened to nobody', async () => {
+    const drops = journey('drops')
+      .onBusiness(event('price.dropped').with(property('price').below(10)), 'watchers')
+      .emit('told', { price: from('event', 'price') });
+    const world = testWorld({
+      journeys: [drops],
+      people: [
+        { externalId: 'ada', audiences: ['watchers'] },
+        { externalId: 'bo', audiences: ['watchers'] },
+        { externalId: 'cy' },
+      ],
+    });
+    await world.happened('price.dropped', { price: 12 });
+    expect(world.visits).toEqual([]);
+    await world.happened('price.dropped', { price: 9 });
+    expect(world.visits.map(({ profile, outcome }) => [profile, outcome])).toEqual([
+      ['ada', 'done'],
+      ['bo', 'done'],
+    ]);
   });
 
   it('refuses with a sentence what could not go live', () => {

@@ -272,6 +272,12 @@ export class TestWorld {
     return this.#settle();
   }
 
+  /** Something happens to nobody in particular: audiences come into the journeys that are entered by it. */
+  happened(name: string, properties: Record<string, unknown> = {}): Promise<void> {
+    this.#world.happened(name, properties);
+    return this.#settle();
+  }
+
   /** Somebody comes into an audience. */
   joins(audience: string, of: Of = {}): Promise<void> {
     this.#world.change(this.#idOf(of), audience, 'enter');

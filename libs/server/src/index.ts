@@ -20,5 +20,6 @@ export type { ApiOptions, Running, ServiceOptions } from './service.js';
 export { Grace } from './grace.js';
 export { Rounds } from './rounds.js';
 export { Turns } from './turns.js';
+export { leanHeap, withLeanHeap } from './lean-heap.js';
 export type { RoundsOptions } from './rounds.js';
 export { untilStopped } from './until-stopped.js';

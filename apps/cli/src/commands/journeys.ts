@@ -1,4 +1,4 @@
-/** `carillon journeys list|save|lint|live|numbers|simulate`: what people go through, and what they would. */
+/** `carillon journeys list|save|live|move|pause|resume|close|stop|happened|numbers|simulate`: what people go through, and what they would. */
 import type { JourneySimulation, SimulatedWay } from '@carillon/sdk';
 import type { Command } from 'commander';
 import fs from 'node:fs';
@@ -84,6 +84,105 @@ export function journeys(root: Command, context: Context): void {
         context.terminal.say(`${live.key} is live: version ${live.version}.`);
       }),
     ['carillon journeys live welcome --note "A shorter wait"'],
+  );
+
+  examples(
+    group
+      .command('move')
+      .summary('let people inside go over to what newcomers take')
+      .description(
+        'People of an older version go over, each to the step of the same key or the one that is named for it. Without --apply it only says where they would go; who has no place finishes the old version.',
+      )
+      .argument('<key>', 'its key')
+      .requiredOption('--from <n>', 'the version in which they are', wholeNumber(1, 1_000_000))
+      .option('--to <n>', 'where they go; what newcomers take unless said', wholeNumber(1, 1_000_000))
+      .option('--step <old=new>', 'what stands for a step of the old version; may be repeated', repeated)
+      .option('--apply', 'do it')
+      .action(async (key: string, given: { from: number; to?: number; step?: string[]; apply?: true }) => {
+        const { terminal, carillon } = context;
+        const { step, ...how } = given;
+        const steps = Object.fromEntries((step ?? []).map(standsFor));
+        const moved = await carillon.journeys.moveInsiders(key, { ...how, steps }, signal());
+        if (context.json) return terminal.json(moved);
+        if (moved.steps.length === 0) return terminal.say(`Nobody is inside version ${moved.from}.`);
+        terminal.table(
+          [
+            { title: `VERSION ${moved.from}` },
+            { title: 'PEOPLE', align: 'right' },
+            { title: `VERSION ${moved.to}` },
+          ],
+          moved.steps.map((one) => [
+            one.step,
+            whole(one.people),
+            one.to ?? `(they finish version ${moved.from})`,
+          ]),
+        );
+        terminal.say(moved.moving ? 'They are being moved.' : 'Nothing is done yet: add --apply.');
+      }),
+    [
+      'carillon journeys move welcome --from 1',
+      'carillon journeys move welcome --from 1 --step help=offer-help --apply',
+    ],
+  );
+
+  for (const [name, summary, does, said] of [
+    ['pause', 'stop it for a while', 'Nobody enters and nobody moves until it is resumed.', 'is paused'],
+    ['resume', 'let it go on', 'It goes on, with whoever was held and what happened meanwhile.', 'is live again'],
+    ['close', 'let nobody enter any more', 'Nobody enters any more; who is inside finishes.', 'is closed'],
+    ['stop', 'end it, and have everybody leave', 'Everybody leaves at once.', 'is stopped'],
+  ] as const) {
+    const command = group.command(name).summary(summary).description(does);
+    command.argument('<key>', 'its key');
+    if (name === 'pause')
+      command.option('--discard', 'who comes to a step meanwhile leaves, and what happens is not kept');
+    if (name !== 'resume') command.option('--reason <text>', 'why');
+    command.action(async (key: string, given: { discard?: true; reason?: string }) => {
+      const { terminal, carillon } = context;
+      const { reason } = given;
+      const journey =
+        name === 'pause'
+          ? await carillon.journeys.pause(
+              key,
+              { insiders: given.discard ? 'discard' : 'hold', ...(reason ? { reason } : {}) },
+              signal(),
+            )
+          : name === 'resume'
+            ? await carillon.journeys.resume(key, signal())
+            : await carillon.journeys[name](key, reason, signal());
+      if (context.json) return terminal.json(journey);
+      terminal.say(`${journey.key} ${said}. Inside: ${whole(journey.inside)}.`);
+    });
+    examples(command, [`carillon journeys ${name} welcome`]);
+  }
+
+  examples(
+    group
+      .command('happened')
+      .summary('tell what happened to nobody in particular')
+      .description(
+        'Journeys that are entered by it let their audiences in. With a key of your own it may be told again, and counts once.',
+      )
+      .argument('<event>', 'what happened, e.g. price.dropped')
+      .option('-p, --property <name=value>', 'a property; repeat for more', repeated)
+      .option('--event-key <key>', 'your own id of it')
+      .action(async (event: string, given: { property?: string[]; eventKey?: string }) => {
+        const { terminal, carillon } = context;
+        const journeys = await carillon.journeys.happened(
+          event,
+          {
+            properties: pairs(given.property ?? [], '--property'),
+            ...(given.eventKey ? { key: given.eventKey } : {}),
+          },
+          signal(),
+        );
+        if (context.json) return terminal.json({ journeys });
+        terminal.say(
+          journeys.length === 0
+            ? 'No live journey is entered by it, or it was told before.'
+            : `Audiences are let into ${journeys.join(', ')}.`,
+        );
+      }),
+    ['carillon journeys happened price.dropped -p product=7 -p price=9.90'],
   );
 
   examples(
@@ -184,6 +283,12 @@ interface SimulateOptions {
 function span(text: string): string {
   seconds(text);
   return text;
+}
+function standsFor(text: string): [string, string] {
+  const [old, fresh, more] = text.split('=');
+  if (!old || !fresh || more !== undefined)
+    throw new UsageError(`--step ${text}: write it as old=new, such as help=offer-help.`);
+  return [old, fresh];
 }
 function happening(text: string): { event: string; after: string } {
   const at = text.lastIndexOf('@');

@@ -4,7 +4,7 @@ import type { Template, TemplateVariable } from '@carillon/sdk';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { templateTypes } from './types.js';
+import { eventTypes, templateTypes } from './types.js';
 
 const cli = path.join(import.meta.dirname, '../..');
 let folder = '';
@@ -51,6 +51,75 @@ void messages.send({ to, channels, template: 'order-shipped', data: { order: { i
 `;
   fs.writeFileSync(path.join(folder, 'templates.ts'), text);
   fs.writeFileSync(path.join(folder, 'use.ts'), use);
+  expect(compiled()).toBe('');
+}, 60_000);
+
+it('holds journeys to what templates ask for and to the events that occur', () => {
+  const text =
+    templateTypes([
+      template('cart', [
+        { name: 'event.total', type: 'number' },
+        { name: 'shop', type: 'string' },
+      ]),
+      template('plain', []),
+    ]) +
+    eventTypes([
+      {
+        name: 'cart.updated',
+        properties: ['id', 'note', 'total'],
+        types: { id: ['string'], note: ['string', 'missing'], total: ['number'] },
+      },
+      { name: 'order.placed', properties: ['id'], types: { id: ['number', 'string'] } },
+    ]);
+  fs.writeFileSync(path.join(folder, 'types.ts'), text);
+  fs.writeFileSync(
+    path.join(folder, 'use.ts'),
+    `import { enters, event, from, journey, message, outcome, property } from '@carillon/sdk';
+import type { Events, Templates } from './types.js';
+const channels = ['email' as const];
+const cart = () => journey<Templates, Events>('cart').on(event('cart.updated').with(property('total').above(0)));
+void cart().perKey('id').exitWhen('ordered', event('order.placed')).goal('g', { event: 'order.placed' })
+  .listen('1d', [{ on: event('order.placed').with(property('id').is('1')), then: (j) => j.emit('order.placed', { id: from('event', 'id') }) }, { on: outcome('clicked') }, { on: message('opened') }])
+  .send({ channels, template: 'cart', data: { shop: 'a' } })
+  .send({ channels, template: 'plain' })
+  .send({ channels, content: { email: { subject: 'a', text: 'b' } }, onError: (j) => j.end('no') });
+void journey<Templates, Events>('b').onBusiness(event('order.placed'), 'vip').send({ channels, template: 'plain' });
+void journey('any').on(event('whatever').with(property('x').is(1), property(['a', 'b']).exists())).perKey('x').emit('y', { z: 1 }).send({ channels, template: 'free', data: { a: 1 } });
+// @ts-expect-error no such event
+void journey<Templates, Events>('a').on(event('cart.changed'));
+// @ts-expect-error no such event
+void journey<Templates, Events>('a').on({ event: 'cart.changed' });
+// @ts-expect-error no such property
+void journey<Templates, Events>('a').on(event('cart.updated').with(property('totl').above(0)));
+// @ts-expect-error no such property
+void cart().perKey('cartId');
+// @ts-expect-error no such event
+void cart().exitWhen('ordered', event('order.paid'));
+// @ts-expect-error no such event to listen for
+void cart().listen('1d', { on: event('order.paid') });
+// @ts-expect-error no such event to emit
+void cart().emit('order.paid');
+// @ts-expect-error a property of another type
+void cart().emit('cart.updated', { total: 'ten' });
+// @ts-expect-error no such template
+void cart().send({ channels, template: 'basket' });
+// @ts-expect-error shop is missing
+void cart().send({ channels, template: 'cart' });
+// @ts-expect-error shop is a text
+void cart().send({ channels, template: 'cart', data: { shop: 1 } });
+// @ts-expect-error an order has no total, which the template asks for
+void journey<Templates, Events>('a').on(event('order.placed')).send({ channels, template: 'cart', data: { shop: 'a' } });
+// @ts-expect-error nor in a branch
+void cart().wait({ date: 'd' }, { otherwise: (j) => j.send({ channels, template: 'basket' }) });
+void enters('vip');
+`,
+  );
+  fs.rmSync(path.join(folder, 'templates.ts'), { force: true });
+  expect(compiled()).toBe('');
+}, 60_000);
+
+/** What the compiler says about the folder; nothing when all is well. */
+function compiled(): string {
   const compilerOptions = {
     module: 'nodenext',
     target: 'es2022',
@@ -62,9 +131,8 @@ void messages.send({ to, channels, template: 'order-shipped', data: { order: { i
   };
   fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
   const tsc = path.join(cli, '../../node_modules/typescript-7/bin/tsc');
-  const { stdout } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
-  expect(stdout).toBe('');
-}, 60_000);
+  return spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout;
+}
 
 it('does not depend on the order in which templates come', () => {
   const [a, b] = [template('a', [{ name: 'y' }, { name: 'x' }]), template('b', [])];

@@ -1,5 +1,8 @@
-/** `carillon types`: the workspace's templates as a TypeScript interface, so that a missing variable does not compile. */
-import type { Template, TemplateVariable } from '@carillon/sdk';
+/**
+ * `carillon types`: the workspace's templates, and with `--events` what has happened in it, as TypeScript interfaces, so that
+ * a missing variable or a misspelt event does not compile.
+ */
+import type { AudienceVocabulary, Template, TemplateVariable } from '@carillon/sdk';
 import type { Command } from 'commander';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -11,16 +14,21 @@ export function types(root: Command, context: Context): void {
     .command('types')
     .summary('write TypeScript types of the templates')
     .description(
-      'Write a TypeScript interface of all templates and the data they need, for new Carillon<Templates>().',
+      'Write a TypeScript interface of all templates and the data they need, for new Carillon<Templates>() and journey<Templates>().',
+    )
+    .option(
+      '--events',
+      'also an interface of the events that have occurred, for journey<Templates, Events>()',
     )
     .option('--out <file>', 'write here (default: print)')
     .option('--check', 'with --out: change nothing, fail when the file is out of date (for CI)')
-    .action(async (options: { out?: string; check?: true }) => {
+    .action(async (options: { out?: string; check?: true; events?: true }) => {
       const { terminal, carillon, stop } = context;
       const found: Template[] = [];
       for await (const template of carillon.templates.list({ limit: 200 }, { signal: stop }))
         found.push(template);
-      const text = templateTypes(found);
+      const events = options.events && (await carillon.audiences.vocabulary({ signal: stop })).events;
+      const text = templateTypes(found) + (events ? eventTypes(events) : '');
       if (options.out === undefined) return terminal.write(text);
       const file = path.resolve(context.folder, options.out);
       const before = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined;
@@ -44,6 +52,7 @@ export function types(root: Command, context: Context): void {
   examples(command, [
     'carillon types --out src/carillon-templates.ts',
     'carillon types --out src/carillon-templates.ts --check   # in CI',
+    'carillon types --events --out src/carillon-types.ts',
   ]);
 }
 
@@ -61,6 +70,33 @@ export interface Templates {
 ${entries.join('\n')}}
 `;
 }
+
+/** The text of their interface: as the newest of each were. */
+export function eventTypes(found: AudienceVocabulary['events']): string {
+  const entries = found.map(({ name, properties, types }) => {
+    const fields = properties.map((one) => {
+      const seen = types[one] ?? [];
+      const type = seen.filter((word) => word !== 'missing').map((word) => jsonWords[word] ?? 'Json');
+      const optional = seen.includes('missing') ? '?' : '';
+      return `    ${property(one)}${optional}: ${type.join(' | ') || 'Json'};\n`;
+    });
+    return `  ${property(name)}: {${fields.length ? `\n${fields.join('')}  ` : ''}};\n`;
+  });
+  return `
+import type { Json } from '@carillon/sdk';
+/** What has occurred. Add to it what is still to come. */
+export interface Events {
+${entries.join('\n')}}
+`;
+}
+const jsonWords: Record<string, string> = {
+  string: 'string',
+  number: 'number',
+  boolean: 'boolean',
+  null: 'null',
+  array: 'Json[]',
+  object: '{ [key: string]: Json }',
+};
 
 const words = {
   string: 'string',

@@ -27,7 +27,14 @@ export { ensureEventMonths, keepEvents } from './event-months.js';
 export { Intake, recordEvents } from './intake.js';
 export { Outcomes } from './outcomes.js';
 export type { EventResult } from './intake.js';
-export { idsByExternalId, idsByIdentity, idsOfPerson, presentNames, whoTheyBecame } from './find-profiles.js';
+export {
+  identityText,
+  idsByExternalId,
+  idsByIdentity,
+  idsOfPerson,
+  presentNames,
+  whoTheyBecame,
+} from './find-profiles.js';
 export { AudienceRefresher } from './refresh-audiences.js';
 export {
   asAWhole,

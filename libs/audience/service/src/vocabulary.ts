@@ -17,10 +17,14 @@ export async function vocabularyOf(sql: Sql, workspaceId: string): Promise<Audie
        (SELECT name FROM events WHERE workspace_id = $1 ORDER BY name LIMIT 1)
        UNION ALL
        SELECT (SELECT e.name FROM events e WHERE e.workspace_id = $1 AND e.name > n.name ORDER BY e.name LIMIT 1) FROM names n WHERE n.name IS NOT NULL)
-     SELECT n.name, ARRAY(
-       SELECT DISTINCT k FROM (SELECT properties FROM events e WHERE e.workspace_id = $1 AND e.name = n.name ORDER BY e.at DESC LIMIT 20) AS newest,
-         jsonb_object_keys(newest.properties) AS k ORDER BY k LIMIT 50) AS properties
-     FROM (SELECT name FROM names WHERE name IS NOT NULL LIMIT 200) AS n`,
+     SELECT n.name, coalesce(array_agg(p.property ORDER BY p.property) FILTER (WHERE p.property IS NOT NULL), '{}') AS properties,
+            coalesce(jsonb_object_agg(p.property, p.types) FILTER (WHERE p.property IS NOT NULL), '{}') AS types
+       FROM (SELECT name FROM names WHERE name IS NOT NULL LIMIT 200) AS n
+       LEFT JOIN LATERAL (
+         WITH newest AS MATERIALIZED (SELECT properties FROM events e WHERE e.workspace_id = $1 AND e.name = n.name ORDER BY e.at DESC LIMIT 20)
+         SELECT k AS property, array_agg(DISTINCT jsonb_typeof(v)) || CASE WHEN count(*) < (SELECT count(*) FROM newest) THEN ARRAY['missing'] ELSE '{}' END AS types
+           FROM newest, jsonb_each(newest.properties) AS e(k, v) GROUP BY k ORDER BY k LIMIT 50) AS p ON true
+      GROUP BY n.name ORDER BY n.name`,
     [workspaceId],
   );
   const [others] = await sql.query<{ topics: string[]; templates: string[] }>(

@@ -105,7 +105,9 @@ export function explainJourney(record: JourneyRecord): ExplainedJourney {
           ? `People come in when they ${entry.change === 'both' ? 'enter or leave' : entry.change} “${entry.audience}”.`
           : entry.kind === 'schedule'
             ? `People of “${entry.audience}” come in by its schedule.`
-            : 'People come in only when somebody lets them in.',
+            : entry.kind === 'business'
+              ? `People of “${entry.audience}” come in when ${entry.event} is told.`
+              : 'People come in only when somebody lets them in.',
       );
       return !event;
     }

@@ -12,12 +12,14 @@ export { journeyRefusal, remembers, type JourneyAsked } from './journey-life.js'
 export { journeyListens, journeyNames, lintJourney, type JourneyNames } from './lint-journey.js';
 export {
   afterEffect,
+  businessEntry,
   entryOf,
   entryRefusals,
   factsWanted,
   journeySignal,
   journeyStep,
   mayEnter,
+  MOST_DIGEST,
   valueAt,
   type Before,
   type Done,

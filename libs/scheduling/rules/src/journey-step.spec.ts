@@ -8,6 +8,7 @@ import {
   journeyStep,
   lintJourney,
   mayEnter,
+  MOST_DIGEST,
   type Facts,
   type Place,
   type Signal,
@@ -270,6 +271,136 @@ describe('errors', () => {
     };
     expect(step(steps, { phase: 'calling', tries: 1 })).toMatchObject({ kind: 'do' });
     expect(step(steps, { phase: 'calling', tries: 2 })).toMatchObject({ kind: 'end', outcome: 'error' });
+  });
+});
+
+describe('what is known of a person', () => {
+  const more: Partial<JourneyDefinitionInput> = { perKey: 'shop' };
+  const digest = journey(
+    { a: { kind: 'digest', within: '1h', most: 5, next: 'b' }, b: { kind: 'end' } },
+    more,
+  );
+  const told = (properties: Record<string, unknown>): Signal => ({
+    kind: 'event',
+    at: NOW,
+    ref: 'e',
+    name: 'go',
+    properties,
+  });
+  it('a digest gathers what comes under its key, and goes on when it has enough, of events or of bytes; its line says which', () => {
+    const inside = place({ key: 'one', phase: 'waiting', data: { event: { shop: 'one' }, vars: {} } });
+    expect(journeySignal(digest, inside, told({ shop: 'two' }), 'UTC', NOW)).toBeNull();
+    const gather = (properties: Record<string, unknown>) => {
+      let moved: ReturnType<typeof journeySignal> = null;
+      let data = inside.data;
+      let taken = 0;
+      do {
+        moved = journeySignal(digest, { ...inside, data }, told({ shop: 'one', ...properties }), 'UTC', NOW);
+        data = (moved as { data: typeof data }).data;
+        taken += 1;
+      } while (moved?.kind === 'note');
+      return { moved, taken, size: JSON.stringify(data.digest).length };
+    };
+    expect(gather({ n: 1 })).toMatchObject({
+      taken: 4,
+      moved: { kind: 'go', next: 'b', detail: { gathered: 5, by: 'most' } },
+    });
+    const large = gather({ text: 'x'.repeat(100_000) });
+    // Nothing is lost: the event that made it so many is the last in it.
+    expect(large).toMatchObject({ taken: 3, moved: { kind: 'go', detail: { gathered: 4, by: 'size' } } });
+    expect(large.size).toBeGreaterThan(MOST_DIGEST);
+    expect(journeyStep(digest, inside, facts(), at('2027-03-10T13:00:00Z'))).toMatchObject({
+      kind: 'go',
+      detail: { gathered: 1, by: 'time' },
+    });
+  });
+  it('what became of a message is remembered by channel too: heard by who listens later, and by conditions', () => {
+    const definition = journey({
+      a: {
+        kind: 'listen',
+        within: '1h',
+        for: [
+          { on: { message: 'delivered', step: 's', channel: 'push' }, next: 'b' },
+          { on: { message: 'delivered', channel: 'sms' }, next: 'c' },
+        ],
+      },
+      b: { kind: 'end' },
+      c: {
+        kind: 'condition',
+        branches: [
+          { if: { step: 's', message: 'delivered', channel: 'push' }, next: null },
+          { name: 'sms', if: { step: 's', message: 'delivered', channel: 'sms' }, next: null },
+        ],
+      },
+      s: { kind: 'send', channels: ['push', 'sms'], template: 't' },
+    });
+    const before = place({ step: 's' });
+    const heard = journeySignal(
+      definition,
+      before,
+      { kind: 'message', at: NOW, ref: 'm', outcome: 'delivered', step: 's', channel: 'sms', messageId: 'm' },
+      'UTC',
+      NOW,
+    );
+    expect(heard).toMatchObject({ kind: 'note' });
+    const { data } = heard as { data: Place['data'] };
+    expect(journeyStep(definition, place({ data }), facts(), NOW)).toMatchObject({
+      way: 'delivered',
+      next: 'c',
+    });
+    expect(journeyStep(definition, place({ data, step: 'c' }), facts(), NOW)).toMatchObject({ way: 'sms' });
+  });
+  it('an answer that would make it too much is an error, and is not kept', () => {
+    const definition = journey({
+      a: { kind: 'call', url: 'https://example.com', saveAs: 'big', onError: null },
+    });
+    const saved = 'x'.repeat(60_000);
+    const vars = Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`v${n}`, saved]));
+    const moved = afterEffect(definition, place({ data: { event: {}, vars } }), { ok: true, saved });
+    expect(moved).toMatchObject({
+      kind: 'go',
+      way: 'error',
+      detail: { reason: expect.stringContaining('1 MiB') },
+    });
+    expect(moved).not.toHaveProperty('data');
+    expect(afterEffect(definition, place(), { ok: true, saved })).toMatchObject({
+      way: 'next',
+      data: { vars: { big: saved } },
+    });
+  });
+});
+
+describe('every deed that can fail', () => {
+  it.each<JourneyDefinitionInput['steps'][string]>([
+    { kind: 'send', channels: ['sms'], template: 't', onError: 'b' },
+    { kind: 'update', attributes: { a: 1 }, onError: 'b' },
+    { kind: 'emit', event: 'e', onError: 'b' },
+    { kind: 'list', audience: 'l', change: 'join', onError: 'b' },
+    { kind: 'start', journey: 'j', onError: 'b' },
+    { kind: 'call', url: 'https://example.com', onError: 'b' },
+  ])('has a way for errors: $kind', (deed) => {
+    const definition = journey({ a: deed, b: { kind: 'end' } });
+    const failed = { ok: false, reason: 'no', late: true } as const;
+    expect(afterEffect(definition, place(), failed)).toMatchObject({ kind: 'go', way: 'error', next: 'b' });
+    expect(waysOut(definition.steps['a']!)).toContainEqual({ way: 'error', next: 'b' });
+  });
+  it('a call has one for when no answer came in time, too', () => {
+    const definition = journey({
+      a: { kind: 'call', url: 'https://example.com', tries: 1, onError: 'b', onTimeout: 'c' },
+      b: { kind: 'end' },
+      c: { kind: 'end' },
+    });
+    expect(afterEffect(definition, place(), { ok: false, reason: 'slow', late: true })).toMatchObject({
+      way: 'timeout',
+      next: 'c',
+      detail: { reason: 'slow' },
+    });
+    expect(afterEffect(definition, place(), { ok: false, reason: 'It answered 500.' })).toMatchObject({
+      way: 'error',
+      next: 'b',
+    });
+    const lost = journeyStep(definition, place({ phase: 'calling', tries: 1 }), facts(), NOW);
+    expect(lost).toMatchObject({ way: 'timeout', next: 'c' });
   });
 });
 

@@ -17,13 +17,18 @@ import {
 import { durationMs } from './duration.js';
 import { instantOf } from './occurrences.js';
 
+/** What a digest gathers before it goes on at once, in characters of JSON. The event that makes it so many is still in it. */
+export const MOST_DIGEST = 262_144;
+/** What a journey may know of one person, in characters of JSON: an answer that makes it more is not kept, which is an error. */
+export const MOST_KNOWN = 1_048_576;
+
 /** What a journey knows about its person's way. Grows by entry events, answers of calls and outcomes of messages only. */
 export interface JourneyData {
   /** Properties of the entry event, or what `enter` was given. */
   event: Record<string, unknown>;
   /** Answers of calls, by name. */
   vars: Record<string, unknown>;
-  /** What became of messages, by the step that sent them. */
+  /** What became of messages, by the step that sent them: `delivered`, and by which channel: `delivered sms`. */
   told?: Record<string, string[]>;
   /** Entry events that a digest gathered, after the first. */
   digest?: Record<string, unknown>[];
@@ -86,7 +91,8 @@ export type Move =
 /** What came of an effect. */
 export type Done =
   | { ok: true; detail?: Record<string, unknown>; saved?: unknown; passed?: boolean }
-  | { ok: false; reason: string; detail?: Record<string, unknown> };
+  /** late: no answer came in time. */
+  | { ok: false; reason: string; late?: boolean; detail?: Record<string, unknown> };
 
 /** The next thing that happens at this place. Staying is an answer too: a look too early changes nothing. */
 export function journeyStep(definition: JourneyDefinition, place: Place, facts: Facts, now: Date): Move {
@@ -140,7 +146,7 @@ export function journeyStep(definition: JourneyDefinition, place: Place, facts: 
     }
     case 'digest': {
       const end = new Date(place.since.getTime() + durationMs(step.within));
-      return now >= end ? go('next', step.next) : { kind: 'stay', dueAt: end };
+      return now >= end ? gathered(step, place.data, 'time') : { kind: 'stay', dueAt: end };
     }
     case 'send':
       return { kind: 'do', effect: { kind: 'send', step } };
@@ -170,7 +176,11 @@ export function journeyStep(definition: JourneyDefinition, place: Place, facts: 
       };
     case 'call':
       if (place.phase === 'calling' && place.tries >= step.tries)
-        return afterEffect(definition, place, { ok: false, reason: 'it was never heard of again' });
+        return afterEffect(definition, place, {
+          ok: false,
+          late: true,
+          reason: 'it was never heard of again',
+        });
       return {
         kind: 'do',
         effect: { kind: 'call', step, body: step.body ? values(step.body, place.data) : null },
@@ -185,6 +195,8 @@ export function afterEffect(definition: JourneyDefinition, place: Place, done: D
   const detail = done.detail ? { detail: done.detail } : {};
   if (!done.ok) {
     const more = { detail: { ...done.detail, reason: done.reason } };
+    if (done.late && step.kind === 'call' && step.onTimeout !== undefined)
+      return { ...go('timeout', step.onTimeout), ...more };
     const onError = 'onError' in step ? step.onError : undefined;
     return onError === undefined
       ? { kind: 'end', way: 'error', outcome: 'error', reason: done.reason, ...more }
@@ -197,13 +209,15 @@ export function afterEffect(definition: JourneyDefinition, place: Place, done: D
     };
   const next = 'next' in step ? step.next : null;
   const saveAs = step.kind === 'call' ? step.saveAs : undefined;
-  return {
-    ...go('next', next),
-    ...detail,
-    ...(saveAs === undefined
-      ? {}
-      : { data: { ...place.data, vars: { ...place.data.vars, [saveAs]: done.saved ?? null } } }),
-  };
+  if (saveAs === undefined) return { ...go('next', next), ...detail };
+  const data = { ...place.data, vars: { ...place.data.vars, [saveAs]: done.saved ?? null } };
+  return JSON.stringify(data).length > MOST_KNOWN
+    ? afterEffect(definition, place, {
+        ok: false,
+        reason: 'With its answer the person’s data would be more than 1 MiB.',
+        ...detail,
+      })
+    : { ...go('next', next), ...detail, data };
 }
 
 // ── what happens to people ──
@@ -228,8 +242,8 @@ export function journeySignal(
   let data = place.data;
   if (signal.kind === 'message') {
     const known = data.told?.[signal.step] ?? [];
-    if (!known.includes(signal.outcome))
-      data = { ...data, told: { ...data.told, [signal.step]: [...known, signal.outcome] } };
+    const fresh = [signal.outcome, `${signal.outcome} ${signal.channel}`].filter((w) => !known.includes(w));
+    if (fresh.length > 0) data = { ...data, told: { ...data.told, [signal.step]: [...known, ...fresh] } };
   }
   const hears = (on: JourneyTrigger): boolean => triggered(on, signal, zone, now);
   const { goal } = definition;
@@ -252,7 +266,8 @@ export function journeySignal(
   ) {
     data = { ...data, digest: [...(data.digest ?? []), signal.properties] };
     // The first one, which let them in, counts.
-    if (data.digest!.length + 1 >= step.most) return { ...go('next', step.next), data };
+    if (data.digest!.length + 1 >= step.most) return gathered(step, data, 'most');
+    if (JSON.stringify(data.digest).length >= MOST_DIGEST) return gathered(step, data, 'size');
   }
   return data === place.data ? null : { kind: 'note', data };
 }
@@ -344,6 +359,13 @@ const go = (way: string, next: string | null | undefined): Extract<Move, { kind:
 const pastDate = (step: StepOf<'wait'>): Move =>
   step.otherwise === undefined ? go('next', step.next) : go('otherwise', step.otherwise);
 
+/** A digest goes on, and its line says with how many and what ended it. */
+const gathered = (step: StepOf<'digest'>, data: JourneyData, by: 'time' | 'most' | 'size'): Move => ({
+  ...go('next', step.next),
+  data,
+  detail: { gathered: (data.digest?.length ?? 0) + 1, by },
+});
+
 /** The same words as `waysOut`. */
 const wayOf = (on: JourneyTrigger): string =>
   'event' in on
@@ -353,6 +375,19 @@ const wayOf = (on: JourneyTrigger): string =>
       : on.step === undefined
         ? on.message
         : `${on.message} ${on.step}`;
+
+/** Whether something that happened to nobody lets an audience in. @returns its key */
+export function businessEntry(
+  { entry }: JourneyDefinition,
+  event: { name: string; properties: Record<string, unknown> },
+  zone: string,
+  now: Date,
+): string | null {
+  if (entry.kind !== 'business') return null;
+  const { event: name, where, audience } = entry;
+  const signal = { kind: 'event', at: now, ref: '', ...event } as const;
+  return triggered({ event: name, where }, signal, zone, now) ? audience : null;
+}
 
 function triggered(on: JourneyTrigger, signal: Signal, zone: string, now: Date): boolean {
   if ('event' in on)
@@ -378,11 +413,13 @@ function triggered(on: JourneyTrigger, signal: Signal, zone: string, now: Date):
 }
 
 function wasTold(on: Extract<JourneyTrigger, { message: unknown }>, { told = {} }: JourneyData): boolean {
-  // By which channel is not kept: that is heard when it happens.
-  if (on.channel !== undefined) return false;
   const lists = on.step === undefined ? Object.values(told) : [told[on.step] ?? []];
-  return lists.some((list) => list.includes(on.message));
+  return lists.some((list) => list.includes(said(on)));
 }
+
+/** As it is kept. */
+const said = ({ message, channel }: { message: string; channel?: Channel | undefined }): string =>
+  channel === undefined ? message : `${message} ${channel}`;
 
 /** Whether a condition holds for somebody who is in a journey. */
 export function clauseHoldsAt(clause: JourneyClause, place: Place, facts: Facts, now: Date): boolean {
@@ -395,7 +432,7 @@ export function clauseHoldsAt(clause: JourneyClause, place: Place, facts: Facts,
     return testHolds(valueAt(place.data, data), test, { now, zone: facts.zone });
   }
   if ('clock' in clause) return clockShows(clause.clock, facts.zone, now);
-  if ('step' in clause) return (place.data.told?.[clause.step] ?? []).includes(clause.message);
+  if ('step' in clause) return (place.data.told?.[clause.step] ?? []).includes(said(clause));
   return facts.holds(clause);
 }
 

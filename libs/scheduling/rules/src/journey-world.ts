@@ -31,6 +31,7 @@ import { durationMs } from './duration.js';
 import { follow, journeyMessage, newVisit, type JourneyMessage, type Visit } from './journey-place.js';
 import {
   afterEffect,
+  businessEntry,
   entryOf,
   journeySignal,
   journeyStep,
@@ -237,6 +238,18 @@ export class JourneyWorld {
       if (somebody)
         this.signal(somebody, { kind: 'enter', at: this.now, ref: this.name('enter'), data }, journey);
     });
+  }
+
+  /** Something happens to nobody: everybody in the audience of a journey that is entered by it comes in. */
+  happened(name: string, properties: Record<string, unknown>): void {
+    for (const { key, definition } of this.means.journeys) {
+      const zone = definition.zone === 'person' ? this.workspaceZone : definition.zone;
+      const audience = businessEntry(definition, { name, properties }, zone, this.now);
+      if (audience === null) continue;
+      const leaf = { audience };
+      for (const [id, somebody] of this.people)
+        if (this.holds(leaf, somebody)) this.enter(id, key, properties);
+    }
   }
 
   /** Somebody enters or leaves an audience; with `again` also who has done so already. */

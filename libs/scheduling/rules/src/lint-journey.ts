@@ -257,7 +257,7 @@ export function journeyNames(definition: JourneyDefinition): JourneyNames {
   const { entry } = definition;
   if (entry.kind === 'audience')
     names.audiences.push({ key: entry.audience, use: 'live', at: '/entry/audience', step: null });
-  if (entry.kind === 'schedule')
+  if (entry.kind === 'schedule' || entry.kind === 'business')
     names.audiences.push({ key: entry.audience, use: 'any', at: '/entry/audience', step: null });
   const trigger = (on: JourneyTrigger, at: string, step: string | null) => {
     if ('audience' in on) names.audiences.push({ key: on.audience, use: 'live', at: `${at}/audience`, step });
@@ -311,6 +311,7 @@ export function journeyListens(definition: JourneyDefinition): string[] {
   const { entry } = definition;
   if (entry.kind === 'event') heard.add(`event:${entry.event}`);
   if (entry.kind === 'audience') heard.add(`audience:${entry.audience}`);
+  if (entry.kind === 'business') heard.add(`business:${entry.event}`);
   // What became of messages is remembered where a condition asks for it later.
   const clause = (asked: JourneyClause): void => {
     if ('and' in asked) asked.and.forEach(clause);

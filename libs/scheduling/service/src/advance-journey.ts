@@ -28,6 +28,7 @@ import {
   type Facts,
 } from '@carillon/scheduling-rules';
 import { createHash } from 'node:crypto';
+import type { CallRoom } from './call-room.js';
 import type { Enrolled, Work } from './journey-work.js';
 
 /** Of one person in one go. Rings have a wait in them, so this is a matter of long chains. */
@@ -46,6 +47,7 @@ interface Known {
 
 export interface Means {
   acceptance: Pick<Acceptance, 'acceptWithin'>;
+  calls: CallRoom;
   clocks(sql: Sql, workspaceId: string): Promise<WorkspaceClocks & { known: ReadonlySet<string> }>;
 }
 /** What a workspace says about clocks. With `known`, the names that are zones. */
@@ -307,8 +309,15 @@ async function perform(
     done(row, { ok: true, passed: passed > 0 });
   }
 
-  for (const { row, effect } of of('call'))
-    work.calling(row, durationMs(effect.step.timeout) + CALL_SLACK_MS);
+  for (const { row, effect } of of('call')) {
+    const later = means.calls.take(now);
+    if (later) work.later(row, later);
+    else {
+      work.givenUp.push(() => means.calls.giveBack());
+      // It may wait for the turn of another that takes its whole time.
+      work.calling(row, 2 * durationMs(effect.step.timeout) + CALL_SLACK_MS);
+    }
+  }
 }
 
 /** Somebody who enters. */

@@ -18,6 +18,7 @@ import { errorsOf, notFound, ProblemException } from '@carillon/server';
 import type { Who } from './campaign-steps.js';
 import { findingsOf } from './journey-findings.js';
 import { insideOf, journeyByKey, showJourney, type JourneyRow } from './journey-rows.js';
+import { NOBODY } from './journey-work.js';
 
 export async function saveJourney(
   sql: Sql,
@@ -61,6 +62,11 @@ export async function goLive(
   who: Who,
 ): Promise<Journey> {
   const row = await taken(sql, workspaceId, key, 'live');
+  const leaving = row.state === 'stopped' ? await peopleInside(sql, workspaceId, row.id) : 0;
+  if (leaving > 0)
+    throw conflict(
+      `${leaving === 1 ? 'One person is' : `${leaving} people are`} still leaving: try again in a moment.`,
+    );
   if (asked.ifRevision !== undefined && asked.ifRevision !== row.revision)
     throw conflict(
       `The journey has been changed: it stands at revision ${row.revision}, not ${asked.ifRevision}. Read it again.`,
@@ -159,8 +165,8 @@ export async function stopJourney(
 ): Promise<Journey> {
   const row = await taken(sql, workspaceId, key, 'stop');
   await sql.execute(
-    `UPDATE journeys SET state = 'stopped', reason = $3, next_at = NULL, entering = NULL, listens = '{}', updated_at = now() WHERE workspace_id = $1 AND id = $2`,
-    [workspaceId, row.id, reason ?? 'Somebody stopped it.'],
+    `UPDATE journeys SET state = 'stopped', reason = $3, next_at = NULL, entering = NULL, listens = '{}', leaving = $4, updated_at = now() WHERE workspace_id = $1 AND id = $2`,
+    [workspaceId, row.id, reason ?? 'Somebody stopped it.', NOBODY],
   );
   await sql.execute('DELETE FROM journey_signals WHERE workspace_id = $1 AND journey_id = $2', [
     workspaceId,
@@ -171,12 +177,15 @@ export async function stopJourney(
 
 export async function deleteJourney(sql: Sql, workspaceId: string, key: string): Promise<string> {
   const row = await taken(sql, workspaceId, key, 'delete');
-  const inside = (await insideOf(sql, workspaceId, [row.id])).reduce((sum, part) => sum + part.inside, 0);
+  const inside = await peopleInside(sql, workspaceId, row.id);
   if (inside > 0)
     throw conflict(`${inside === 1 ? 'One person is' : `${inside} people are`} still inside: stop it first.`);
   await sql.execute('DELETE FROM journeys WHERE workspace_id = $1 AND id = $2', [workspaceId, row.id]);
   return row.id;
 }
+
+const peopleInside = async (sql: Sql, workspaceId: string, id: string): Promise<number> =>
+  (await insideOf(sql, workspaceId, [id])).reduce((sum, part) => sum + part.inside, 0);
 
 /** What any of its versions may wait for: one with nobody inside costs a look and no more. */
 async function listen(sql: Sql, workspaceId: string, id: string): Promise<void> {

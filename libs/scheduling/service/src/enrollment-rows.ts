@@ -47,11 +47,12 @@ export async function enrollmentsBefore(
   const person =
     profile === undefined ? undefined : (await idsByExternalId(sql, workspaceId, [profile])).get(profile);
   if (profile !== undefined && person === undefined) return [];
-  // Of a step: who is there now. Written out, so that the planner sees the condition of the partial index.
+  // Of a step: who is there now. Written out, so that the planner sees the conditions of the partial indexes.
   const inside = asked.step === undefined ? '' : `AND e.step = $7 AND e.state <> 'ended'`;
+  const parked = asked.state === 'parked' ? `AND e.state = 'parked'` : '';
   const rows = await sql.query<ShownRow>(
     `SELECT ${SHOWN} FROM ${FROM} WHERE e.workspace_id = $1 AND e.journey_id = $2 AND ($3::text IS NULL OR e.state = $3)
-        AND ($4::uuid IS NULL OR e.profile_id = $4) AND ($5::int IS NULL OR e.version = $5) AND ($6::uuid IS NULL OR e.id < $6) ${inside}
+        AND ($4::uuid IS NULL OR e.profile_id = $4) AND ($5::int IS NULL OR e.version = $5) AND ($6::uuid IS NULL OR e.id < $6) ${inside} ${parked}
       ORDER BY e.id DESC LIMIT ${asked.limit}`,
     [
       workspaceId,

@@ -4,7 +4,7 @@
  */
 import { config } from '@carillon/config';
 import type { StepOf } from '@carillon/contracts';
-import { createHttpOut, hostsOfTenants, HttpOutError } from '@carillon/http-out';
+import { createHttpOut, DeadlineExceeded, hostsOfTenants, HttpOutError } from '@carillon/http-out';
 import { durationMs, type Done } from '@carillon/scheduling-rules';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 
@@ -54,7 +54,13 @@ export class JourneyCalls implements OnApplicationShutdown {
       };
     } catch (error) {
       if (!(error instanceof HttpOutError)) throw error;
-      return { ok: false, again: true, reason: error.message, detail: { status: null, ms: ms() } };
+      return {
+        ok: false,
+        again: true,
+        late: error instanceof DeadlineExceeded,
+        reason: error.message,
+        detail: { status: null, ms: ms() },
+      };
     }
   }
 

@@ -9,7 +9,7 @@ import { Database, ensurePartitions, isMissingPartition, kept, type Sql } from '
 import { ownRules, type GateSettings } from '@carillon/delivery-rules';
 import { Acceptance } from '@carillon/delivery-service';
 import { afterEffect, journeyStep, type Done } from '@carillon/scheduling-rules';
-import { Rounds, Turns } from '@carillon/server';
+import { leanHeap, Rounds, Turns } from '@carillon/server';
 import {
   Inject,
   Injectable,
@@ -18,9 +18,10 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { advance, type Means, type WorkspaceClocks } from './advance-journey.js';
-import { enterBySchedule } from './enter-by-schedule.js';
+import { CallRoom, CALLS_AT_ONCE } from './call-room.js';
+import { enterBySchedule, MAY_ENTER } from './enter-by-schedule.js';
 import { JourneyCalls } from './journey-calls.js';
-import { holding, UNREADABLE, Versions, Work, type Call } from './journey-work.js';
+import { holding, NOBODY, UNREADABLE, Versions, Work, type Call } from './journey-work.js';
 import { moveSlice } from './move-insiders.js';
 import { takeSignals } from './take-signals.js';
 
@@ -29,29 +30,27 @@ const TICK_MS = 50;
 const QUIET_MS = 500;
 /** People moved in one transaction. */
 const SLICE = 500;
-/** Of those who have to leave a journey that was stopped, in one transaction. */
-const LEAVING = 2000;
+/** Of those who have to leave a journey that was stopped, in one transaction; and so many due, before more of them are. */
+const LEAVING = 1000;
+/** So many full slices one after the other. */
+const STORM = 10;
 /** What failed so often by itself is set aside for somebody to look at. */
 const MOST_TRIES = 5;
 /** Of one round that failed as a whole: each by itself. */
 const APART = 50;
 /** How long what a workspace has set is taken for known. */
 const SETTINGS_MS = 5000;
-/** Calls under way from this process. */
-const MOST_CALLS = 64;
 
 /**
- * What there is to do, and where: the one statement that looks when there is nothing. It touches what is due, not who waits:
- * one look at each journey that was stopped, which LIMIT keeps from being made into a join over everybody.
+ * What there is to do, and where: the one statement that looks when there is nothing. It touches what is due, not who waits, and
+ * of journeys that were stopped only those that somebody may still have to leave.
  */
 export const LOOK = `SELECT workspace_id AS "workspaceId", bool_or(what = 's') AS signals, bool_or(what = 'd') AS due, bool_or(what = 'e') AS entries, bool_or(what = 'l') AS leaving, bool_or(what = 'm') AS moving FROM (
     (SELECT workspace_id, 's' AS what FROM journey_signals WHERE NOT held ORDER BY id LIMIT ${SLICE})
     UNION ALL (SELECT workspace_id, 'd' FROM enrollments WHERE due_at <= now() ORDER BY due_at LIMIT ${SLICE})
-    UNION ALL (SELECT workspace_id, 'e' FROM journeys WHERE (next_at <= now() OR entering IS NOT NULL) AND state = 'live')
+    UNION ALL (SELECT workspace_id, 'e' FROM journeys WHERE ${MAY_ENTER})
     UNION ALL (SELECT workspace_id, 'm' FROM journeys WHERE moving IS NOT NULL)
-    UNION ALL (SELECT j.workspace_id, 'l' FROM journeys j
-                CROSS JOIN LATERAL (SELECT FROM enrollments e WHERE e.workspace_id = j.workspace_id AND e.journey_id = j.id AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity' LIMIT 1) AS inside
-                WHERE j.state = 'stopped')
+    UNION ALL (SELECT workspace_id, 'l' FROM journeys WHERE leaving IS NOT NULL)
   ) AS what GROUP BY workspace_id`;
 
 const LOOKED = kept('journeys-look', LOOK);
@@ -62,6 +61,16 @@ const DUE = holding(
 const MINE = `AND e.id = $2 AND e.no = $3 AND e.tries = $4 AND e.phase = 'calling' AND e.state = 'inside'`;
 const CALLING = holding('calling', MINE);
 const CALLED = holding('called', `${MINE} FOR UPDATE`);
+const LEAVES = `SELECT id, leaving AS after, (SELECT count(*) >= ${LEAVING} FROM (SELECT FROM enrollments WHERE workspace_id = $1 AND due_at <= now() LIMIT ${LEAVING}) AS d) AS busy
+  FROM journeys WHERE workspace_id = $1 AND leaving IS NOT NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`;
+const LEAVE = `WITH these AS (
+    SELECT id FROM enrollments WHERE workspace_id = $1 AND journey_id = $2 AND id > $3 AND state <> 'ended' ORDER BY id LIMIT ${LEAVING} FOR UPDATE SKIP LOCKED),
+  due AS (UPDATE enrollments e SET state = 'inside', reason = CASE WHEN e.state = 'parked' THEN NULL ELSE e.reason END, due_at = now() FROM these WHERE e.workspace_id = $1 AND e.id = these.id)
+  SELECT id FROM these ORDER BY id`;
+/** At the end of all it begins anew, until nobody is left. */
+const LEFT = `UPDATE journeys SET leaving = coalesce($3::uuid, CASE WHEN EXISTS (
+    SELECT FROM enrollments WHERE workspace_id = $1 AND journey_id = $2 AND state IN ('inside', 'held')) THEN $4::uuid END)
+  WHERE workspace_id = $1 AND id = $2`;
 
 @Injectable()
 export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -73,9 +82,12 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   });
   private readonly versions = new Versions();
   private readonly underway = new Set<Promise<void>>();
-  private readonly turns = new Turns(MOST_CALLS);
+  private readonly turns = new Turns(CALLS_AT_ONCE);
+  private readonly room = new CallRoom();
   private quietUntil = 0;
   private woken = false;
+  private fullRounds = 0;
+  private stormEnds: (() => void) | undefined;
   private readonly clocksOf = new Map<string, { set: WorkspaceClocks; until: number }>();
   private readonly means: Means;
 
@@ -84,7 +96,11 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     @Inject(Acceptance) acceptance: Pick<Acceptance, 'acceptWithin'>,
     @Inject(JourneyCalls) private readonly calls: Pick<JourneyCalls, 'call'>,
   ) {
-    this.means = { acceptance, clocks: (sql, workspaceId) => this.clocks(sql, workspaceId) };
+    this.means = {
+      acceptance,
+      calls: this.room,
+      clocks: (sql, workspaceId) => this.clocks(sql, workspaceId),
+    };
   }
 
   onApplicationBootstrap(): void {
@@ -92,6 +108,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   }
   async beforeApplicationShutdown(): Promise<void> {
     await this.rounds.stop();
+    this.weather(0);
     await Promise.all(this.underway);
   }
 
@@ -108,6 +125,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
           [id],
         );
         await sql.execute(
+          // Both by an index that holds no others.
           `UPDATE enrollments SET state = 'inside', due_at = now(), reason = NULL WHERE workspace_id = $1 AND state = 'parked' AND reason = $2`,
           [id, UNREADABLE],
         );
@@ -119,8 +137,19 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     this.woken = true;
     if (Date.now() < this.quietUntil) return;
     const moved = await this.tick();
+    this.weather(moved);
     if (moved > 0) this.rounds.hurry();
     else if (!(await this.anythingLives())) this.quietUntil = Date.now() + QUIET_MS;
+  }
+
+  /** Where one full slice follows another for long, what they leave behind is not left lying about. */
+  private weather(moved: number): void {
+    this.fullRounds = moved >= SLICE ? this.fullRounds + 1 : 0;
+    if (this.fullRounds >= STORM) this.stormEnds ??= leanHeap();
+    else if (this.fullRounds === 0) {
+      this.stormEnds?.();
+      this.stormEnds = undefined;
+    }
   }
 
   /** Does what is to be done now. @returns how much that was */
@@ -265,10 +294,18 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   // ── calls ──
 
   private makeCall(workspaceId: string, call: Call): void {
+    let ms: number | undefined;
     const under = this.turns
-      .take(() => this.callAndRecord(workspaceId, call))
+      .take(async () => {
+        const from = performance.now();
+        await this.callAndRecord(workspaceId, call);
+        ms = performance.now() - from;
+      })
       .catch((error: unknown) => this.log.error(`a call was not recorded: ${messageOf(error)}`))
-      .finally(() => this.underway.delete(under));
+      .finally(() => {
+        this.room.giveBack(ms);
+        this.underway.delete(under);
+      });
     this.underway.add(under);
   }
 
@@ -328,16 +365,18 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
 
   // ── the end ──
 
-  /** Makes those due who are still in a journey that was stopped. */
+  /**
+   * Makes those due who are still in a journey that was stopped: a slice, when the one before has left, so that others are
+   * moved meanwhile. How far it has come stands in the journey's row; who was held by somebody is met again.
+   */
   private leave(workspaceId: string): Promise<number> {
-    return this.database.inWorkspace(workspaceId, (sql) =>
-      sql.execute(
-        `UPDATE enrollments SET state = 'inside', due_at = '-infinity' WHERE workspace_id = $1 AND id IN (
-           SELECT e.id FROM enrollments e JOIN journeys j ON j.workspace_id = $1 AND j.id = e.journey_id AND j.state = 'stopped'
-            WHERE e.workspace_id = $1 AND e.state <> 'ended' AND e.due_at IS DISTINCT FROM '-infinity' LIMIT ${LEAVING} FOR UPDATE OF e SKIP LOCKED)`,
-        [workspaceId],
-      ),
-    );
+    return this.database.inWorkspace(workspaceId, async (sql) => {
+      const [journey] = await sql.query<{ id: string; after: string; busy: boolean }>(LEAVES, [workspaceId]);
+      if (!journey || journey.busy) return 0;
+      const rows = await sql.query<{ id: string }>(LEAVE, [workspaceId, journey.id, journey.after]);
+      await sql.execute(LEFT, [workspaceId, journey.id, rows.at(-1)?.id ?? null, NOBODY]);
+      return rows.length;
+    });
   }
 
   /** Of a workspace, for a while: settings that hardly ever change. */

@@ -102,7 +102,8 @@ export class Work {
         readNo: row.no,
         changed: false,
       };
-      if (!read && row.state === 'inside')
+      // Whoever has to leave can: nothing of the version is asked.
+      if (!read && row.state === 'inside' && enrolled.journey.state !== 'stopped')
         Object.assign(enrolled, { state: 'parked', reason: UNREADABLE, changed: true });
       this.rows.set(row.id, enrolled);
       return enrolled;
@@ -177,6 +178,12 @@ export class Work {
   /** Stays where it is until the journey goes on. */
   held(enrolled: Enrolled): void {
     enrolled.state = 'held';
+    enrolled.changed = true;
+  }
+
+  /** Comes again to where it is. */
+  later(enrolled: Enrolled, at: Date): void {
+    enrolled.dueAt = at < enrolled.leaveBy ? at : enrolled.leaveBy;
     enrolled.changed = true;
   }
 
@@ -350,6 +357,9 @@ export async function journeysOf(
   const rows = await sql.query<LiveJourney>(JOURNEYS, [workspaceId, ids]);
   return new Map(rows.map((row) => [row.id, row]));
 }
+
+/** Comes before everybody's id. */
+export const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** Why people stand still whose version is written in words that this installation does not know. */
 export const UNREADABLE =

@@ -1,7 +1,7 @@
 /** Journeys over HTTP. */
-import { actorOf, audit, audienceByKey, idsByExternalId, membersQuery } from '@carillon/audience-service';
-import { SignalId, type JourneyEnter } from '@carillon/contracts';
-import { Database, newId, type Sql } from '@carillon/database';
+import { actorOf, audit } from '@carillon/audience-service';
+import { SignalId } from '@carillon/contracts';
+import { Database, type Sql } from '@carillon/database';
 import { whoIs } from '@carillon/delivery-service';
 import {
   notFound,
@@ -25,6 +25,7 @@ import {
 } from './change-journey.js';
 import { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollment-rows.js';
 import { explainFor } from './explain-journey.js';
+import { signalEntry, tellBusinessEvent } from './let-in.js';
 import { lintAnything } from './journey-findings.js';
 import { insideOf, journeyByKey, journeysAfter, showJourney, toJourney, versionsOf } from './journey-rows.js';
 import { moveInsiders } from './move-insiders.js';
@@ -146,8 +147,18 @@ export class JourneysController {
   @Operation('enterJourney')
   async enter({ params, body, caller }: Call<'enterJourney'>): Promise<Result<'enterJourney'>> {
     return this.in(caller, async (sql) => ({
-      signalled: await signalEntry(sql, caller.workspaceId, params.key, body),
+      signalled: await signalEntry(
+        sql,
+        caller.workspaceId,
+        found(await journeyByKey(sql, caller.workspaceId, params.key)),
+        body,
+      ),
     }));
+  }
+
+  @Operation('tellBusinessEvent')
+  businessEvent({ body, caller }: Call<'tellBusinessEvent'>): Promise<Result<'tellBusinessEvent'>> {
+    return this.in(caller, (sql) => tellBusinessEvent(sql, caller.workspaceId, body));
   }
 
   @Operation('getEnrollment')
@@ -281,73 +292,6 @@ export class JourneysController {
   private in<T>({ workspaceId }: { workspaceId: string }, work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.database.inWorkspace(workspaceId, work);
   }
-}
-
-/** A signal per person, for this journey alone: the engine decides who enters. @returns for how many */
-async function signalEntry(
-  sql: Sql,
-  workspaceId: string,
-  key: string,
-  { profile, profiles, audience: audienceKey, data, eventKey }: JourneyEnter,
-): Promise<number> {
-  const journey = found(await journeyByKey(sql, workspaceId, key));
-  if (journey.state !== 'live' && journey.state !== 'paused')
-    throw new ProblemException('conflict', `The journey is ${journey.state}: nobody can enter it.`);
-  const payload = JSON.stringify(data);
-  if (Buffer.byteLength(payload) > 65_536)
-    throw new ProblemException('invalid_request', 'The data is more than 64 KiB.', {
-      errors: [
-        {
-          pointer: '/data',
-          code: 'too_large',
-          message: 'is more than 64 KiB: give the address of large content',
-        },
-      ],
-    });
-  if (eventKey !== undefined) {
-    const id = newId();
-    const won = await sql.execute(
-      `INSERT INTO event_keys (workspace_id, key, event_id) VALUES ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'), $3) ON CONFLICT DO NOTHING`,
-      [workspaceId, `journey:${journey.id}:${eventKey}`, id],
-    );
-    if (won === 0) return 0;
-  }
-  if (audienceKey !== undefined) {
-    const audience = await audienceByKey(sql, workspaceId, audienceKey);
-    if (!audience || audience.archivedAt)
-      throw new ProblemException('invalid_request', `There is no audience “${audienceKey}”.`, {
-        errors: [
-          {
-            pointer: '/audience',
-            code: 'unknown_audience',
-            message: `there is no audience “${audienceKey}”`,
-          },
-        ],
-      });
-    const { text, params } = await membersQuery(sql, workspaceId, audience);
-    const n = params.length;
-    return sql.execute(
-      `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref, payload)
-       SELECT $${n + 1}, profile_id, $${n + 2}, 'enter', '', $${n + 3}, $${n + 4}::jsonb FROM (${text}) AS them`,
-      [...params, workspaceId, journey.id, newId(), payload],
-    );
-  }
-  const wanted = [...new Set(profiles ?? [profile!])];
-  const ids = await idsByExternalId(sql, workspaceId, wanted);
-  const unknown = wanted.filter((name) => !ids.has(name));
-  if (unknown.length > 0)
-    throw new ProblemException('invalid_request', `There is no profile ${JSON.stringify(unknown[0])}.`, {
-      errors: unknown.slice(0, 20).map((name) => ({
-        pointer: profiles ? `/profiles/${profiles.indexOf(name)}` : '/profile',
-        code: 'unknown_profile',
-        message: `there is no profile ${JSON.stringify(name)}: create it first`,
-      })),
-    });
-  return sql.execute(
-    `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref, payload)
-     SELECT $1, profile_id, $3, 'enter', '', ref, $5::jsonb FROM unnest($2::uuid[], $4::text[]) AS u(profile_id, ref)`,
-    [workspaceId, wanted.map((name) => ids.get(name)!), journey.id, wanted.map(() => newId()), payload],
-  );
 }
 
 function found<T>(thing: T | null | undefined, what = 'journey'): T {

@@ -12,7 +12,7 @@ import {
 import { Database, ensurePartitions, newId } from '@carillon/database';
 import { Acceptance } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
-import { freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
@@ -29,6 +29,7 @@ import {
   stopJourney,
 } from './index.js';
 import { explainFor } from './explain-journey.js';
+import { signalEntry, tellBusinessEvent } from './let-in.js';
 import { lintAnything } from './journey-findings.js';
 import { journeyByKey } from './journey-rows.js';
 import { holding, UNREADABLE, Versions, Work, type Enrolled } from './journey-work.js';
@@ -235,7 +236,9 @@ describe('a journey', () => {
     );
     await new Outcomes(database).drain();
     await settle();
-    expect(await people()).toMatchObject([{ outcome: 'came-back', data: { told: { remind: [message] } } }]);
+    expect(await people()).toMatchObject([
+      { outcome: 'came-back', data: { told: { remind: [message, `${message} in-app`] } } },
+    ]);
   });
 
   it('answers conditions about the person, the data, and what a call answered', async () => {
@@ -499,6 +502,43 @@ describe('steps', () => {
       await pass('1 minute');
     }
     expect(await titles()).toEqual(['Ok', 'Failed']);
+  });
+
+  it('call no more at once than there are turns: who is too many comes again, and no try is lost in a queue', async () => {
+    await live('call', {
+      entry: { kind: 'event', event: 'go' },
+      start: 'ask',
+      steps: { ask: { kind: 'call', url: 'https://score.example/x', tries: 1 } },
+    });
+    const answers: (() => void)[] = [];
+    const made: string[] = [];
+    const slow = new JourneyClock(database, new Acceptance(database, queues), {
+      call: (_, id) => {
+        made.push(id);
+        return new Promise((resolve) => answers.push(() => resolve({ ok: true, again: false })));
+      },
+    });
+    await intake.takeAll(
+      workspaceId,
+      Array.from({ length: 200 }, (_, n) => ({ profile: `c${n}`, name: 'go', properties: {} })),
+    );
+    await slow.tick();
+    await eventually(() => answers.length === 64);
+    const { rows } = await owner.query(
+      'SELECT phase, count(*)::int AS n FROM enrollments GROUP BY 1 ORDER BY 1',
+    );
+    expect(rows).toEqual([
+      { phase: 'arrived', n: 72 },
+      { phase: 'calling', n: 128 },
+    ]);
+    await eventually(async () => {
+      for (const answer of answers.splice(0)) answer();
+      await slow.tick();
+      return (await people()).every(({ outcome }) => outcome === 'done');
+    });
+    expect((await numbers('call')).outcomes).toEqual([{ outcome: 'done', count: 200 }]);
+    expect(made).toHaveLength(200);
+    await slow.settled();
   });
 
   it('end with an error that is said, where they have no way for it', async () => {
@@ -770,6 +810,170 @@ describe('its life', () => {
     await owner.query(`DELETE FROM audiences WHERE id IN ($1, $2)`, [listed, ruled]);
   });
 
+  it('lets an audience in for something that happened to nobody, in slices and in order, each by its conditions', async () => {
+    await owner.query(
+      `INSERT INTO profiles (id, workspace_id, external_id) SELECT gen_random_uuid(), $1, 'w' || n FROM generate_series(1, 1100) AS n`,
+      [workspaceId],
+    );
+    const watchers = newId();
+    await owner.query(
+      `INSERT INTO audiences (id, workspace_id, key, name, kind, mentions) VALUES ($1, $2, 'watchers', 'W', 'list', '{}')`,
+      [watchers, workspaceId],
+    );
+    await owner.query(
+      `INSERT INTO audience_members (workspace_id, audience_id, profile_id, seq) SELECT $1, $2, id, row_number() OVER () FROM profiles WHERE external_id LIKE 'w%'`,
+      [workspaceId, watchers],
+    );
+    const definition: JourneyDefinitionInput = {
+      entry: {
+        kind: 'business',
+        event: 'price.dropped',
+        where: [{ property: 'price', below: 10 }],
+        audience: 'watchers',
+      },
+      reentry: { kind: 'always' },
+      start: 'rest',
+      steps: { rest: { kind: 'wait', for: '1d' } },
+    };
+    await live('drops', definition);
+    const tell = (properties: Record<string, unknown>, key?: string) =>
+      within((sql) => tellBusinessEvent(sql, workspaceId, { name: 'price.dropped', properties, key }));
+    try {
+      expect(await tell({ price: 12 })).toEqual({ outcome: 'accepted', journeys: [] });
+      expect(await tell({ price: 9 }, 'once')).toEqual({ outcome: 'accepted', journeys: ['drops'] });
+      expect(await tell({ price: 9 }, 'once')).toEqual({ outcome: 'duplicate', journeys: [] });
+      expect(await tell({ price: 8 })).toMatchObject({ journeys: ['drops'] });
+      let most = 0;
+      for (let moved = 1; moved > 0;) {
+        moved = await clock.tick();
+        const { rows } = await owner.query<{ n: number }>('SELECT count(*)::int AS n FROM journey_signals');
+        most = Math.max(most, rows[0]!.n);
+      }
+      expect(most).toBeLessThan(1100);
+      const prices = async () =>
+        (
+          await owner.query(
+            `SELECT data->'event'->'price' AS price, count(*)::int AS n FROM enrollments GROUP BY 1 ORDER BY 1`,
+          )
+        ).rows;
+      expect(await prices()).toEqual([
+        { price: 8, n: 1100 },
+        { price: 9, n: 1100 },
+      ]);
+      // Held, it is let in when the journey goes on; discarded, it is refused, person by person.
+      await within((sql) => pauseJourney(sql, workspaceId, 'drops', { insiders: 'hold' }));
+      await tell({ price: 7 });
+      await settle();
+      expect(await prices()).toHaveLength(2);
+      await within((sql) => resumeJourney(sql, workspaceId, 'drops'));
+      await settle();
+      expect((await prices())[0]).toEqual({ price: 7, n: 1100 });
+      await within((sql) => pauseJourney(sql, workspaceId, 'drops', { insiders: 'discard' }));
+      await tell({ price: 6 });
+      await settle();
+      expect((await numbers('drops')).refused).toEqual([{ reason: 'paused', count: 1100 }]);
+      // Whoever is asked for by hand comes in the same way.
+      const drops = (await within((sql) => journeyByKey(sql, workspaceId, 'drops')))!;
+      await within((sql) => resumeJourney(sql, workspaceId, 'drops'));
+      const asked = { audience: 'watchers', data: { price: 1 } };
+      expect(await within((sql) => signalEntry(sql, workspaceId, { ...drops, state: 'live' }, asked))).toBe(
+        1100,
+      );
+      expect((await owner.query('SELECT FROM journey_signals')).rowCount).toBe(0);
+      await settle();
+      expect((await prices())[0]).toEqual({ price: 1, n: 1100 });
+    } finally {
+      await owner.query('DELETE FROM audiences WHERE id = $1', [watchers]);
+      await owner.query(`DELETE FROM journeys`);
+      await owner.query(`DELETE FROM profiles WHERE external_id LIKE 'w%'`);
+    }
+  });
+
+  it('takes a person for one, whatever they are called: by identity, by id, by one that became part of them', async () => {
+    await live('one', {
+      entry: { kind: 'event', event: 'go' },
+      start: 'rest',
+      steps: { rest: { kind: 'wait', for: '1d' } },
+    });
+    await track('nora', 'seen');
+    await owner.query(
+      `INSERT INTO identities (workspace_id, namespace, value, profile_id) SELECT $1, 'crm', '42', id FROM profiles WHERE external_id = 'nora'`,
+      [workspaceId],
+    );
+    const nora = { namespace: 'crm', value: '42' };
+    await track('nora', 'go');
+    await intake.takeAll(workspaceId, [{ profile: nora, name: 'go', properties: {} }]);
+    const one = (await within((sql) => journeyByKey(sql, workspaceId, 'one')))!;
+    const enter = (more: object) =>
+      within((sql) => signalEntry(sql, workspaceId, one, { data: {}, ...more }));
+    expect(await enter({ profile: nora })).toBe(1);
+    expect(await enter({ profiles: ['nora', nora] })).toBe(1);
+    await expect(enter({ profile: { namespace: 'crm', value: '43' } })).rejects.toThrow(
+      'There is no profile "crm:43".',
+    );
+    await settle();
+    expect(await numbers('one')).toMatchObject({ entered: 1, refused: [{ reason: 'inside', count: 3 }] });
+  });
+
+  it('goes back to an earlier version: newcomers take it again, whoever is inside finishes theirs', async () => {
+    const says = (text: string): JourneyDefinitionInput => ({
+      entry: { kind: 'event', event: 'go' },
+      start: 'rest',
+      steps: { rest: { kind: 'wait', for: '1h', next: 'hello' }, hello: say(text) },
+    });
+    await live('hello', says('One'));
+    await live('hello', says('Two'));
+    await track('ana', 'go');
+    await settle();
+    const back = await within((sql) => goLive(sql, workspaceId, 'hello', { note: '', version: 1 }, who));
+    expect(back).toMatchObject({ version: 1, newest: 2, changed: true });
+    await track('bo', 'go');
+    await settle();
+    await pass('1 hour');
+    await settle();
+    expect(await people()).toMatchObject([
+      { profile: 'ana', version: 2 },
+      { profile: 'bo', version: 1 },
+    ]);
+    expect((await titles()).sort()).toEqual(['One', 'Two']);
+  });
+
+  it('has everybody leave who is inside when it is stopped, a slice at a time, whatever they were at; then it may live again', async () => {
+    await live('cart', { ...cart, reentry: { kind: 'always' } });
+    const some = (from: number) =>
+      intake.takeAll(
+        workspaceId,
+        Array.from({ length: 900 }, (_, n) => ({
+          profile: `s${from + n}`,
+          name: 'cart.updated',
+          properties: { total: 1 },
+        })),
+      );
+    for (const from of [0, 900, 1800]) await some(from);
+    await settle();
+    await owner.query(
+      `UPDATE enrollments e SET state = 'parked', due_at = NULL, reason = 'x' FROM profiles p WHERE p.id = e.profile_id AND p.external_id = 's7'`,
+    );
+    await within((sql) => stopJourney(sql, workspaceId, 'cart', {}));
+    await expect(live('cart', cart)).rejects.toThrow('2700 people are still leaving: try again in a moment.');
+    // Others are due meanwhile, and have no crowd before them.
+    let most = 0;
+    for (let moved = 1; moved > 0;) {
+      moved = await clock.tick();
+      const { rows } = await owner.query<{ n: number }>(
+        'SELECT count(*)::int AS n FROM enrollments WHERE due_at <= now()',
+      );
+      most = Math.max(most, rows[0]!.n);
+    }
+    expect(most).toBeLessThanOrEqual(2000);
+    expect(await numbers('cart')).toMatchObject({
+      inside: 0,
+      outcomes: [{ outcome: 'stopped', count: 2700 }],
+    });
+    expect((await owner.query('SELECT FROM journeys WHERE leaving IS NOT NULL')).rowCount).toBe(0);
+    await live('cart', cart);
+  });
+
   it('lets in as many as it may, in all or within a time', async () => {
     const steps: JourneyDefinitionInput['steps'] = { hello: say('Hello') };
     const entry = { kind: 'event' as const, event: 'go' };
@@ -871,6 +1075,29 @@ describe('whatever crashes', () => {
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
     expect(plan).toContain('enrollments_due_at_idx');
     expect(plan).not.toMatch(/Join|Seq Scan on enrollments/);
+    // Of journeys that are over nothing is asked: a look at enrollments is for those who are due, alone.
+    expect(plan.match(/on enrollments/g)).toHaveLength(1);
+  });
+
+  it('what a start looks for is found by indexes that hold nothing else', async () => {
+    await owner.query('BEGIN');
+    await owner.query('SET LOCAL enable_seqscan = off');
+    const plans = await Promise.all(
+      [
+        `SELECT FROM enrollments WHERE workspace_id = '${workspaceId}' AND state = 'parked' AND reason = 'x'`,
+        `SELECT FROM journey_signals WHERE workspace_id = '${workspaceId}' AND journey_id = '${workspaceId}' AND held`,
+        `SELECT FROM journey_signals WHERE workspace_id = '${workspaceId}' AND held AND payload ? 'problem' ORDER BY id LIMIT 10`,
+      ].map(async (text) => {
+        const { rows } = await owner.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${text}`);
+        return rows.map((row) => row['QUERY PLAN']).join('\n');
+      }),
+    );
+    await owner.query('ROLLBACK');
+    expect(plans).toEqual([
+      expect.stringContaining('enrollments_parked'),
+      expect.stringContaining('journey_signals_held'),
+      expect.stringContaining('journey_signals_parked'),
+    ]);
   });
 
   it('two engines at once move everybody once', async () => {
@@ -1272,7 +1499,7 @@ describe('what is wrong is said, or is an outcome', () => {
     await owner.query(`UPDATE audiences SET archived_at = NULL WHERE key = 'there'`);
     expect(await within((sql) => showJourney(sql, workspaceId, 'yearly'))).toMatchObject({
       state: 'live',
-      reason: 'Its audience “there” is not there: nobody entered by its schedule.',
+      reason: 'Its audience “there” is not there: nobody of it entered.',
     });
   });
 

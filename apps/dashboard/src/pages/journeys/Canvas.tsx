@@ -107,7 +107,7 @@ const StepBox = memo(({ data: { id, height } }: NodeProps<StepNode>) => {
     id === ENTRY
       ? numbers && `${whole(numbers.entered)} entered, ${whole(numbers.inside)} inside`
       : counts &&
-        `${whole(counts.entered)} entered, ${whole(counts.waiting)} waiting, ${whole(counts.entered - counts.waiting)} exited, ${whole(counts.errors)} errors`;
+        `${whole(counts.entered)} entered, ${whole(counts.waiting)} waiting, ${whole(counts.entered - counts.waiting)} exited, ${whole(counts.errors)} ${counts.errors === 1 ? 'error' : 'errors'}`;
   return (
     <>
       {id !== ENTRY && <Handle type="target" position={Position.Top} isConnectable={false} />}

@@ -229,6 +229,7 @@ const Shown = ({ journey }: { journey: Journey }) => {
             <LifeActions
               journey={journey}
               looking={looking}
+              current={versions.data?.find((one) => one.version === version)}
               hindrance={hindrance}
               onDone={(changed) => void adopt(changed)}
             />

@@ -10,20 +10,23 @@ import { useState } from 'react';
 import { api } from '../../api.js';
 import { Confirm } from '../../parts/Confirm.js';
 import { DialogForm } from '../../parts/DialogForm.js';
+import { MoveInsiders } from './MoveInsiders.js';
 
 const people = (n: number) =>
   n === 1 ? '1 person is inside' : `${n.toLocaleString('en')} people are inside`;
-type Asked = 'live' | 'pause' | 'close' | 'stop' | 'delete';
+type Asked = 'live' | 'pause' | 'close' | 'stop' | 'delete' | 'move';
 
 interface LifeProps {
   journey: Journey;
   /** The version that is looked at, when it is not the draft. */
   looking: JourneyVersion | undefined;
+  /** What newcomers take. */
+  current: JourneyVersion | undefined;
   /** Why the draft cannot go live just now. */
   hindrance: string | undefined;
   onDone: (journey: Journey) => void;
 }
-export const LifeActions = ({ journey, looking, hindrance, onDone }: LifeProps) => {
+export const LifeActions = ({ journey, looking, current, hindrance, onDone }: LifeProps) => {
   const { key, state, inside, version } = journey;
   const queryClient = useQueryClient();
   const navigate = useNavigate();
@@ -73,6 +76,11 @@ export const LifeActions = ({ journey, looking, hindrance, onDone }: LifeProps) 
             Resume
           </Button>
         )}
+        {again && current && again.inside > 0 && state !== 'stopped' && (
+          <Button variant="default" onClick={ask('move')}>
+            Move {again.inside === 1 ? 'its person' : 'its people'} …
+          </Button>
+        )}
         {mayLive && (
           <Button
             onClick={ask('live')}
@@ -93,6 +101,20 @@ export const LifeActions = ({ journey, looking, hindrance, onDone }: LifeProps) 
         }
       >
         <GoLive journey={journey} again={again} onClose={dialog.close} onDone={onDone} />
+      </Modal>
+      <Modal
+        opened={isOpen('move')}
+        onClose={dialog.close}
+        size="lg"
+        title={
+          <Text fw={600}>
+            From version {again?.version} to {current?.version}
+          </Text>
+        }
+      >
+        {again && current && (
+          <MoveInsiders journey={journey} from={again} to={current} onClose={dialog.close} onDone={onDone} />
+        )}
       </Modal>
       <Modal
         opened={isOpen('pause')}

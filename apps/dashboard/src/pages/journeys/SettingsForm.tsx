@@ -284,6 +284,7 @@ const EntryFields = ({
     event: { kind: 'event', event: '' },
     audience: { kind: 'audience', audience: '', change: 'enter' },
     schedule: { kind: 'schedule', audience: '', who: 'all', at: { at: soon } },
+    business: { kind: 'business', event: '', audience: '' },
     api: { kind: 'api' },
   };
   const recurring = {
@@ -300,18 +301,22 @@ const EntryFields = ({
           { value: 'event', label: 'Whoever does something: an event' },
           { value: 'audience', label: 'Whoever enters or leaves an audience' },
           { value: 'schedule', label: 'An audience, at a time or again and again' },
+          { value: 'business', label: 'An audience, when something happens to us' },
           { value: 'api', label: 'Whom I let in by the API' },
         ]}
         value={entry.kind}
         onChange={(kind) => onChange(fresh[kind as JourneyEntry['kind']])}
       />
-      {entry.kind === 'event' && (
+      {(entry.kind === 'event' || entry.kind === 'business') && (
         <>
           <Autocomplete
             label="Event"
-            placeholder="cart.updated"
+            placeholder={entry.kind === 'event' ? 'cart.updated' : 'price.dropped'}
+            description={
+              entry.kind === 'event' ? undefined : 'Told by POST /v1/business-events, without a person'
+            }
             {...common}
-            data={words.events.map(({ name }) => name)}
+            data={entry.kind === 'event' ? words.events.map(({ name }) => name) : []}
             value={entry.event}
             error={faultAt(findings, 'entry', 'event')}
             onChange={(event) => onChange({ ...entry, event })}
@@ -329,7 +334,7 @@ const EntryFields = ({
           </div>
         </>
       )}
-      {(entry.kind === 'audience' || entry.kind === 'schedule') && (
+      {(entry.kind === 'audience' || entry.kind === 'schedule' || entry.kind === 'business') && (
         <Group grow align="flex-start">
           {entry.kind === 'audience' ? (
             <Select
@@ -339,7 +344,7 @@ const EntryFields = ({
               value={entry.change}
               onChange={(change) => onChange({ ...entry, change: change as 'enter' })}
             />
-          ) : (
+          ) : entry.kind === 'business' ? null : (
             <Select
               label="Of them"
               {...common}
@@ -357,7 +362,7 @@ const EntryFields = ({
             placeholder="Choose"
             {...common}
             data={withOwn(
-              audiences.filter((one) => entry.kind === 'schedule' || one.live || one.list),
+              audiences.filter((one) => entry.kind !== 'audience' || one.live || one.list),
               entry.audience,
             )}
             value={entry.audience || null}

@@ -37,7 +37,7 @@ import { More } from '../../parts/More.js';
 import { whole } from '../home/tally.js';
 import { ENTRY } from './layout-names.js';
 import classes from './Journeys.module.css';
-import { wayLabel } from './looks.js';
+import { peopleWords, wayLabel } from './looks.js';
 
 const Canvas = lazy(() => import('./Canvas.js'));
 
@@ -393,7 +393,7 @@ const Runs = ({
           <div key={one.id} role="listitem">
             <UnstyledButton className={classes.run} onClick={() => onChoose(one.id)}>
               <Text size="sm" fw={500}>
-                {whole(one.people)} people, {one.version === null ? 'draft' : `version ${one.version}`}
+                {peopleWords(one.people)}, {one.version === null ? 'draft' : `version ${one.version}`}
               </Text>
               <Text size="xs" c="dimmed">
                 {at(one.createdAt)} by {one.createdBy}: {whole(one.entered)} entered, {whole(one.inside)}{' '}
@@ -424,7 +424,7 @@ const Outcome = ({
     <Stack gap="md">
       <div>
         <Text fw={600} component="h2">
-          {whole(run.people)} people, {at(run.startAt)} to {at(run.until)}
+          {peopleWords(run.people)}, {at(run.startAt)} to {at(run.until)}
         </Text>
         <Text size="xs" c="dimmed">
           {run.version === null ? 'The draft as it was' : `Version ${run.version}`}, seed {run.seed}, played
@@ -547,7 +547,7 @@ const People = ({
       )}
       {run.kept < run.people && (
         <Text size="xs" c="dimmed">
-          The ways of the first {whole(run.kept)} are kept; the counts are of all.
+          The ways of the first {whole(run.kept)} are kept; the counts are of everybody.
         </Text>
       )}
     </Stack>

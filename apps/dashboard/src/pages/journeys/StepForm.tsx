@@ -2,7 +2,7 @@
 import { Group, Select, Stack, Switch, Textarea, TextInput } from '@mantine/core';
 import type { JourneyStepKind, StepOf } from '@carillon/contracts';
 import { useState, type ReactNode } from 'react';
-import { extraWay, waysOf, withAt, type Place } from './document.js';
+import { extraWays, waysOf, withAt, type Place } from './document.js';
 import { faultAt, useEditing } from './editing.js';
 import { useSteps, withOwn } from './fields.js';
 import classes from './Journeys.module.css';
@@ -99,7 +99,6 @@ const Ways = ({ name, step, onChange }: FormProps) => {
   const { readOnly } = useEditing();
   const steps = useSteps().filter(({ value }) => value !== name || step.kind === 'listen');
   const ways = waysOf(step);
-  const extra = extraWay[step.kind];
   const dated = step.kind !== 'wait' || step.until?.date !== undefined || step.until?.data !== undefined;
   if (ways.length === 0) return null;
   return (
@@ -117,17 +116,17 @@ const Ways = ({ name, step, onChange }: FormProps) => {
           onChange={(to) => onChange(withAt(step, at, to || null))}
         />
       ))}
-      {extra && dated && (
-        <Switch
-          size="xs"
-          label={`${extra.label}: another way`}
-          disabled={readOnly}
-          checked={(step as unknown as Record<string, unknown>)[extra.at] !== undefined}
-          onChange={(event) =>
-            onChange(withAt(step, [extra.at], event.currentTarget.checked ? null : undefined))
-          }
-        />
-      )}
+      {dated &&
+        (extraWays[step.kind] ?? []).map(({ at, label }) => (
+          <Switch
+            key={at}
+            size="xs"
+            label={`${label}: another way`}
+            disabled={readOnly}
+            checked={(step as unknown as Record<string, unknown>)[at] !== undefined}
+            onChange={(event) => onChange(withAt(step, [at], event.currentTarget.checked ? null : undefined))}
+          />
+        ))}
     </fieldset>
   );
 };

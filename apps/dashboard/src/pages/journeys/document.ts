@@ -60,10 +60,16 @@ export function waysOf(step: JourneyStep): Way[] {
       ];
     case 'send':
     case 'update':
+    case 'emit':
     case 'call':
+    case 'list':
+    case 'start':
       return [
         to('next', step.next, 'next'),
         ...(step.onError === undefined ? [] : [to('error', step.onError, 'onError')]),
+        ...('onTimeout' in step && step.onTimeout !== undefined
+          ? [to('timeout', step.onTimeout, 'onTimeout')]
+          : []),
       ];
     default:
       return [to('next', step.next, 'next')];
@@ -270,11 +276,17 @@ export function rename(document: JourneyDefinition, key: string, to: string): Jo
 }
 
 /** Where a way of a step leads, and the ways that can be had on demand: an error, a date that is past. */
-export const extraWay: Partial<Record<JourneyStepKind, { at: string; label: string }>> = {
-  send: { at: 'onError', label: 'When it cannot be accepted' },
-  update: { at: 'onError', label: 'When it fails' },
-  call: { at: 'onError', label: 'When no answer is 2xx' },
-  wait: { at: 'otherwise', label: 'When there is no such date, or it is past' },
+export const extraWays: Partial<Record<JourneyStepKind, { at: string; label: string }[]>> = {
+  send: [{ at: 'onError', label: 'When it cannot be accepted' }],
+  update: [{ at: 'onError', label: 'When it fails' }],
+  emit: [{ at: 'onError', label: 'When the event is refused' }],
+  call: [
+    { at: 'onError', label: 'When no answer is 2xx' },
+    { at: 'onTimeout', label: 'When no answer comes in time' },
+  ],
+  list: [{ at: 'onError', label: 'When the list is not there' }],
+  start: [{ at: 'onError', label: 'When nobody can enter it' }],
+  wait: [{ at: 'otherwise', label: 'When there is no such date, or it is past' }],
 };
 
 // ── comparing ──
@@ -292,7 +304,7 @@ const first = [
   'zone',
   'mostStay',
 ];
-const last = ['goal', 'exits', 'priority', 'next', 'otherwise', 'onError', 'start', 'steps'];
+const last = ['goal', 'exits', 'priority', 'next', 'otherwise', 'onError', 'onTimeout', 'start', 'steps'];
 const rank = (key: string): number =>
   first.includes(key) ? first.indexOf(key) : last.includes(key) ? 100 + last.indexOf(key) : 50;
 /** The same document with its keys in one order, whatever order they were written in; steps in the order they are come to. */

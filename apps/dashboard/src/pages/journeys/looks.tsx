@@ -201,6 +201,8 @@ export function entryWords(entry: JourneyEntry): string {
       const at = 'at' in entry.at ? absolute(entry.at.at) : entry.at.rule.toLowerCase().replaceAll(';', ', ');
       return `${who} ${entry.audience || '…'}, ${at}`;
     }
+    case 'business':
+      return `Everybody in ${entry.audience || '…'}, when ${entry.event || '…'} is told${where(entry.where)}`;
     case 'api':
       return 'Whom you let in, by the API';
   }
@@ -265,7 +267,8 @@ const contentWords = (content: object | undefined): string => {
   }
   return '';
 };
+export const peopleWords = (n: number): string => (n === 1 ? '1 person' : `${n.toLocaleString('en')} people`);
 /** What stands at an edge. A plain next needs no word. */
 export const wayLabel = (way: string): string =>
-  way === 'next' ? '' : way === 'otherwise' ? 'Otherwise' : way === 'error' ? 'Error' : way;
+  way === 'next' ? '' : ['otherwise', 'error', 'timeout'].includes(way) ? sentenceCase(way) : way;
 export { triggerWords };
