@@ -127,7 +127,12 @@ export function journeys(root: Command, context: Context): void {
 
   for (const [name, summary, does, said] of [
     ['pause', 'stop it for a while', 'Nobody enters and nobody moves until it is resumed.', 'is paused'],
-    ['resume', 'let it go on', 'It goes on, with whoever was held and what happened meanwhile.', 'is live again'],
+    [
+      'resume',
+      'let it go on',
+      'It goes on, with whoever was held and what happened meanwhile.',
+      'is live again',
+    ],
     ['close', 'let nobody enter any more', 'Nobody enters any more; who is inside finishes.', 'is closed'],
     ['stop', 'end it, and have everybody leave', 'Everybody leaves at once.', 'is stopped'],
   ] as const) {
