@@ -160,12 +160,10 @@ it('has people of an old version go over, each to the step that stands for their
   await page.getByRole('option', { name: /\(discount\)/ }).click();
   await dialog.getByRole('button', { name: 'Move 13 people' }).click();
   await page.getByText('13 people go over to version 2.').waitFor();
-  const done = server.writes.find((one) => one.operation === 'moveInsiders' && one.body['apply'] === true);
-  expect(done?.body).toMatchObject({
-    from: 1,
-    to: 2,
-    steps: { 'old-offer': 'discount' },
-  });
+  const asked = server.writes.filter(({ operation }) => operation === 'moveInsiders');
+  expect(asked.map(({ body }) => body)).toContainEqual(
+    expect.objectContaining({ from: 1, to: 2, steps: { 'old-offer': 'discount' }, apply: true }),
+  );
 });
 
 it('plays a journey: counts at the steps, who came there, and what one of them was told', async () => {
