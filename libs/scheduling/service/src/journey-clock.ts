@@ -65,7 +65,7 @@ const LEAVES = `SELECT id, leaving AS after, (SELECT count(*) >= ${LEAVING} FROM
   FROM journeys WHERE workspace_id = $1 AND leaving IS NOT NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`;
 const LEAVE = `WITH these AS (
     SELECT id FROM enrollments WHERE workspace_id = $1 AND journey_id = $2 AND id > $3 AND state <> 'ended' ORDER BY id LIMIT ${LEAVING} FOR UPDATE SKIP LOCKED),
-  due AS (UPDATE enrollments e SET state = 'inside', reason = CASE WHEN e.state = 'parked' THEN NULL ELSE e.reason END, due_at = now() FROM these WHERE e.workspace_id = $1 AND e.id = these.id)
+  due AS (UPDATE enrollments e SET state = 'inside', reason = CASE WHEN e.state = 'parked' THEN NULL ELSE e.reason END, due_at = now() - interval '1 millisecond' FROM these WHERE e.workspace_id = $1 AND e.id = these.id)
   SELECT id FROM these ORDER BY id`;
 /** At the end of all it begins anew, until nobody is left. */
 const LEFT = `UPDATE journeys SET leaving = coalesce($3::uuid, CASE WHEN EXISTS (

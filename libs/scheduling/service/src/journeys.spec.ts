@@ -442,7 +442,9 @@ describe('steps', () => {
       expect(rows[0]!.due.toISOString().slice(11)).toBe(`${pad(hour + 3)}:00.000Z`);
       // Somebody takes the hours away: whoever is looked at goes on.
       await owner.query(`UPDATE workspaces SET settings = '{}'`);
-      await owner.query(`UPDATE enrollments SET due_at = now() WHERE due_at IS NOT NULL`);
+      await owner.query(
+        `UPDATE enrollments SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL`,
+      );
       await settle(new JourneyClock(database, new Acceptance(database, queues), calls));
       expect(await titles()).toEqual(['Hello', 'Hello']);
     } finally {
@@ -786,7 +788,9 @@ describe('its life', () => {
         start: 'hello',
         steps: { hello: { kind: 'update', attributes: { a: 1 } } },
       });
-      await owner.query(`UPDATE journeys SET next_at = now() WHERE key = $1`, [audience]);
+      await owner.query(`UPDATE journeys SET next_at = now() - interval '1 second' WHERE key = $1`, [
+        audience,
+      ]);
       let most = 0;
       for (let moved = 1; moved > 0;) {
         moved = await clock.tick();
@@ -802,7 +806,9 @@ describe('its life', () => {
         `INSERT INTO audience_members (workspace_id, audience_id, profile_id, seq) SELECT $1, $2, id, 9999 FROM profiles WHERE external_id = 'm6000' ON CONFLICT DO NOTHING`,
         [workspaceId, listed],
       );
-      await owner.query(`UPDATE journeys SET next_at = now() WHERE key = $1`, [audience]);
+      await owner.query(`UPDATE journeys SET next_at = now() - interval '1 second' WHERE key = $1`, [
+        audience,
+      ]);
       await settle();
       expect(await numbers(audience)).toMatchObject({ entered: 1201, refused: [] });
       await owner.query(`UPDATE profiles SET attributes = '{"member": false}' WHERE external_id = 'm6000'`);
@@ -1024,7 +1030,7 @@ describe('whatever crashes', () => {
     });
     await dying.tick();
     expect(await titles()).toEqual([]);
-    await owner.query('UPDATE enrollments SET due_at = now() WHERE due_at IS NOT NULL');
+    await owner.query(`UPDATE enrollments SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL`);
     await settle();
     expect(await titles()).toHaveLength(20);
     await numbers('cart');
@@ -1053,7 +1059,7 @@ describe('whatever crashes', () => {
       'somebody else moved one of these enrollments',
     );
     await owner.query(
-      `UPDATE enrollments SET due_at = now(), leave_by = leave_by, since = since - interval '1 day'`,
+      `UPDATE enrollments SET due_at = now() - interval '1 second', leave_by = leave_by, since = since - interval '1 day'`,
     );
     // A step has its line of the history once, too.
     await expect(
@@ -1216,7 +1222,9 @@ describe('whatever crashes', () => {
     const untilParked = async () => {
       for (let n = 0; n < 6; n++) {
         await settle(picky);
-        await owner.query(`UPDATE enrollments SET due_at = now() WHERE due_at < now() + interval '1 minute'`);
+        await owner.query(
+          `UPDATE enrollments SET due_at = now() - interval '1 second' WHERE due_at < now() + interval '1 minute'`,
+        );
       }
     };
     await untilParked();
@@ -1494,7 +1502,7 @@ describe('what is wrong is said, or is an outcome', () => {
     const at = { at: new Date(Date.now() + 3_600_000).toISOString() };
     await live('yearly', dated(at) as JourneyDefinitionInput);
     await owner.query(`UPDATE audiences SET archived_at = now() WHERE key = 'there'`);
-    await owner.query(`UPDATE journeys SET next_at = now() WHERE key = 'yearly'`);
+    await owner.query(`UPDATE journeys SET next_at = now() - interval '1 second' WHERE key = 'yearly'`);
     await settle();
     await owner.query(`UPDATE audiences SET archived_at = NULL WHERE key = 'there'`);
     expect(await within((sql) => showJourney(sql, workspaceId, 'yearly'))).toMatchObject({
