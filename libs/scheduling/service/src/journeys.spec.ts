@@ -36,6 +36,7 @@ import { holding, UNREADABLE, Versions, Work, type Enrolled } from './journey-wo
 import { LOOK } from './journey-clock.js';
 import { moveInsiders } from './move-insiders.js';
 import { parkedSignals, retrySignal, skipSignal, skipStep } from './parked-signals.js';
+import { SIGNALS_LOCK } from './take-signals.js';
 
 let fresh: FreshDatabase;
 let owner: pg.Client;
@@ -514,20 +515,34 @@ describe('steps', () => {
     });
     const answers: (() => void)[] = [];
     const made: string[] = [];
-    const slow = new JourneyClock(database, new Acceptance(database, queues), {
-      call: (_, id) => {
-        made.push(id);
-        return new Promise((resolve) => answers.push(() => resolve({ ok: true, again: false })));
+    await live('mail', { entry: { kind: 'event', event: 'go' }, start: 'hi', steps: { hi: say('Hi') } });
+    const acceptance = new Acceptance(database, queues);
+    let broken = true;
+    const acceptWithin: Means[1]['acceptWithin'] = (...asked) =>
+      broken
+        ? Promise.reject(Object.assign(new Error('the connection is gone'), { code: '57P01' }))
+        : acceptance.acceptWithin(...asked);
+    const slow = new JourneyClock(
+      database,
+      { acceptWithin },
+      {
+        call: (_, id) => {
+          made.push(id);
+          return new Promise((resolve) => answers.push(() => resolve({ ok: true, again: false })));
+        },
       },
-    });
+    );
     await intake.takeAll(
       workspaceId,
       Array.from({ length: 200 }, (_, n) => ({ profile: `c${n}`, name: 'go', properties: {} })),
     );
+    // What is taken back makes no call, and takes no turn.
+    await slow.tick();
+    broken = false;
     await slow.tick();
     await eventually(() => answers.length === 64);
     const { rows } = await owner.query(
-      'SELECT phase, count(*)::int AS n FROM enrollments GROUP BY 1 ORDER BY 1',
+      `SELECT e.phase, count(*)::int AS n FROM enrollments e JOIN journeys j ON j.id = e.journey_id WHERE j.key = 'call' GROUP BY 1 ORDER BY 1`,
     );
     expect(rows).toEqual([
       { phase: 'arrived', n: 72 },
@@ -1082,11 +1097,23 @@ describe('whatever crashes', () => {
     expect(plan).toContain('enrollments_due_at_idx');
     expect(plan).not.toMatch(/Join|Seq Scan on enrollments/);
     // Of journeys that are over nothing is asked: a look at enrollments is for those who are due, alone.
-    expect(plan.match(/on enrollments/g)).toHaveLength(1);
+    expect(new Set(plan.match(/enrollments_\w+/g))).toEqual(new Set(['enrollments_due_at_idx']));
   });
 
   it('what a start looks for is found by indexes that hold nothing else', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 1 });
+    await settle();
     await owner.query('BEGIN');
+    await owner.query(
+      `INSERT INTO enrollments (workspace_id, id, journey_id, version, profile_id, instance, step, leave_by)
+       SELECT workspace_id, gen_random_uuid(), journey_id, version, profile_id, n::text, step, leave_by FROM enrollments, generate_series(1, 2000) AS n`,
+    );
+    await owner.query(
+      `INSERT INTO journey_signals (workspace_id, profile_id, journey_id, kind, name, ref)
+       SELECT workspace_id, profile_id, journey_id, 'enter', '', '' FROM enrollments`,
+    );
+    await owner.query('ANALYZE enrollments, journey_signals');
     await owner.query('SET LOCAL enable_seqscan = off');
     const plans = await Promise.all(
       [
@@ -1104,6 +1131,44 @@ describe('whatever crashes', () => {
       expect.stringContaining('journey_signals_held'),
       expect.stringContaining('journey_signals_parked'),
     ]);
+  });
+
+  it('whoever is held by another engine is left to it, and nobody waits for that', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 1 });
+    await track('bo', 'cart.updated', { total: 1 });
+    await settle();
+    await pass('1 hour');
+    await owner.query('BEGIN');
+    try {
+      await owner.query(
+        `SELECT FROM enrollments e JOIN profiles p ON p.id = e.profile_id WHERE p.external_id = 'ana' FOR UPDATE OF e`,
+      );
+      await clock.tick();
+    } finally {
+      await owner.query('COMMIT');
+    }
+    expect(await people()).toMatchObject([
+      { profile: 'ana', step: 'rest' },
+      { profile: 'bo', step: 'hear' },
+    ]);
+    await settle();
+    expect(await titles()).toHaveLength(2);
+  });
+
+  it('what happens in a workspace is taken by one engine at a time: entries are counted, and each person is seen in order', async () => {
+    await live('cart', cart);
+    await track('ana', 'cart.updated', { total: 1 });
+    await owner.query('BEGIN');
+    try {
+      await owner.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [SIGNALS_LOCK, workspaceId]);
+      expect(await clock.tick()).toBe(0);
+    } finally {
+      await owner.query('COMMIT');
+    }
+    expect(await people()).toEqual([]);
+    await settle();
+    expect(await people()).toMatchObject([{ profile: 'ana', step: 'rest' }]);
   });
 
   it('two engines at once move everybody once', async () => {

@@ -20,7 +20,7 @@ import { holding, Work, type Enrolled, type LiveJourney, type Versions } from '.
 /** Signals per transaction. */
 export const SIGNALS = 1000;
 /** First key of the advisory lock of one workspace's signals. */
-const SIGNALS_LOCK = 72707374;
+export const SIGNALS_LOCK = 72707374;
 
 interface SignalRow {
   id: number;

@@ -80,7 +80,7 @@ export const MoveInsiders = ({
                 size="xs"
                 aria-label={`Where people at ${one.step} go`}
                 searchable
-                placeholder={`They finish version ${from.version}`}
+                placeholder={one.people === 1 ? 'Finishes theirs' : 'Finish theirs'}
                 data={places}
                 value={one.to}
                 onChange={(place) => place && setSteps({ ...steps, [one.step]: place })}

@@ -301,7 +301,7 @@ const EntryFields = ({
           { value: 'event', label: 'Whoever does something: an event' },
           { value: 'audience', label: 'Whoever enters or leaves an audience' },
           { value: 'schedule', label: 'An audience, at a time or again and again' },
-          { value: 'business', label: 'An audience, when something happens to us' },
+          { value: 'business', label: 'An audience, when something happens' },
           { value: 'api', label: 'Whom I let in by the API' },
         ]}
         value={entry.kind}

@@ -306,6 +306,18 @@ const JourneyClauseRow = ({
             onChange({ ...clause, message: (message ?? 'opened') as typeof clause.message })
           }
         />
+        <Select
+          {...common}
+          aria-label="On"
+          clearable
+          placeholder="any channel"
+          data={channelData}
+          value={clause.channel ?? null}
+          onChange={(channel) => {
+            const { channel: _, ...rest } = clause;
+            onChange(channel ? { ...rest, channel: channel as NonNullable<typeof clause.channel> } : rest);
+          }}
+        />
       </>
     );
   return null;

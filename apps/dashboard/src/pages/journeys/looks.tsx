@@ -166,7 +166,8 @@ export function clauseWords(clause: JourneyClause): string {
       .filter(Boolean)
       .join(' ');
   }
-  if ('step' in clause) return `the message of ${clause.step || '…'} was ${clause.message}`;
+  if ('step' in clause)
+    return `the message of ${clause.step || '…'} was ${clause.message}${clause.channel ? ` (${channelLooks[clause.channel].label})` : ''}`;
   if ('attribute' in clause) return `${path(clause.attribute) || '…'} ${test(clause)}`;
   if ('field' in clause) return `${clause.field} ${test(clause)}`;
   if ('activity' in clause) return `${clause.activity} ${test(clause)}`;
