@@ -11,8 +11,9 @@ import type {
   CampaignTestResult,
 } from '@carillon/contracts';
 import { List } from './pages.js';
-import { sleep, type CallOptions, type Requests } from './requests.js';
+import type { CallOptions, Requests } from './requests.js';
 import type { Paging } from './resources.js';
+import { events } from './stream.js';
 
 /** `ifVersion`: refused when somebody else has changed it since. */
 export type CampaignStepInput = BodyInputOf<'startCampaign'>;
@@ -200,16 +201,18 @@ export class Campaigns {
     return response.text();
   }
 
-  /** Its numbers while they change, until it is over. */
+  /** Its numbers while they change, at most once a second, until it is over or the signal aborts. */
   async *watch(id: string, options?: CallOptions): AsyncGenerator<CampaignNumbers, void, undefined> {
     let told = '';
-    for (;;) {
-      const now = await this.numbers(id, {}, options);
-      const text = JSON.stringify(now);
-      if (text !== told) yield now;
-      told = text;
+    const open = (headers: Record<string, string>) =>
+      this.requests.open('streamCampaign', { params: { id }, options, headers });
+    for await (const { event, data } of events(open, options)) {
+      // After a lost connection the same is told again.
+      if (event !== 'numbers' || data === told) continue;
+      told = data;
+      const now = JSON.parse(data) as CampaignNumbers;
+      yield now;
       if (now.state === 'completed' || now.state === 'cancelled' || now.state === 'failed') return;
-      await sleep(1000, options?.signal);
     }
   }
 }

@@ -147,7 +147,9 @@ const prepared = (id: string) => within((sql) => prepareCampaign(sql, workspaceI
 const started = (id: string) => within((sql) => startCampaign(sql, workspaceId, id, {}));
 const shown = async (id: string) => (await within((sql) => showCampaign(sql, workspaceId, id)))!;
 const tick = async () => {
-  await owner.query("UPDATE campaigns SET due_at = now() WHERE due_at < now() + interval '5 seconds'");
+  await owner.query(
+    "UPDATE campaigns SET due_at = now() - interval '1 second' WHERE due_at < now() + interval '5 seconds'",
+  );
   return clock.tick();
 };
 const numbers = async (id: string, no?: number): Promise<CampaignNumbers> => {
@@ -446,7 +448,10 @@ describe('a campaign', () => {
     });
     await prepared(id);
     await started(id);
-    await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
+    await owner.query(
+      `UPDATE campaigns SET starts_at = now() - interval '1 second', due_at = now() - interval '1 second' WHERE id = $1`,
+      [id],
+    );
     await clock.tick();
     await workPages();
     expect(sent).toHaveLength(0);
@@ -464,12 +469,14 @@ describe('a campaign', () => {
     expect(rows[0]?.at).toEqual(new Date(`${tomorrow}T00:00:00Z`));
     expect(rows[2]?.at).toEqual(new Date(`${tomorrow}T09:00:00Z`));
     // As if Tokyo's morning had come.
-    await owner.query(`UPDATE pages SET lease_until = now() WHERE lease_until = $1`, [rows[0]?.at]);
+    await owner.query(`UPDATE pages SET lease_until = now() - interval '1 second' WHERE lease_until = $1`, [
+      rows[0]?.at,
+    ]);
     await workPages();
     expect(await numbers(id)).toMatchObject({ state: 'running', sent: 100, pending: 200 });
     // As if Berlin’s had, and twelve hours more.
     await owner.query(
-      `UPDATE pages SET lease_until = now(), expires_at = expires_at - (lease_until - now()) - interval '12 hours' WHERE lease_until = $1`,
+      `UPDATE pages SET lease_until = now() - interval '1 second', expires_at = expires_at - (lease_until - now()) - interval '12 hours' WHERE lease_until = $1`,
       [rows[1]?.at],
     );
     await workPages();
@@ -514,7 +521,10 @@ describe('a campaign', () => {
     });
     await prepared(id);
     await started(id);
-    await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
+    await owner.query(
+      `UPDATE campaigns SET starts_at = now() - interval '1 second', due_at = now() - interval '1 second' WHERE id = $1`,
+      [id],
+    );
     await clock.tick();
     const { rows } = await owner.query<{ who: string; at: Date; zone: string }>(
       `SELECT f.external_id AS who, p.lease_until AS at, coalesce(f.timezone, 'UTC') AS zone FROM campaign_parts c JOIN pages p ON p.run_id = c.run_id
@@ -615,7 +625,9 @@ describe('a campaign', () => {
       await tick();
       await workPages();
       const first = await numbers(id);
-      await owner.query(`UPDATE pages SET lease_until = now() WHERE state = 'open' AND lease_until > now()`);
+      await owner.query(
+        `UPDATE pages SET lease_until = now() - interval '1 second' WHERE state = 'open' AND lease_until > now()`,
+      );
       await workPages();
       await tick();
       return [first.sent, (await numbers(id)).sent, (await numbers(id)).targeted];
@@ -649,7 +661,10 @@ describe('a campaign', () => {
     await started(id);
     const once = async () => {
       sent = [];
-      await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
+      await owner.query(
+        `UPDATE campaigns SET starts_at = now() - interval '1 second', due_at = now() - interval '1 second' WHERE id = $1`,
+        [id],
+      );
       await clock.tick();
       await workPages();
       await tick();
@@ -688,7 +703,10 @@ describe('a campaign', () => {
     await started(id);
     const once = async () => {
       sent = [];
-      await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [id]);
+      await owner.query(
+        `UPDATE campaigns SET starts_at = now() - interval '1 second', due_at = now() - interval '1 second' WHERE id = $1`,
+        [id],
+      );
       await clock.tick();
       await workPages();
       await tick();
@@ -743,7 +761,10 @@ describe('a campaign', () => {
       { status: 'suppressed', reason: 'outranked', count: PEOPLE },
     ]);
     // It begins, and stands before the people whom it has not reached yet.
-    await owner.query(`UPDATE campaigns SET starts_at = now(), due_at = now() WHERE id = $1`, [high.id]);
+    await owner.query(
+      `UPDATE campaigns SET starts_at = now() - interval '1 second', due_at = now() - interval '1 second' WHERE id = $1`,
+      [high.id],
+    );
     await tick();
     const again = await write({ priority: 89, topic: 'offers' });
     await prepared(again.id);
@@ -887,7 +908,10 @@ describe('a test of variants', () => {
       "UPDATE campaign_runs SET started_at = started_at - interval '2 hours' WHERE campaign_id = $1",
       [id],
     );
-    await owner.query('UPDATE campaigns SET due_at = now() WHERE id = $1 AND due_at IS NOT NULL', [id]);
+    await owner.query(
+      "UPDATE campaigns SET due_at = now() - interval '1 second' WHERE id = $1 AND due_at IS NOT NULL",
+      [id],
+    );
   };
   const toldOnce = () => {
     expect(sent).toHaveLength(PEOPLE);
@@ -991,7 +1015,7 @@ describe('a test of variants', () => {
     expect(await results(id)).toMatchObject({ waiting: PEOPLE - tried, decision: null });
     expect(sent).toHaveLength(tried);
     await owner.query('DROP TRIGGER fall ON campaign_runs');
-    await owner.query('UPDATE campaigns SET due_at = now() WHERE id = $1', [id]);
+    await owner.query("UPDATE campaigns SET due_at = now() - interval '1 second' WHERE id = $1", [id]);
     await tick();
     expect((await results(id)).decision).toMatchObject({ winner: 'a', why: 'confidence' });
     await workPages();

@@ -163,7 +163,7 @@ export const StartFields = ({ start, readOnly, error, set }: StartProps) => {
         </SimpleGrid>
       )}
       {start.kind === 'recurring' && (
-        <Group grow align="flex-start">
+        <SimpleGrid cols={{ base: 1, sm: 3 }} verticalSpacing="md">
           <Clock
             type="datetime-local"
             label="First"
@@ -187,7 +187,7 @@ export const StartFields = ({ start, readOnly, error, set }: StartProps) => {
             value={start.zone}
             onChange={(event) => set({ ...start, zone: event.currentTarget.value })}
           />
-        </Group>
+        </SimpleGrid>
       )}
     </>
   );
