@@ -527,7 +527,7 @@ describe('campaigns', () => {
     await page.getByRole('option', { name: 'Active pros' }).click();
     await page.getByLabel('Template').first().click();
     await page.getByRole('option', { name: /Order shipped/ }).click();
-    await page.getByRole('textbox', { name: 'Waves' }).fill('10, 90');
+    await page.getByRole('textbox', { name: 'Waves', exact: true }).fill('10, 90');
     await page.getByRole('textbox', { name: 'Held out' }).fill('10');
     await page.getByRole('textbox', { name: 'Measured by' }).fill('order.placed');
     await page
@@ -605,7 +605,7 @@ describe('campaigns', () => {
       .first()
       .click();
     await page.getByRole('heading', { name: 'Winter sale' }).waitFor();
-    await page.getByRole('link', { name: 'CSV' }).waitFor();
+    await page.getByRole('link', { name: 'CSV', exact: true }).waitFor();
   });
   it('with a test show how their variants do, and let somebody choose', async () => {
     await open(`/campaigns/${who.campaigns[1]?.id}`);

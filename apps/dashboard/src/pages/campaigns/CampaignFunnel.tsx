@@ -60,7 +60,7 @@ export const Funnel = ({ id, live }: { id: string; live: boolean }) => {
               href={`/v1/campaigns/${id}/funnel.csv?${new URLSearchParams({ by: what === 'links' ? 'link' : by, ...(wanted ? { event: wanted } : {}) })}`}
               download="campaign-funnel.csv"
             >
-              {what === 'links' ? 'Links as CSV' : 'CSV'}
+              {what === 'links' ? 'Links as CSV' : 'Groups as CSV'}
             </Anchor>
           ))}
         </Group>
