@@ -514,6 +514,8 @@ describe('a worker that dies', () => {
     await new ImportWorker(slow).run(id, signal);
     const shown = (await here((sql) => readImport(sql, at.here, id)))!;
     expect(shown).toMatchObject({ state: 'cancelled', rows: 2_000 });
-    expect((await at.owner.query(`SELECT FROM profiles WHERE external_id LIKE 'late%'`)).rowCount).toBe(2_000);
+    expect((await at.owner.query(`SELECT FROM profiles WHERE external_id LIKE 'late%'`)).rowCount).toBe(
+      2_000,
+    );
   });
 });
