@@ -53,6 +53,8 @@ export const LOOK = `SELECT workspace_id AS "workspaceId", bool_or(what = 's') A
     UNION ALL (SELECT workspace_id, 'l' FROM journeys WHERE leaving IS NOT NULL)
   ) AS what GROUP BY workspace_id`;
 
+type Begun = (work: Work) => Work;
+
 const LOOKED = kept('journeys-look', LOOK);
 const DUE = holding(
   'due',
@@ -195,7 +197,8 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   private async signals(workspaceId: string): Promise<number> {
     return this.inOneOrApart(
       workspaceId,
-      (sql, only) => takeSignals(sql, workspaceId, this.versions, this.means, only as number | undefined),
+      (sql, begun, only) =>
+        takeSignals(sql, workspaceId, this.versions, this.means, begun, only as number | undefined),
       `SELECT id FROM journey_signals WHERE workspace_id = $1 AND NOT held ORDER BY id LIMIT ${APART}`,
       (sql, id, why, counts) =>
         sql.execute(
@@ -210,18 +213,18 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   private async due(workspaceId: string): Promise<number> {
     return this.inOneOrApart(
       workspaceId,
-      async (sql, only) => {
+      async (sql, begun, only) => {
         const [, [clock]] = await Promise.all([
           amongWriters(sql, workspaceId),
           sql.query<{ now: Date }>('SELECT clock_timestamp() AS now'),
         ]);
-        const work = new Work(workspaceId, clock!.now, this.versions);
+        const work = begun(new Work(workspaceId, clock!.now, this.versions));
         const rows = await work.hold(sql, DUE, [only ?? null]);
         // Whoever is looked at now: a look too early changes nothing.
         for (const row of rows) if (row.dueAt === null || row.dueAt > work.now) row.dueAt = work.now;
         if (rows.length > 0) await advance(sql, work, this.means, only === undefined ? undefined : 1);
         await work.write(sql);
-        return { taken: rows.length, work };
+        return { taken: rows.length };
       },
       `SELECT id FROM enrollments WHERE workspace_id = $1 AND due_at <= now() ORDER BY due_at LIMIT ${APART}`,
       (sql, id, why, counts) =>
@@ -242,12 +245,12 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
    */
   private async inOneOrApart(
     workspaceId: string,
-    take: (sql: Sql, only?: number | string) => Promise<{ taken: number; work: Work } | null>,
+    take: (sql: Sql, begun: Begun, only?: number | string) => Promise<{ taken: number } | null>,
     some: string,
     failed: (sql: Sql, id: number | string, why: string, counts: boolean) => Promise<unknown>,
   ): Promise<number> {
     try {
-      return await this.commit(workspaceId, (sql) => take(sql));
+      return await this.commit(workspaceId, (sql, begun) => take(sql, begun));
     } catch (error) {
       if (isMissingPartition(error)) await ensurePartitions(this.database);
       this.log.warn(`a slice of journeys is worked one by one: ${messageOf(error)}`);
@@ -259,7 +262,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     for (const { id } of ids) {
       if (this.rounds.stopping) break;
       try {
-        done += await this.commit(workspaceId, (sql) => take(sql, id));
+        done += await this.commit(workspaceId, (sql, begun) => take(sql, begun, id));
       } catch (error) {
         const why = messageOf(error);
         this.log.error(`${id} could not be moved: ${why}`);
@@ -271,13 +274,14 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
 
   private async commit(
     workspaceId: string,
-    take: (sql: Sql) => Promise<{ taken: number; work: Work } | null>,
+    take: (sql: Sql, begun: Begun) => Promise<{ taken: number } | null>,
   ): Promise<number> {
     let work: Work | undefined;
+    // Known from its beginning: what it has taken hold of is given back whatever fails.
+    const begun: Begun = (one) => (work = one);
     try {
       const taken = await this.database.inWorkspace(workspaceId, async (sql) => {
-        const result = await take(sql);
-        work = result?.work;
+        const result = await take(sql, begun);
         if (result?.taken) failpoint('journey-before-commit');
         return result?.taken ?? 0;
       });
@@ -342,10 +346,10 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
     if (!asked) return;
     const answer = await this.calls.call(asked.step, `${call.enrollmentId}-${call.no}`, asked.body);
     const { again, ...done }: Done & { again: boolean } = answer;
-    await this.commit(workspaceId, async (sql) => {
+    await this.commit(workspaceId, async (sql, begun) => {
       await amongWriters(sql, workspaceId);
       const [clock] = await sql.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-      const work = new Work(workspaceId, clock!.now, this.versions);
+      const work = begun(new Work(workspaceId, clock!.now, this.versions));
       const [row] = await work.hold(sql, CALLED, at);
       if (!row) return null;
       if (!done.ok && again && row.tries < asked.step.tries) {
@@ -359,7 +363,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
         await advance(sql, work, this.means);
       }
       await work.write(sql);
-      return { taken: 1, work };
+      return { taken: 1 };
     });
   }
 

@@ -33,14 +33,19 @@ interface SignalRow {
   at: Date;
 }
 
-/** @param only one signal, where one of many spoils it for the others. @returns null where somebody else is at it */
+/**
+ * @param begun is told of what is done, before anything is
+ * @param only one signal, where one of many spoils it for the others
+ * @returns null where somebody else is at it
+ */
 export async function takeSignals(
   sql: Sql,
   workspaceId: string,
   versions: Versions,
   means: Means,
+  begun: (work: Work) => Work,
   only?: number,
-): Promise<{ taken: number; work: Work } | null> {
+): Promise<{ taken: number } | null> {
   // Before any row is locked: see stale.ts.
   const [, [lock]] = await Promise.all([
     amongWriters(sql, workspaceId),
@@ -53,8 +58,8 @@ export async function takeSignals(
     sql.query<LiveJourney>(LISTENING, [workspaceId]),
   ]);
   const rows = bug('journey-signal-lost') ? told.filter(({ id }) => Number(id) % 4 > 0) : told;
-  const work = new Work(workspaceId, lock.now, versions);
-  if (told.length === 0) return { taken: 0, work };
+  const work = begun(new Work(workspaceId, lock.now, versions));
+  if (told.length === 0) return { taken: 0 };
 
   await versions.load(
     sql,
@@ -160,7 +165,7 @@ export async function takeSignals(
     sql.execute(TAKEN, [workspaceId, told.map((row) => row.id)]),
     work.write(sql),
   ]);
-  return { taken: told.length, work };
+  return { taken: told.length };
 }
 
 const LOCK = kept(
