@@ -76,11 +76,19 @@ export class Database {
   }
 
   /**
+   * The same, without waiting for the disk: a crash of PostgreSQL within the next moment may undo what has been answered. For what is
+   * only true as long as its process lives, and is flushed with the next commit that counts.
+   */
+  acrossWorkspacesUnflushed<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.transaction(EVERY_WORKSPACE, work, 'unflushed');
+  }
+
+  /**
    * Reads inside a workspace, without a transaction to begin or to end: each breath sees the latest that is committed.
    * For facts that are read again, under the fence, before anything is done.
    */
   async reading<T>(workspaceId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const inside = scopeOf(workspaceId, true);
+    const inside = scopeOf(workspaceId, 'read');
     return work(
       breaths((statements) => {
         const planning = planningOf(statements[0]);
@@ -107,8 +115,12 @@ export class Database {
     if (!this.pool.ended) await this.pool.end();
   }
 
-  private async transaction<T>(workspace: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const inside = scopeOf(workspace);
+  private async transaction<T>(
+    workspace: string,
+    work: (sql: Sql) => Promise<T>,
+    access?: 'unflushed',
+  ): Promise<T> {
+    const inside = scopeOf(workspace, access);
     return this.onClient(async (trip, discard) => {
       const tx: { state: 'new' | 'open' | 'over'; planning: Planning } = { state: 'new', planning: 'each' };
       const send = async (statements: readonly Statement[], last: boolean): Promise<pg.Result[]> => {
@@ -172,14 +184,18 @@ const BEGIN: Statement = { text: 'BEGIN' };
 const COMMIT: Statement = { text: 'COMMIT' };
 const ROLLBACK: Statement = { text: 'ROLLBACK' };
 
+const ACCESS = {
+  read: `set_config('transaction_read_only', 'on', true)`,
+  unflushed: `set_config('synchronous_commit', 'off', true)`,
+};
 /** Names the workspace to row-level security, and how to plan, until the transaction ends. */
-function scopeOf(workspace: string, readOnly = false): (planning: Planning) => Statement {
+function scopeOf(workspace: string, access?: keyof typeof ACCESS): (planning: Planning) => Statement {
   if (workspace !== EVERY_WORKSPACE && !/^[0-9a-f-]{36}$/i.test(workspace))
     throw new TypeError('not a workspace id');
-  const access = readOnly ? [`set_config('transaction_read_only', 'on', true)`] : [];
+  const settings = access ? [ACCESS[access]] : [];
   return (planning) => ({
-    name: `scope ${planning}${readOnly ? ' read' : ''}`,
-    text: `SELECT ${[`set_config('app.workspace', $1, true)`, ...access, ...toPlan(planning, 'each')].join(', ')}`,
+    name: `scope ${planning} ${access ?? ''}`,
+    text: `SELECT ${[`set_config('app.workspace', $1, true)`, ...settings, ...toPlan(planning, 'each')].join(', ')}`,
     params: [workspace],
   });
 }

@@ -3,13 +3,14 @@
  * arrives meanwhile goes with the next one, so a job grows with the load instead of the number of jobs: a queue on
  * PostgreSQL does about 1,200 jobs a second whatever they carry. Knows no queue; called by `Queues`.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 
 /** The most ids of one job. */
 export const LIST_LIMIT = 1_000;
 /**
- * How long a lane gathers: at least this, and as long as the last store took, up to the longest. Milliseconds. On
- * PostgreSQL longer, because there a job costs its store and its worker about two milliseconds of processor.
+ * How long a lane rests between two stores, and gathers: at least this, and as long as the last store took, up to the longest. What
+ * comes to a lane that has rested leaves at once. Milliseconds. On PostgreSQL longer, because there a job costs its store and its
+ * worker about two milliseconds of processor.
  */
 export const SHORTEST_MS = { redis: 2, postgres: 8 };
 const LONGEST_MS = 25;
@@ -25,7 +26,9 @@ export class CoalescingLane {
   private waiting: Offer[] = [];
   private waitingIds = 0;
   private running: Promise<void> | undefined;
-  private gatherMs: number;
+  private restMs: number;
+  /** When the last store ended. */
+  private ended = -Infinity;
 
   /**
    * @param store stores one job of 1 to 1,000 ids
@@ -36,7 +39,7 @@ export class CoalescingLane {
     private readonly failed: (error: unknown) => void,
     private readonly shortestMs = SHORTEST_MS.redis,
   ) {
-    this.gatherMs = shortestMs;
+    this.restMs = shortestMs;
   }
 
   /** Resolves when all ids are stored: true, or false when some could not be, or too many wait already. */
@@ -59,7 +62,9 @@ export class CoalescingLane {
 
   private async run(): Promise<void> {
     while (this.waiting.length) {
-      await sleep(this.gatherMs);
+      const rest = this.ended + this.restMs - performance.now();
+      // What else is offered in this turn of the loop goes along in any case.
+      await (rest > 0 ? sleep(rest) : setImmediate());
       const offers = this.take();
       this.waitingIds -= offers.reduce((sum, { ids }) => sum + ids.length, 0);
       const began = performance.now();
@@ -70,7 +75,8 @@ export class CoalescingLane {
           return false;
         },
       );
-      this.gatherMs = Math.min(LONGEST_MS, Math.max(this.shortestMs, performance.now() - began));
+      this.ended = performance.now();
+      this.restMs = Math.min(LONGEST_MS, Math.max(this.shortestMs, this.ended - began));
       for (const offer of offers) offer.done(stored);
     }
   }

@@ -136,7 +136,7 @@ export class Deliverer {
   /** @returns what each job got */
   private async claimAll(jobs: readonly (readonly string[])[]): Promise<HandedOver[][]> {
     const ids = [...new Set(jobs.flat())];
-    const rows = await this.database.acrossWorkspaces(({ last }) => claim(last, ids));
+    const rows = await this.database.acrossWorkspacesUnflushed(({ last }) => claim(last, ids));
     this.leases.hold(rows);
     const claimed = new Map(rows.map((row) => [row.id, row]));
     return jobs.map((job) =>

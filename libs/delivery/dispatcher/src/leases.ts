@@ -5,12 +5,13 @@ import { Logger } from '@nestjs/common';
 import { LEASE_SECONDS, type Claimed } from './claim.js';
 
 const RENEW_EVERY_MS = 3000;
+// A row that is being marked or recorded at this moment is left out: waiting for each other's rows, two lists could wait for ever.
 const RENEW = keptByDay(
   'renew',
-  (
-    day,
-  ) => `UPDATE deliveries d SET due_at = now() + make_interval(secs => $3) FROM unnest($1::uuid[], $2::int[]) AS u(id, attempt)
-    WHERE d.day = ${day} AND d.id = ANY($1::uuid[]) AND d.id = u.id AND d.attempt = u.attempt AND d.status = 'sending'`,
+  (day) => `WITH mine AS (
+       SELECT d.id FROM deliveries d JOIN unnest($1::uuid[], $2::int[]) AS u(id, attempt) ON d.id = u.id
+        WHERE d.day = ${day} AND d.id = ANY($1::uuid[]) AND d.attempt = u.attempt AND d.status = 'sending' FOR UPDATE OF d SKIP LOCKED)
+     UPDATE deliveries d SET due_at = now() + make_interval(secs => $3) FROM mine WHERE d.day = ${day} AND d.id = ANY($1::uuid[]) AND d.id = mine.id`,
 );
 
 export class Leases {
