@@ -2,7 +2,7 @@
  * The data folder of a checkout (`.data`, or CARILLON_DATA_DIR): development secrets, the embedded cluster, logs,
  * and what is running. Node's own modules only, because start.mjs needs it before anything is installed.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -74,15 +74,18 @@ export function isFree(port) {
   return tryListen('127.0.0.1').then((free) => free && tryListen('0.0.0.0'));
 }
 
-/** The preferred port if it is free, else one the system picks. */
+/** Below the range from which the system takes the ports of outgoing connections (32768 on Linux). */
+const PORTS = [20_000, 32_000];
+/** Whoever got one may not listen on it yet. */
+const given = new Set();
+
+/** The preferred port if it is free, else one chosen by chance, and none of these twice. */
 export async function freePort(preferred) {
   if (preferred && (await isFree(preferred))) return preferred;
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+  for (;;) {
+    const port = randomInt(...PORTS);
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
+  }
 }

@@ -29,7 +29,6 @@ const STOP_GRACE_MS = 30_000;
  */
 export async function choosePorts(usual, say) {
   const chosen = {};
-  const taken = new Set();
   for (const [variable, port] of Object.entries(usual)) {
     if (process.env[variable]) {
       if (!(await isFree(Number(process.env[variable])))) {
@@ -40,9 +39,7 @@ export async function choosePorts(usual, say) {
       chosen[variable] = process.env[variable];
       continue;
     }
-    let free = await freePort(port);
-    while (taken.has(free)) free = await freePort();
-    taken.add(free);
+    const free = await freePort(port);
     if (free !== port) say(`Port ${port} is taken: using ${free} (${variable}).`);
     chosen[variable] = String(free);
   }

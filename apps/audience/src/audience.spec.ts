@@ -3,8 +3,7 @@ import { loadConfig, useConfig } from '@carillon/config';
 import { Database, dayOf, ensurePartitions, newId } from '@carillon/database';
 import { Queues } from '@carillon/queue';
 import { startWorker, type Running } from '@carillon/server';
-import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
-import { createServer, type AddressInfo } from 'node:net';
+import { eventually, freePort, freshDatabase, type FreshDatabase } from '@carillon/testing';
 import pg from 'pg';
 import { AudienceWorkerModule } from './index.js';
 
@@ -31,14 +30,6 @@ afterAll(async () => {
   await owner.end();
   await fresh.drop();
 }, 30_000);
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 describe('the audience service', () => {
   it('works route-event: an address that bounced for good is written to no more', async () => {

@@ -1,6 +1,6 @@
 /** Runs what the compose file runs, by hand: every service's command with its environment, on a PostgreSQL and a Redis of the test's own. */
 import { Carillon } from '@carillon/sdk';
-import { eventually } from '@carillon/testing';
+import { eventually, freePort } from '@carillon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -8,7 +8,6 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compose, root, serviceEnvironment } from './compose.js';
-import { freePort } from './free-port.js';
 
 interface Cluster {
   port: number;

@@ -3,11 +3,10 @@
  * repeating a secret; a sound one starts, tells browsers to stay with https, and logs a line of JSON per entry.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually } from '@carillon/testing';
+import { eventually, freePort } from '@carillon/testing';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { roles, root } from './compose.js';
 import { startStack, type Stack } from './stack.js';
@@ -121,11 +120,3 @@ describe('a start in production', () => {
     expect(api.output()).not.toContain(stack.apiKey.slice(-43));
   }, 60_000);
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}

@@ -1,11 +1,10 @@
 /** Starts the real thing by the README's command, in a data folder of its own, and stops it. For e2e specs. */
-import { eventually } from '@carillon/testing';
+import { eventually, freePort } from '@carillon/testing';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from './free-port.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const PORTS = [
