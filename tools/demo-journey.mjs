@@ -64,7 +64,7 @@ function shortened(definition) {
       return [key, { ...step, until: { ...step.until, shift: step.until.shift === '-1d' ? '-10s' : '-2s' } }];
     if (step.kind === 'wait') return [key, { ...step, until: undefined, for: '1s' }];
     if (step.kind === 'listen') return [key, { ...step, within: SHORT }];
-    if (step.kind === 'send' && step.patience) return [key, { ...step, patience: '3s' }];
+    if (step.kind === 'send' && step.channels.length > 1) return [key, { ...step, patience: '3s' }];
     return [key, step];
   });
   return JSON.parse(JSON.stringify({ ...definition, steps: Object.fromEntries(steps) }));
