@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
-import { machine, round, sleep, table } from './harness.mjs';
+import { costCells, costHead, machine, measure as watch, round, sleep, table } from './harness.mjs';
 
 /** @param {number} n @returns the people of the file, in pieces of text */
 function* people(n) {
@@ -55,15 +55,21 @@ export default async function measure({ url, apiKey, ownerUrl, pids, more, setti
   if (rest) await put(rest);
   const uploaded = performance.now();
   const afterUpload = memory();
-  await ask('POST', `/v1/imports/${made.id}/start`);
+  const owner = new pg.Client({ connectionString: ownerUrl });
+  await owner.connect();
   let shown;
-  do {
-    await sleep(500);
-    shown = await ask('GET', `/v1/imports/${made.id}`);
-    process.stderr.write(
-      `\r${round(shown.rows)} rows, ${round(shown.rate ?? 0)}/s, ${shown.etaSeconds ?? '…'} s left   `,
-    );
-  } while (['queued', 'running'].includes(shown.state));
+  const cost = await watch({ owner, processes: pids }, async () => {
+    await ask('POST', `/v1/imports/${made.id}/start`);
+    do {
+      await sleep(500);
+      shown = await ask('GET', `/v1/imports/${made.id}`);
+      process.stderr.write(
+        `\r${round(shown.rows)} rows, ${round(shown.rate ?? 0)}/s, ${shown.etaSeconds ?? '…'} s left   `,
+      );
+    } while (['queued', 'running'].includes(shown.state));
+    return rows;
+  });
+  await owner.end();
   process.stderr.write('\n');
   if (shown.state !== 'done') throw new Error(`${shown.state}: ${shown.problem}`);
   const seconds = (new Date(shown.finishedAt) - new Date(shown.startedAt)) / 1000;
@@ -72,10 +78,25 @@ export default async function measure({ url, apiKey, ownerUrl, pids, more, setti
   const floor = await copyFloor(ownerUrl, rows);
   const again = await secondTime(ask, rows);
   table([
-    ['', 'rows/s', 'of COPY', 'seconds'],
-    ['COPY into the same indexes', round(rows / floor), '1.00', floor.toFixed(1)],
-    ['import, all people new', round(rows / seconds), (floor / seconds).toFixed(2), seconds.toFixed(1)],
-    ['import of what is known', round(again.rows / again.seconds), '', again.seconds.toFixed(1)],
+    ['', 'rows/s', 'of COPY', 'seconds', ...costHead.map((name) => name.replace('message', 'row'))],
+    ['COPY into the same indexes', round(rows / floor), '1.00', floor.toFixed(1), '', '', '', ''],
+    [
+      'import, all people new',
+      round(rows / seconds),
+      (floor / seconds).toFixed(2),
+      seconds.toFixed(1),
+      ...costCells(cost),
+    ],
+    [
+      'import of what is known',
+      round(again.rows / again.seconds),
+      '',
+      again.seconds.toFixed(1),
+      '',
+      '',
+      '',
+      '',
+    ],
   ]);
   console.log(
     `\nupload ${round(bytes / 1e6)} MB in ${((uploaded - began) / 1000).toFixed(1)} s; most resident memory of the process: before ${round(atFirst)}, uploaded ${round(afterUpload)}, in the end ${round(most)} MB; created ${round(shown.created)}, failed ${round(shown.failed)}`,

@@ -6,7 +6,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 
 /** How much the heap may grow, in percent of what was alive when it was last looked at. */
-const GROWTH = 10;
+const GROWTH = 15;
 let wanted = 0;
 
 /** From now on; several may want it. @returns what ends it, to be called once */

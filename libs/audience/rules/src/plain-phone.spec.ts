@@ -8,7 +8,7 @@ import { plainPhone } from './plain-phone.js';
 
 const said = (text: string): unknown => {
   const result = normalizePhone(text);
-  return result.ok ? [result.value, result.country, result.assigned] : result.code;
+  return result.ok ? [result.value, result.country] : result.code;
 };
 /** Some digits of a number that exists changed, one added in front, one more or less behind. */
 const number = fc

@@ -35,17 +35,21 @@ interface Code {
 /** By calling code; null for what is none. */
 const codes = new Map<string, Code | null>();
 
-/** @returns the country of a number in E.164 that is possible there; undefined where that takes a closer look */
-export function plainPhone(text: string): { country: string } | undefined {
+/**
+ * @returns the country of a number in E.164 that is possible there, if it is of one; undefined where that takes a closer look
+ */
+export function plainPhone(text: string): { country: string | undefined } | undefined {
   if (!/^\+[1-9]\d{6,14}$/.test(text)) return undefined;
   for (let end = 2; end <= 4; end++) {
     const code = codeOf(text.slice(1, end));
     if (!code) continue;
     const national = text.slice(end);
     if (national.startsWith('0') || code.prefix?.test(national)) return undefined;
-    const found =
-      code.countries.length === 1 ? code.countries[0] : code.countries.find(({ owns }) => owns(national));
-    return found?.lengths.includes(national.length) ? { country: found.name } : undefined;
+    const { countries } = code;
+    const found = countries.length === 1 ? countries[0] : countries.find(({ owns }) => owns(national));
+    // Nobody's, and of a length that all of them know: it might be of any of them.
+    const fits = (found ? [found] : countries).every(({ lengths }) => lengths.includes(national.length));
+    return fits && countries.length > 0 ? { country: found?.name } : undefined;
   }
   return undefined;
 }

@@ -116,21 +116,12 @@ describe('normalizePhone', () => {
       value,
       original: text,
       country: belongs,
-      assigned: true,
     });
   });
 
-  it('accepts numbers for films and examples, and says that they are not given out', () => {
-    expect(normalizePhone('+44 7700 900123')).toMatchObject({
-      ok: true,
-      value: '+447700900123',
-      assigned: false,
-    });
-    expect(normalizePhone('+1 555 555 0100')).toMatchObject({
-      ok: true,
-      value: '+15555550100',
-      assigned: false,
-    });
+  it('accepts numbers for films and examples', () => {
+    expect(normalizePhone('+44 7700 900123')).toMatchObject({ ok: true, value: '+447700900123' });
+    expect(normalizePhone('+1 555 555 0100')).toMatchObject({ ok: true, value: '+15555550100' });
   });
 
   it.each([

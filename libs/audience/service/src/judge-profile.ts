@@ -12,18 +12,19 @@ import {
 import type { AttributeTypeName, ProblemError, ProfileUpsert } from '@carillon/contracts';
 
 /** A field that was left out stays as it is (undefined); null clears it. */
+type Wish = string | null | undefined;
 export interface JudgedProfile {
   externalId: string;
-  email?: string | null;
-  emailOriginal?: string | null;
-  phone?: string | null;
-  phoneOriginal?: string | null;
-  locale?: string | null;
-  timezone?: string | null;
+  email: Wish;
+  emailOriginal: Wish;
+  phone: Wish;
+  phoneOriginal: Wish;
+  locale: Wish;
+  timezone: Wish;
   /** ISO 3166-1 alpha-2; `NO_COUNTRY` for a number that is of none. */
-  phoneCountry?: string | null;
+  phoneCountry: Wish;
   /** Of the phone's country, where that has but one. */
-  phoneZone?: string | null;
+  phoneZone: Wish;
   /** Keys to set. */
   attributes: Record<string, unknown>;
   /** Keys to remove. */
@@ -52,54 +53,40 @@ export function judgeProfile(
   { defaultCountry, types, knowsZone = () => true }: ProfileRules = {},
 ): { ok: true; profile: JudgedProfile } | { ok: false; errors: ProblemError[] } {
   const errors: ProblemError[] = [];
-  const profile: JudgedProfile = { externalId: given.externalId, attributes: {}, removed: [] };
-
-  /** Undefined: left out, or at fault; null: to be cleared. */
-  const checked = <Extra>(
-    field: 'email' | 'phone' | 'locale' | 'timezone',
-    check: (text: string) => Checked<string, Extra>,
-  ) => {
-    const text = given[field];
-    if (text === undefined) return undefined;
-    if (text === null) return null;
-    const result = check(text);
-    if (result.ok) return result;
-    errors.push({ pointer: `/${field}`, code: result.code, message: result.sentence });
-    return undefined;
+  const email = judged('email', given.email, normalizeEmail, errors);
+  const phone = judged('phone', given.phone, (text) => normalizePhone(text, defaultCountry), errors);
+  const locale = judged('locale', given.locale, validLocale, errors);
+  const timezone = judged('timezone', given.timezone, (name) => zoneBy(name, knowsZone), errors);
+  const own = given.attributes ?? {};
+  const removed = Object.keys(own).filter((key) => own[key] === null);
+  // All at once: a million objects that each grow field by field are much work for the collector of garbage.
+  const profile: JudgedProfile = {
+    externalId: given.externalId,
+    email: email && email.value,
+    emailOriginal: email && email.original,
+    phone: phone && phone.value,
+    phoneOriginal: phone && phone.original,
+    locale: locale && locale.value,
+    timezone: timezone && timezone.value,
+    phoneCountry: phone && (phone.country ?? NO_COUNTRY),
+    phoneZone: phone && zoneOfPhone(phone.country, knowsZone),
+    attributes:
+      removed.length === 0
+        ? own
+        : Object.fromEntries(Object.entries(own).filter(([, value]) => value !== null)),
+    removed,
   };
-  const email = checked('email', normalizeEmail);
-  const phone = checked('phone', (text) => normalizePhone(text, defaultCountry));
-  const locale = checked('locale', validLocale);
-  const timezone = checked('timezone', (name) => {
-    const zone = validTimeZone(name);
-    return zone.ok && !knowsZone(zone.value) ? unknownZone : zone;
-  });
-  if (email !== undefined)
-    Object.assign(profile, { email: email?.value ?? null, emailOriginal: email?.original ?? null });
-  if (phone !== undefined) {
-    const assumed = zoneOf({ phoneCountry: phone?.country ?? null }, '');
-    Object.assign(profile, {
-      phone: phone?.value ?? null,
-      phoneOriginal: phone?.original ?? null,
-      phoneCountry: phone ? (phone.country ?? NO_COUNTRY) : null,
-      phoneZone: assumed.source === 'phone' && knowsZone(assumed.zone) ? assumed.zone : null,
-    });
-  }
-  if (locale !== undefined) profile.locale = locale?.value ?? null;
-  if (timezone !== undefined) profile.timezone = timezone?.value ?? null;
-
-  for (const [key, value] of Object.entries(given.attributes ?? {})) {
-    if (value === null) profile.removed.push(key);
-    else profile.attributes[key] = value;
-    const type = value === null ? undefined : types?.get(key);
-    const sentence = type && attributeFault(type, value);
-    if (sentence)
-      errors.push({
-        pointer: `/attributes/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,
-        code: 'attribute_type',
-        message: sentence,
-      });
-  }
+  if (types)
+    for (const [key, value] of Object.entries(profile.attributes)) {
+      const type = types.get(key);
+      const sentence = type && attributeFault(type, value);
+      if (sentence)
+        errors.push({
+          pointer: `/attributes/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+          code: 'attribute_type',
+          message: sentence,
+        });
+    }
   if (Buffer.byteLength(JSON.stringify(profile.attributes)) > MOST_ATTRIBUTE_BYTES)
     errors.push({
       pointer: '/attributes',
@@ -107,4 +94,28 @@ export function judgeProfile(
       message: `These are more than ${MOST_ATTRIBUTE_BYTES / 1024} KiB: keep large content elsewhere.`,
     });
   return errors.length > 0 ? { ok: false, errors } : { ok: true, profile };
+}
+
+/** Undefined: left out, or at fault; null: to be cleared. */
+function judged<Extra>(
+  field: 'email' | 'phone' | 'locale' | 'timezone',
+  text: string | null | undefined,
+  check: (text: string) => Checked<string, Extra>,
+  errors: ProblemError[],
+) {
+  if (text === undefined || text === null) return text;
+  const result = check(text);
+  if (result.ok) return result;
+  errors.push({ pointer: `/${field}`, code: result.code, message: result.sentence });
+  return undefined;
+}
+
+function zoneBy(name: string, knowsZone: (name: string) => boolean): Checked<string> {
+  const zone = validTimeZone(name);
+  return zone.ok && !knowsZone(zone.value) ? unknownZone : zone;
+}
+
+function zoneOfPhone(phoneCountry: string | undefined, knowsZone: (name: string) => boolean): string | null {
+  const assumed = zoneOf({ phoneCountry: phoneCountry ?? null }, '');
+  return assumed.source === 'phone' && knowsZone(assumed.zone) ? assumed.zone : null;
 }

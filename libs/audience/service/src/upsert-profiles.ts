@@ -126,7 +126,9 @@ function over(before: JudgedProfile | undefined, after: JudgedProfile): JudgedPr
   const attributes = { ...before.attributes, ...after.attributes };
   for (const key of after.removed) delete attributes[key];
   const removed = [...before.removed.filter((key) => !(key in after.attributes)), ...after.removed];
-  return { ...before, ...after, attributes, removed: [...new Set(removed)] };
+  const both = { ...after, attributes, removed: [...new Set(removed)] };
+  for (const field of fields) if (after[field] === undefined) both[field] = before[field];
+  return both;
 }
 
 /** The fields of a profile that are one text, by their column. */
