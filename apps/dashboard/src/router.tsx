@@ -257,6 +257,13 @@ const keys = createRoute({
   component: lazyRouteComponent(() => import('./pages/keys/Keys.js'), 'Keys'),
 });
 
+const audit = createRoute({
+  getParentRoute: () => app,
+  path: '/audit',
+  validateSearch: (search: Words): { cursor?: string } => ({ cursor: word(search.cursor) }),
+  component: lazyRouteComponent(() => import('./pages/audit/Audit.js'), 'Audit'),
+});
+
 const routeTree = root.addChildren([
   signIn,
   app.addChildren([
@@ -290,6 +297,7 @@ const routeTree = root.addChildren([
     gate,
     policies,
     keys,
+    audit,
   ]),
 ]);
 

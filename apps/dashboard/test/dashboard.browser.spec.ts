@@ -217,6 +217,49 @@ describe('suppression', () => {
   });
 });
 
+describe('the audit log', () => {
+  it('tells who did what, and whether it is as it was written', async () => {
+    await open('/audit');
+    const list = page.getByRole('table', { name: 'Audit log' });
+    await list.getByText('Profile erased').waitFor();
+    const [first, second] = await list
+      .getByRole('row')
+      .filter({ hasNot: page.locator('th') })
+      .allInnerTexts();
+    expect(first).toContain('Dana Bell (you)');
+    expect(first).toContain('deliveries: 14 · messages: 12 · addresses: 2');
+    expect(second).toContain('Key “shop backend”');
+    await page.getByRole('button', { name: 'Check the log' }).click();
+    await page.getByRole('alert').getByText('All 4 lines are as they were written.').waitFor();
+  });
+});
+
+describe('a person', () => {
+  it('is downloaded whole, and erased only by who writes their name', async () => {
+    await open('/profiles/ada');
+    await page.getByRole('button', { name: 'More actions' }).click();
+    const download = page.getByRole('menuitem', { name: 'Download all that is kept' });
+    expect(await download.getAttribute('href')).toBe('/v1/profiles/ada/export');
+    await page.getByRole('menuitem', { name: 'Erase person' }).click();
+    const dialog = page.getByRole('dialog');
+    const erase = dialog.getByRole('button', { name: 'Erase the person' });
+    expect(await erase.isDisabled()).toBe(true);
+    await dialog.getByLabel('Write ada to go on').fill('grace');
+    expect(await erase.isDisabled()).toBe(true);
+    await dialog.getByLabel('Write ada to go on').fill('ada');
+    await erase.click();
+    await page.getByText('Messages emptied: 12.').waitFor();
+    expect(pathNow()).toBe('/profiles');
+    expect(server.writes.at(-1)).toMatchObject({ operation: 'erasePerson', body: { externalId: 'ada' } });
+  });
+  it('is only downloaded by somebody who may not change them', async () => {
+    await open('/profiles/ada', 'viewer');
+    await page.getByRole('button', { name: 'More actions' }).click();
+    await page.getByRole('menuitem', { name: 'Download all that is kept' }).waitFor();
+    expect(await page.getByRole('menuitem').count()).toBe(1);
+  });
+});
+
 describe('topics', () => {
   it('stand in a tree, are named in languages, and say what silence means', async () => {
     await open('/topics');
@@ -878,6 +921,7 @@ describe('what others wrote', () => {
       '/imports',
       '/topics',
       '/suppression',
+      '/audit',
       `/webhooks/${fixtures.webhookEndpoints[0]?.id}`,
       '/accounts/new',
     ]) {

@@ -84,7 +84,7 @@ export const makeAnswers = (
     Object.assign(journeyBy(key), change);
   const me = (role: Role): Me => ({
     user: {
-      id: fixtures.newId(),
+      id: fixtures.userId,
       email: `${role}@example.com`,
       name: role === 'owner' ? 'Dana Bell' : 'Vic Ewer',
       role,
@@ -833,6 +833,14 @@ export const makeAnswers = (
       dryRun: Boolean(body.dryRun),
       matching: 214,
       released: body.dryRun ? 0 : 214,
+    }),
+    erasePerson: () => ({ profileId: fixtures.newId(), deliveries: 14, messages: 12, addresses: 2 }),
+    listAudit: ({ query }) => paged(empty ? [] : fixtures.auditLog, query),
+    verifyAudit: () => ({
+      intact: true,
+      lines: fixtures.auditLog.length,
+      brokenAt: null,
+      head: { seq: fixtures.auditLog.length, hash: 'c'.repeat(64) },
     }),
     listKeys: () => ({ items: empty ? [] : keys }),
     createKey: ({ body }) => ({

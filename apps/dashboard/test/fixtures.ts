@@ -3,6 +3,7 @@
  * the clock. Everything is checked against the contracts when it is served.
  */
 import type {
+  AuditEntry,
   Import,
   ImportPreview,
   ApiKey,
@@ -902,4 +903,19 @@ export const suppressions: Suppression[] = [
   suppressed('@competitor.example', 'suppressed_manually', 'user', 300_000),
   suppressed('+447911123456', 'unsubscribed', 'keyword', 500_000, 'sms'),
   suppressed('old-list@example.net', 'suppressed_manually', 'import', 800_000),
+];
+
+/** The signed-in user, as the log names them. */
+export const userId = '01938000-0000-7000-8000-000000000001';
+const noted = (
+  action: string,
+  since: number,
+  detail: AuditEntry['detail'] = {},
+  by = `user:${userId}`,
+): AuditEntry => ({ id: newId(), at: ago(since), by, action, subject: newId(), detail });
+export const auditLog: AuditEntry[] = [
+  noted('profile.erased', 3_600, { deliveries: 14, messages: 12, addresses: 2 }),
+  noted('audience.exported', 9_000, { key: 'active-pros', format: 'csv' }, `key:${keys[0]?.id}`),
+  noted('suppression.released', 86_400, { matching: 214, domain: 'example.com' }, `user:${newId()}`),
+  noted('gate.changed', 172_800),
 ];

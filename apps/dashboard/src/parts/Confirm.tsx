@@ -1,5 +1,5 @@
 /** One question before something that cannot be taken back. */
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useState, type ReactNode } from 'react';
 import { ApiProblem, ConnectionError } from '../api.js';
 
@@ -10,13 +10,26 @@ interface ConfirmProps {
   children: ReactNode;
   action: string;
   harmless?: boolean;
+  /** To be written out first, where there is no way back at all. */
+  typed?: string;
   onConfirm: () => Promise<unknown>;
 }
-export const Confirm = ({ opened, onClose, title, children, action, harmless, onConfirm }: ConfirmProps) => {
+export const Confirm = ({
+  opened,
+  onClose,
+  title,
+  children,
+  action,
+  harmless,
+  typed,
+  onConfirm,
+}: ConfirmProps) => {
   const [busy, setBusy] = useState(false);
   const [failed, setFailed] = useState<string>();
+  const [written, setWritten] = useState('');
   const close = () => {
     setFailed(undefined);
+    setWritten('');
     onClose();
   };
   const confirm = async () => {
@@ -37,6 +50,14 @@ export const Confirm = ({ opened, onClose, title, children, action, harmless, on
         <Text component="div" c="dimmed">
           {children}
         </Text>
+        {typed !== undefined && (
+          <TextInput
+            label={`Write ${typed} to go on`}
+            value={written}
+            onChange={(event) => setWritten(event.currentTarget.value)}
+            autoComplete="off"
+          />
+        )}
         {failed && (
           <Text role="alert" c="var(--status-failed)" size="sm">
             {failed}
@@ -46,7 +67,12 @@ export const Confirm = ({ opened, onClose, title, children, action, harmless, on
           <Button variant="default" onClick={close} data-autofocus>
             Keep as it is
           </Button>
-          <Button color={harmless ? undefined : 'red.8'} loading={busy} onClick={() => void confirm()}>
+          <Button
+            color={harmless ? undefined : 'red.8'}
+            loading={busy}
+            disabled={typed !== undefined && written.trim() !== typed}
+            onClick={() => void confirm()}
+          >
             {action}
           </Button>
         </Group>

@@ -1,4 +1,4 @@
-/** A list that is searched and paged through: the box above it, its states, and the way to the next page. */
+/** A list that is paged through, and mostly searched: the box above it, its states, and the way to the next page. */
 import { Button, Group } from '@mantine/core';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { LinkProps } from '@tanstack/react-router';
@@ -17,7 +17,8 @@ export interface ListAddress {
 interface SearchedListProps<Row> {
   /** In the plural: names the table, and what is searched. */
   label: string;
-  placeholder: string;
+  /** What can be searched for; without, there is nothing to search by. */
+  placeholder?: string;
   at: ListAddress;
   go: (to: ListAddress, how?: { replace: boolean }) => void;
   page: Pick<
@@ -47,12 +48,14 @@ export function SearchedList<Row>({
   const next = page.data?.nextCursor;
   return (
     <>
-      <ListSearch
-        label={`Search ${label.toLowerCase()}`}
-        placeholder={placeholder}
-        value={search}
-        onSearch={(text) => go({ search: text }, { replace: true })}
-      />
+      {placeholder !== undefined && (
+        <ListSearch
+          label={`Search ${label.toLowerCase()}`}
+          placeholder={placeholder}
+          value={search}
+          onSearch={(text) => go({ search: text }, { replace: true })}
+        />
+      )}
       <div className="card" style={{ overflow: 'hidden' }} aria-busy={page.isFetching}>
         {page.isError && !rows ? (
           <Failure error={page.error} retry={() => void page.refetch()} />

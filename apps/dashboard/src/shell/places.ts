@@ -7,6 +7,7 @@ import {
   IconBan,
   IconFileUpload,
   IconHandStop,
+  IconHistory,
   IconHome,
   IconKey,
   IconPlugConnected,
@@ -41,7 +42,8 @@ export interface Place {
     | '/webhooks'
     | '/gate'
     | '/policies'
-    | '/keys';
+    | '/keys'
+    | '/audit';
   label: string;
   icon: Icon;
   /** Pressed after `g`. */
@@ -92,6 +94,7 @@ export const places: { group: string; places: Place[] }[] = [
       { to: '/gate', label: 'Gate', icon: IconHandStop, key: 'r', scope: 'accounts:read' },
       { to: '/policies', label: 'Policies', icon: IconAdjustments, key: 'o', scope: 'accounts:read' },
       { to: '/keys', label: 'API keys', icon: IconKey, key: 'k', scope: 'keys:read' },
+      { to: '/audit', label: 'Audit log', icon: IconHistory, key: 'y', scope: 'keys:read' },
     ],
   },
 ];

@@ -1,10 +1,11 @@
 /** One person: addresses, attributes, activity, other names, devices, and their history. */
 import { ActionIcon, Button, Menu, Stack, Table, Text, Tooltip } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
 import type { Device, Profile } from '@carillon/contracts';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { IconArrowMerge, IconDots, IconTrash } from '@tabler/icons-react';
+import { IconArrowMerge, IconDots, IconDownload, IconEraser, IconTrash } from '@tabler/icons-react';
 import { useState, type ReactNode } from 'react';
 import { api } from '../../api.js';
 import { Confirm } from '../../parts/Confirm.js';
@@ -221,9 +222,14 @@ const ProfileActions = ({ profile }: { profile: Profile }) => {
   const mayWrite = useCan('profiles:write');
   const [opened, remove] = useDisclosure(false);
   const [merging, merge] = useDisclosure(false);
+  const [erasing, erase] = useDisclosure(false);
   const navigate = route.useNavigate();
   const queryClient = useQueryClient();
-  if (!mayWrite) return null;
+  const left = async () => {
+    queryClient.removeQueries({ queryKey: ['profiles', 'one', profile.externalId] });
+    await queryClient.invalidateQueries({ queryKey: ['profiles'] });
+    await navigate({ to: '/profiles' });
+  };
   return (
     <>
       <Menu position="bottom-end" shadow="md">
@@ -233,12 +239,28 @@ const ProfileActions = ({ profile }: { profile: Profile }) => {
           </Button>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item leftSection={<IconArrowMerge size={15} />} onClick={merge.open}>
-            Merge another profile into it
+          <Menu.Item
+            component="a"
+            href={`/v1/profiles/${encodeURIComponent(profile.externalId)}/export`}
+            download={`${profile.externalId}.json`}
+            leftSection={<IconDownload size={15} />}
+          >
+            Download all that is kept
           </Menu.Item>
-          <Menu.Item color="red" leftSection={<IconTrash size={15} />} onClick={remove.open}>
-            Delete profile
-          </Menu.Item>
+          {mayWrite && (
+            <>
+              <Menu.Item leftSection={<IconArrowMerge size={15} />} onClick={merge.open}>
+                Merge another profile into it
+              </Menu.Item>
+              <Menu.Divider />
+              <Menu.Item color="red" leftSection={<IconTrash size={15} />} onClick={remove.open}>
+                Delete profile
+              </Menu.Item>
+              <Menu.Item color="red" leftSection={<IconEraser size={15} />} onClick={erase.open}>
+                Erase person
+              </Menu.Item>
+            </>
+          )}
         </Menu.Dropdown>
       </Menu>
       {merging && <MergeDialog profile={profile} onClose={merge.close} />}
@@ -249,12 +271,29 @@ const ProfileActions = ({ profile }: { profile: Profile }) => {
         action="Delete the profile"
         onConfirm={async () => {
           await api.profiles.delete(profile.externalId);
-          queryClient.removeQueries({ queryKey: ['profiles', 'one', profile.externalId] });
-          await queryClient.invalidateQueries({ queryKey: ['profiles'] });
-          await navigate({ to: '/profiles' });
+          await left();
         }}
       >
         The profile, its devices and its events are deleted for good. What was sent stays in the delivery log.
+      </Confirm>
+      <Confirm
+        opened={erasing}
+        onClose={erase.close}
+        title={`Erase ${profile.externalId} everywhere?`}
+        action="Erase the person"
+        typed={profile.externalId}
+        onConfirm={async () => {
+          const { deliveries, messages, addresses } = await api.privacy.erase(profile.externalId);
+          await left();
+          notifications.show({
+            title: 'Erased',
+            message: `Messages emptied: ${whole(messages)}. Lines of the log that name nobody now: ${whole(deliveries)}. Addresses of which only a hash is kept: ${whole(addresses)}.`,
+          });
+        }}
+      >
+        Profile, names, devices, events and consent go, and what every message to them said. Lines of the
+        delivery log stay and name nobody; addresses stay as blocked as they are, by a keyed hash. Nobody can
+        bring it back.
       </Confirm>
     </>
   );
