@@ -175,9 +175,15 @@ const rows = [
     patienceMs: 150_000,
     during: async (stage, { sleep }) => {
       stage.proxies.email.set({ latencyMs: 20_000 });
-      for (let n = 0; n < 60 && (await stage.underWay('email')) < 500; n++) await sleep(250);
+      let underWay = 0;
+      for (let n = 0; n < 240 && underWay < 500; n++) {
+        await sleep(250);
+        underWay = await stage.underWay('email');
+      }
       stage.signal('standalone', 'SIGKILL');
       stage.proxies.email.set({});
+      if (underWay < 500)
+        throw new Error(`only ${underWay} mails were under way at the kill, 500 were meant to be`);
     },
   },
   ...['after-claim', 'after-mark', 'reply-read', 'after-record'].map((name) =>
