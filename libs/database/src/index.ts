@@ -7,4 +7,4 @@ export { GroupCommit } from './group-commit.js';
 export { dayOf, idInSeries, newId, newSeries, placeInSeries, timeOf } from './ids.js';
 export { kept, keptByDay, type Kept } from './kept.js';
 export { ensurePartitions, isMissingPartition, PARTITIONS_AHEAD_DAYS } from './partitions.js';
-export { rowParameters, type RowParameters } from './rows.js';
+export { rowParameters, texts, uuids, type RowParameters } from './rows.js';

@@ -7,7 +7,7 @@
  * person says "in" to one of them later. A word about the whole channel stands beside all that: out is out.
  */
 import type { Channel, MessageClass, TopicFacts } from '@carillon/contracts';
-import { kept, newId, type Sql } from '@carillon/database';
+import { kept, newId, texts, uuids, type Sql } from '@carillon/database';
 import { erasedWords, forgetErased } from './erased.js';
 import { whoTheyBecame } from './find-profiles.js';
 import { amongWriters, markStale, markStaleAt } from './stale.js';
@@ -69,8 +69,8 @@ export async function consentsOf(
   const rows = await sql.query<Row>(topics.length > 0 ? WORDS_AND_TOPICS : WORDS, [
     workspaceId,
     channel,
-    about.addresses,
-    about.profileIds,
+    texts(about.addresses),
+    uuids(about.profileIds),
     NOBODY,
     ...(topics.length > 0 ? [topics] : []),
   ]);

@@ -10,7 +10,7 @@ import type {
   SuppressionReason,
   SuppressionRelease,
 } from '@carillon/contracts';
-import { kept, type Sql } from '@carillon/database';
+import { kept, texts, type Sql } from '@carillon/database';
 import { erasedWords } from './erased.js';
 import { amongWriters, markStaleAt } from './stale.js';
 
@@ -45,7 +45,7 @@ export async function suppressionsOf(
   const rows = await sql.query<{ address: string; reason: ReasonName }>(SUPPRESSIONS, [
     workspaceId,
     channel,
-    [...new Set(addresses.flatMap(keysOf))],
+    texts([...new Set(addresses.flatMap(keysOf))]),
   ]);
   if (rows.length === 0) return new Map();
   const listed = new Map(rows.map((row) => [row.address, row.reason]));

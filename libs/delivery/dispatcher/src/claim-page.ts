@@ -5,7 +5,7 @@
  */
 import type { Channel, ContentByChannel, MessageClass, Source, Status } from '@carillon/contracts';
 import { AT_HOME, idInSeries, kept, type Sql } from '@carillon/database';
-import type { Recipient } from '@carillon/delivery-rules';
+import type { Addressee } from '@carillon/delivery-rules';
 import type { RunOptions } from '@carillon/delivery-service';
 import { LEASE_SECONDS } from './claim.js';
 
@@ -42,7 +42,9 @@ export interface Member {
   profileId: string;
   data: Record<string, unknown> | null;
   /** Null when the profile is gone. */
-  recipient: Recipient | null;
+  recipient: Addressee | null;
+  /** JSON, as it was read: a thousand people at once wait to be rendered, and what is taken apart is copied by each collection of garbage. */
+  attributes: string | null;
 }
 
 /** @returns null when there is nothing to do: someone else has it, its run is not running, or it is done */
@@ -91,7 +93,7 @@ export async function loggedOf(
 /** The members of a page that are not done, with the people they stand for. */
 export async function membersOf(sql: Sql, page: PageInHand): Promise<Member[]> {
   const rows = await sql.query<MemberRow>(
-    `SELECT m.seq, m.profile_id AS "profileId", m.data, p.external_id AS "externalId", p.email, p.phone, p.phone_country AS "phoneCountry", p.locale, p.timezone, p.attributes,
+    `SELECT m.seq, m.profile_id AS "profileId", m.data, p.external_id AS "externalId", p.email, p.phone, p.phone_country AS "phoneCountry", p.locale, p.timezone, p.attributes::text,
             CASE WHEN $6 THEN (SELECT json_agg(json_build_object('id', d.id, 'token', d.token, 'platform', d.platform) ORDER BY d.id)
                                  FROM devices d WHERE d.workspace_id = $1 AND d.profile_id = m.profile_id) END AS devices
        FROM run_members m LEFT JOIN profiles p ON p.workspace_id = $1 AND p.id = m.profile_id
@@ -115,9 +117,9 @@ export async function membersOf(sql: Sql, page: PageInHand): Promise<Member[]> {
             phoneCountry: row.phoneCountry,
             locale: row.locale,
             timezone: row.timezone,
-            attributes: row.attributes ?? {},
             devices: row.devices ?? [],
           },
+    attributes: row.attributes,
   }));
 }
 
@@ -131,6 +133,6 @@ interface MemberRow {
   phoneCountry: string | null;
   locale: string | null;
   timezone: string | null;
-  attributes: Record<string, unknown> | null;
-  devices: Recipient['devices'] | null;
+  attributes: string | null;
+  devices: Addressee['devices'] | null;
 }

@@ -14,8 +14,8 @@ import type { Finding, Outcome, Receipt } from './outcome.js';
 import type { SenderIdentity } from './sender.js';
 import type { RetryPolicy } from './after-attempt.js';
 
-/** A profile as far as a channel needs it to find addresses and to render. */
-export interface Recipient {
+/** A profile as far as it decides where a message goes, and whether. */
+export interface Addressee {
   profileId: string | null;
   externalId: string | null;
   email: string | null;
@@ -24,8 +24,11 @@ export interface Recipient {
   phoneCountry?: string | null;
   locale: string | null;
   timezone: string | null;
-  attributes: Readonly<Record<string, unknown>>;
   devices: readonly { id: string; token: string; platform: 'ios' | 'android' | 'web' }[];
+}
+/** The same, as far as a channel needs it to render. */
+export interface Recipient extends Addressee {
+  attributes: Readonly<Record<string, unknown>>;
 }
 
 /** One message on its way out. `address` is the email address, E.164 number, device token or profile id. */
@@ -218,7 +221,7 @@ export type RenderResult<Rendered> =
 export interface Channel<Rendered = unknown> {
   channel: ChannelName;
   /** Every address of the recipient on this channel (push: one per device); empty means `no_address`. */
-  addresses(recipient: Recipient): { address: string; attemptId?: string }[];
+  addresses(recipient: Addressee): { address: string; attemptId?: string }[];
   /**
    * Pure. Runs in a process for rendering, where what comes out is plain data; or `here`, in the process of whoever asks:
    * then only compiled templates run, and nothing that reads what they wrote.

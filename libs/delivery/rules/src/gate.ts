@@ -16,7 +16,7 @@ import type {
 import { DEFAULT_PRIORITY, outrankedBy, type Rival, type Rank } from './arbitration.js';
 import { fullOf, waitMsOf, type Room } from './capacity.js';
 import { overCap, personOf, type Counted } from './caps.js';
-import type { Recipient } from './channel.js';
+import type { Addressee } from './channel.js';
 import { drawn } from './holdout.js';
 import { isQuiet, openForAll, quietFor } from './quiet-hours.js';
 import { inScope } from './scope.js';
@@ -399,7 +399,7 @@ export interface AskedAbout {
   id: string;
   profileId: string | null;
   source: Source;
-  recipient: Recipient | null;
+  recipient: Addressee | null;
   /** Of a message to an address alone. */
   channel?: Channel;
   address?: string | null;
@@ -424,7 +424,7 @@ export const noRules: GateRules = {
  * all zones must agree.
  */
 export function whereIs(
-  person: Pick<Recipient, 'timezone' | 'phone' | 'phoneCountry'> | null,
+  person: Pick<Addressee, 'timezone' | 'phone' | 'phoneCountry'> | null,
   workspaceZone: string | null | undefined,
 ): AssumedZone {
   const country =

@@ -1,11 +1,11 @@
 /**
  * What people were sent lately, for frequency caps. A person's list is one row: its lock makes reserving atomic, and rows
  * are always locked in the order of profiles, so that nobody waits in a ring; somebody's first place is a row that is
- * inserted, and whoever was a moment later begins again (`Overtaken`). A place is reserved in the transaction of the
+ * inserted, and whoever was a moment later begins again (`unlessOvertaken`). A place is reserved in the transaction of the
  * hand-over mark. It is not given back by anybody: what did not go out is seen in the log when it would decide, and counts no more. So the caps cannot disagree with the log, whatever stopped a delivery.
  */
 import type { Channel, FrequencyCap, MessageClass } from '@carillon/contracts';
-import { dayOf, kept, type Sql } from '@carillon/database';
+import { dayOf, kept, texts, uuids, type Sql } from '@carillon/database';
 import {
   heldForComfort,
   LONGEST_WINDOW_MS,
@@ -13,6 +13,7 @@ import {
   type Counted,
   type OwnFacts,
 } from '@carillon/delivery-rules';
+import type { DatabaseError } from 'pg';
 import { groupBy } from './group-by.js';
 
 export type Lists = Map<string, Counted[]>;
@@ -54,10 +55,11 @@ const UPDATE_LISTS = kept(
   `UPDATE counted_sends SET sends = ($3::text[])[array_position($2::uuid[], profile_id)]::jsonb
     WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
 );
+// Without ON CONFLICT, which writes each row down twice: who is there already fails all of it (`unlessOvertaken`).
 const INSERT_LISTS = kept(
   'insert-lists',
   `INSERT INTO counted_sends (workspace_id, profile_id, sends)
-   SELECT $1::uuid, id, sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) ORDER BY id ON CONFLICT DO NOTHING`,
+   SELECT $1::uuid, id, sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) ORDER BY id`,
 );
 
 /** Reads the lists of these people, and drops from them what did not go out, where it would decide. */
@@ -67,7 +69,7 @@ export async function sentLately(
   wanted: readonly Wanted[],
   now: Date,
 ): Promise<Lists> {
-  const lists = listsOf(await sql.query<Row>(LISTS, [workspaceId, profilesOf(wanted)]));
+  const lists = listsOf(await sql.query<Row>(LISTS, [workspaceId, uuids(profilesOf(wanted))]));
   await settle(sql, workspaceId, lists, wanted, now);
   return lists;
 }
@@ -86,7 +88,7 @@ export async function holdLists(
   now?: Date,
 ): Promise<Held> {
   const [rows, [clock]] = await Promise.all([
-    sql.query<Row>(LOCK_LISTS, [workspaceId, profilesOf(wanted)]),
+    sql.query<Row>(LOCK_LISTS, [workspaceId, uuids(profilesOf(wanted))]),
     now ? [{ now }] : sql.query<{ now: Date }>(NOW),
   ]);
   const lists = listsOf(rows);
@@ -96,11 +98,8 @@ export async function holdLists(
 }
 
 /** Somebody had no list when it was to be held, and has one by now: what was decided without it does not stand. */
-export class Overtaken extends Error {
-  constructor() {
-    super('somebody was sent their first message at the same moment');
-  }
-}
+const overtaken = ({ code, table }: Partial<DatabaseError>): boolean =>
+  code === '23505' && table === 'counted_sends';
 const MOST_TRIES = 5;
 /** Does the work of a transaction again from its beginning while it is overtaken: the list that was missing is there then. */
 export async function unlessOvertaken<T>(transaction: () => Promise<T>): Promise<T> {
@@ -108,7 +107,7 @@ export async function unlessOvertaken<T>(transaction: () => Promise<T>): Promise
     try {
       return await transaction();
     } catch (error) {
-      if (!(error instanceof Overtaken) || tries === MOST_TRIES) throw error;
+      if (!overtaken(error as Partial<DatabaseError>) || tries === MOST_TRIES) throw error;
     }
 }
 
@@ -132,8 +131,8 @@ export function take(lists: Lists, w: Omit<Wanted, 'caps' | 'zone'>, now: Date):
 }
 
 /**
- * Writes lists that are held.
- * @throws Overtaken when somebody has a list by now who had none: the transaction is to be rolled back and done again
+ * Writes lists that are held. Fails when somebody has a list by now who had none: the transaction is to be done again, see
+ * `unlessOvertaken`.
  */
 export async function saveLists(
   sql: Sql,
@@ -151,11 +150,11 @@ export async function saveLists(
   const [known = [], first = []] = [true, false].map((is) =>
     [...new Set(profileIds)].filter((id) => locked.has(id) === is),
   );
-  const [, inserted] = await Promise.all([
-    known.length > 0 && sql.execute(UPDATE_LISTS, [workspaceId, known, known.map(written)]),
-    first.length > 0 ? sql.execute(INSERT_LISTS, [workspaceId, first, first.map(written)]) : 0,
+  const params = (ids: string[]) => [workspaceId, uuids(ids), texts(ids.map(written))];
+  await Promise.all([
+    known.length > 0 && sql.execute(UPDATE_LISTS, params(known)),
+    first.length > 0 && sql.execute(INSERT_LISTS, params(first)),
   ]);
-  if (inserted < first.length) throw new Overtaken();
 }
 
 interface Row {

@@ -38,4 +38,31 @@ describe('precedence', () => {
     end();
     await urgent;
   });
+
+  it('has steps of bulk work go side by side, and one after the other while single messages come', async () => {
+    const precedence = new Precedence();
+    const begun: string[] = [];
+    const step = (name: string, promise: Promise<void>) =>
+      precedence.step(() => {
+        begun.push(name);
+        return promise;
+      });
+    const [one, other, third] = [pending(), pending(), pending()];
+    const sideBySide = [step('one', one.promise), step('other', other.promise)];
+    await precedence.room();
+    expect(begun).toEqual(['one', 'other']);
+    one.end();
+    other.end();
+    await Promise.all(sideBySide);
+
+    await precedence.first(async () => {});
+    const inTurn = [step('third', third.promise), step('last', Promise.resolve())];
+    await precedence.room();
+    await precedence.room();
+    expect(begun).toEqual(['one', 'other', 'third']);
+    third.fail();
+    await expect(inTurn[0]).rejects.toThrow('as it may');
+    await inTurn[1];
+    expect(begun.at(-1)).toBe('last');
+  });
 });

@@ -5,25 +5,43 @@
  * it goes on all the same. Knows neither pages nor messages.
  */
 import { setImmediate as others } from 'node:timers/promises';
+import { Turns } from '@carillon/server';
 import { Injectable } from '@nestjs/common';
 
 /** A single message is accepted, judged and marked within this, as a rule. */
 const MOST_MS = 20;
+/** So long after the last single message another one is expected. */
+const EXPECTED_MS = 1000;
 
 @Injectable()
 export class Precedence {
   private urgent = 0;
   private waiting: (() => void)[] = [];
+  private lastAt = -Infinity;
+  private readonly turns = new Turns(1);
 
   /** Does something that somebody waits for. */
   async first<T>(work: () => Promise<T>): Promise<T> {
     this.urgent += 1;
+    this.lastAt = performance.now();
     try {
       return await work();
     } finally {
       this.urgent -= 1;
       if (this.urgent === 0) for (const go of this.waiting.splice(0)) go();
     }
+  }
+
+  /**
+   * A step of bulk work, when there is room for it. While single messages come, steps go one after the other: whoever needs a
+   * processor for a moment would find each of them taken.
+   */
+  step<T>(work: () => Promise<T>): Promise<T> {
+    const inRoom = async () => {
+      await this.room();
+      return work();
+    };
+    return performance.now() - this.lastAt > EXPECTED_MS ? inRoom() : this.turns.take(inRoom);
   }
 
   /** Resolves when nothing urgent is under way, or has been for too long. */
