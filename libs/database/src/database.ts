@@ -6,7 +6,7 @@
 import pg from 'pg';
 import type { Prisma, PrismaClient } from './generated/client.js';
 import { planningOf, toPlan, type Kept, type Planning } from './kept.js';
-import { roundTrip, type Statement } from './round-trip.js';
+import { roundTrip, type Answer, type Statement } from './round-trip.js';
 
 /** bigint columns fit a JS number here (counts, sequences below 2^53). */
 const types: pg.CustomTypesConfig = {
@@ -123,7 +123,7 @@ export class Database {
     const inside = scopeOf(workspace, access);
     return this.onClient(async (trip, discard) => {
       const tx: { state: 'new' | 'open' | 'over'; planning: Planning } = { state: 'new', planning: 'each' };
-      const send = async (statements: readonly Statement[], last: boolean): Promise<pg.Result[]> => {
+      const send = async (statements: readonly Statement[], last: boolean): Promise<Answer[]> => {
         if (tx.state === 'over') throw new Error('this transaction has had its last statement');
         const opens = tx.state === 'new';
         if (opens) tx.planning = planningOf(statements[0]);
@@ -224,14 +224,14 @@ async function prismaOn(pool: pg.Pool): Promise<PrismaClient> {
   return new PrismaClient({ adapter: new PrismaPg(pool) });
 }
 
-type Send = (statements: readonly Statement[]) => Promise<pg.Result[]>;
+type Send = (statements: readonly Statement[]) => Promise<Answer[]>;
 
 /** Gathers what is asked in one breath: until whoever asks waits for an answer. */
 function breaths(send: Send, sendLast: Send = send): Sql {
   const on = (send: Send, last: () => Sql): Sql => {
     let breath: Statement[] = [];
-    let answers: Promise<pg.Result[]> | undefined;
-    const ask = async (statement: string | Kept, params: readonly unknown[] = []): Promise<pg.Result> => {
+    let answers: Promise<Answer[]> | undefined;
+    const ask = async (statement: string | Kept, params: readonly unknown[] = []): Promise<Answer> => {
       const asked = typeof statement === 'string' ? { text: statement, params } : { ...statement, params };
       const place = breath.push(asked) - 1;
       answers ??= Promise.resolve().then(() => {
@@ -245,7 +245,7 @@ function breaths(send: Send, sendLast: Send = send): Sql {
     return {
       query: async <Row extends object>(statement: string | Kept, params?: readonly unknown[]) =>
         (await ask(statement, params)).rows as Row[],
-      execute: async (statement, params) => (await ask(statement, params)).rowCount ?? 0,
+      execute: async (statement, params) => (await ask(statement, params)).rowCount,
       get last() {
         return last();
       },

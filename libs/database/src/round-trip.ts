@@ -12,13 +12,20 @@ export interface Statement {
   params?: readonly unknown[];
 }
 
-/** @returns one result per statement, when all have been answered. Rejects with the first failure. */
+/** What a statement answered. */
+export interface Answer {
+  command: string;
+  rows: object[];
+  rowCount: number;
+}
+
+/** @returns one answer per statement, when all are there. Rejects with the first failure. */
 export function roundTrip(
   client: pg.PoolClient,
   statements: readonly Statement[],
   types: pg.CustomTypesConfig,
-): Promise<pg.Result[]> {
-  return new Promise<pg.Result[]>((resolve, reject) => {
+): Promise<Answer[]> {
+  return new Promise<Answer[]>((resolve, reject) => {
     client.query(new RoundTrip(statements, types, resolve, reject));
   }).catch((error: Error) => {
     // The stack of a failure leads to the socket; whoever asked is of more interest.
@@ -27,7 +34,7 @@ export function roundTrip(
   });
 }
 
-/** The parts of pg's connection and of its queries' life that a query of one's own may use, as pg-cursor does. */
+/** The parts of pg's connection that a query of one's own may use, as pg-cursor does. */
 interface Wire {
   stream: { cork(): void; uncork(): void };
   parse(message: { text: string; name?: string }): void;
@@ -37,39 +44,58 @@ interface Wire {
   close(message: { type: 'S'; name: string }): void;
   sync(): void;
 }
-/** What pg's own queries fill in. */
-interface Filling extends pg.Result {
-  addFields(fields: unknown): void;
-  parseRow(fields: unknown): object;
-  addRow(row: object): void;
-  addCommandComplete(message: unknown): void;
-}
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
+
+/** What the rows of a statement are made of. */
+class Shape {
+  private readonly names: string[];
+  private readonly parsers: ((text: string) => unknown)[];
+  /** Rows are copies of it: so all are of one kind to V8. */
+  private readonly empty: Record<string, unknown>;
+
+  constructor(fields: readonly { name: string; dataTypeID: number }[], types: pg.CustomTypesConfig) {
+    this.names = fields.map(({ name }) => name);
+    this.parsers = fields.map(({ dataTypeID }) => types.getTypeParser(dataTypeID, 'text'));
+    this.empty = Object.fromEntries(this.names.map((name) => [name, null]));
+  }
+
+  read(values: readonly (string | null)[]): object {
+    const row = { ...this.empty };
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      if (value !== null) row[this.names[i]!] = this.parsers[i]!(value);
+    }
+    return row;
+  }
+}
+const ROWLESS = new Shape([], pg.types);
 
 /** A connection keeps what it has read and planned for so long: plans follow tables that grow, and days that are over are forgotten. */
 const KEPT_MS = 60_000;
-/** What a connection keeps, by name. */
-const keeping = new WeakMap<Wire, { names: Set<string>; until: number }>();
-function namesOf(wire: Wire): Set<string> {
+/** What a connection keeps, by name: it need not say again what its rows look like, and would refuse to change it. */
+type Keeping = Map<string, Shape>;
+const keeping = new WeakMap<Wire, { kept: Keeping; until: number }>();
+function keptOn(wire: Wire): Keeping {
   let own = keeping.get(wire);
   if (!own || own.until <= performance.now()) {
-    for (const name of own?.names ?? []) wire.close({ type: 'S', name });
-    keeping.set(wire, (own = { names: new Set(), until: performance.now() + KEPT_MS }));
+    for (const name of own?.kept.keys() ?? []) wire.close({ type: 'S', name });
+    keeping.set(wire, (own = { kept: new Map(), until: performance.now() + KEPT_MS }));
   }
-  return own.names;
+  return own.kept;
 }
 
 class RoundTrip implements pg.Submittable {
   private readonly bound: { text: string; name: string; values: unknown[] }[];
-  private readonly results: Filling[];
+  private readonly answers: Answer[];
+  private readonly shapes: Shape[];
   private at = 0;
   private broken: Error | undefined;
-  private names: Set<string> | undefined;
+  private kept: Keeping | undefined;
 
   constructor(
     statements: readonly Statement[],
-    types: pg.CustomTypesConfig,
-    private readonly resolve: (results: pg.Result[]) => void,
+    private readonly types: pg.CustomTypesConfig,
+    private readonly resolve: (answers: Answer[]) => void,
     private readonly reject: (error: Error) => void,
   ) {
     // A value that cannot be written is found here, before anything has left.
@@ -78,22 +104,25 @@ class RoundTrip implements pg.Submittable {
       name,
       values: params.map(prepareValue),
     }));
-    this.results = statements.map(() => new pg.Result('', types as typeof pg.types) as Filling);
+    this.answers = statements.map(() => ({ command: '', rows: [], rowCount: 0 }));
+    this.shapes = statements.map(() => ROWLESS);
   }
 
   submit(connection: unknown): void {
     const wire = connection as Wire;
     wire.stream.cork();
     try {
-      const names = (this.names = namesOf(wire));
-      for (const { text, name, values } of this.bound) {
-        if (!names.has(name)) {
+      const kept = (this.kept = keptOn(wire));
+      for (const [i, { text, name, values }] of this.bound.entries()) {
+        const shape = kept.get(name);
+        if (shape) this.shapes[i] = shape;
+        else {
           // One of that name may be there from a trip that failed after it was read.
           if (name) wire.close({ type: 'S', name });
           wire.parse({ text, name });
         }
         wire.bind({ values, statement: name });
-        wire.describe({ type: 'P', name: '' });
+        if (!shape) wire.describe({ type: 'P', name: '' });
         wire.execute({ portal: '', rows: 0 });
       }
       wire.sync();
@@ -102,19 +131,21 @@ class RoundTrip implements pg.Submittable {
     }
   }
 
-  handleRowDescription({ fields }: { fields: unknown }): void {
-    this.results[this.at]?.addFields(fields);
+  handleRowDescription({ fields }: { fields: { name: string; dataTypeID: number }[] }): void {
+    this.shapes[this.at] = new Shape(fields, this.types);
   }
-  handleDataRow({ fields }: { fields: unknown }): void {
-    const result = this.results[this.at];
+  handleDataRow({ fields }: { fields: (string | null)[] }): void {
     try {
-      result?.addRow(result.parseRow(fields));
+      this.answers[this.at]!.rows.push(this.shapes[this.at]!.read(fields));
     } catch (error) {
       this.broken ??= error instanceof Error ? error : new Error(String(error));
     }
   }
-  handleCommandComplete(message: unknown): void {
-    this.results[this.at]?.addCommandComplete(message);
+  /** `INSERT 0 3`, `SELECT 5`, `COMMIT`. */
+  handleCommandComplete({ text }: { text: string }): void {
+    const answer = this.answers[this.at]!;
+    answer.command = text.split(' ', 1)[0]!;
+    answer.rowCount = Number(/\d+$/.exec(text)?.[0] ?? 0);
     this.at += 1;
   }
   handleEmptyQuery(): void {
@@ -125,8 +156,9 @@ class RoundTrip implements pg.Submittable {
   }
   handleReadyForQuery(): void {
     // Only now: where a statement before it fails, nobody has looked at it.
-    if (this.at === this.bound.length) for (const { name } of this.bound) if (name) this.names?.add(name);
+    if (this.at === this.bound.length)
+      for (const [i, { name }] of this.bound.entries()) if (name) this.kept?.set(name, this.shapes[i]!);
     if (this.broken) this.reject(this.broken);
-    else this.resolve(this.results);
+    else this.resolve(this.answers);
   }
 }
