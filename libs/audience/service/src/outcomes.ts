@@ -5,7 +5,7 @@
  * lines: it is folded page by page, when a page is done, marked on the page in the same transaction.
  */
 import type { Channel, DeliveryEventType, ReasonName } from '@carillon/contracts';
-import { Database, idInSeries, keptByDay, type Sql } from '@carillon/database';
+import { Database, idInSeries, kept, keptByDay, type Sql } from '@carillon/database';
 import { Rounds } from '@carillon/server';
 import {
   Inject,
@@ -82,24 +82,29 @@ export class Outcomes implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   private async slice(): Promise<{ lines: number; pages: number }> {
-    const busy = await this.database.acrossWorkspaces((sql) =>
-      sql.query<{ workspaceId: string }>(
-        `SELECT DISTINCT workspace_id AS "workspaceId" FROM (SELECT workspace_id FROM pending_outcomes ORDER BY id LIMIT $1) p
-         UNION
-         SELECT workspace_id FROM (SELECT workspace_id FROM pages WHERE done_at IS NOT NULL AND folded_at IS NULL ORDER BY done_at LIMIT $2) p`,
-        [SLICE, PAGES],
-      ),
+    const busy = await this.database.acrossWorkspaces(({ last }) =>
+      last.query<{ workspaceId: string; lines: boolean; pages: boolean }>(BUSY, [SLICE, PAGES]),
     );
     const taken = { lines: 0, pages: 0 };
-    for (const { workspaceId } of busy)
+    for (const { workspaceId, lines, pages } of busy)
       await this.database.inWorkspace(workspaceId, async (sql) => {
         await amongWriters(sql, workspaceId);
-        taken.lines += await takeLines(sql, workspaceId);
-        taken.pages += await foldPages(sql, workspaceId);
+        if (lines) taken.lines += await takeLines(sql, workspaceId);
+        if (pages) taken.pages += await foldPages(sql, workspaceId);
       });
     return taken;
   }
 }
+
+/** Where something waits, and what. */
+const BUSY = kept(
+  'busy-outcomes',
+  `SELECT workspace_id AS "workspaceId", bool_or(what = 'line') AS lines, bool_or(what = 'page') AS pages
+     FROM (SELECT * FROM (SELECT workspace_id, 'line' AS what FROM pending_outcomes ORDER BY id LIMIT $1) l
+           UNION ALL
+           SELECT * FROM (SELECT workspace_id, 'page' FROM pages WHERE done_at IS NOT NULL AND folded_at IS NULL ORDER BY done_at LIMIT $2) p) w
+    GROUP BY workspace_id`,
+);
 
 async function takeLines(sql: Sql, workspaceId: string): Promise<number> {
   const rows = await sql.query<{ day: string; deliveryId: string; eventId: number }>(

@@ -5,7 +5,7 @@
  */
 import { compileAudience, compileRules, selects } from '@carillon/audience-rules';
 import type { AudienceDefinition } from '@carillon/contracts';
-import { Database, type Sql } from '@carillon/database';
+import { Database, kept, type Sql } from '@carillon/database';
 import { ProblemException, Rounds } from '@carillon/server';
 import {
   Inject,
@@ -26,6 +26,10 @@ const SLICE = 1000;
 const RULES = 40;
 /** Whoever evaluates as a whole has this long; then another may. */
 const LEASE_S = 120;
+const STALE_IN = kept(
+  'stale-in',
+  'SELECT DISTINCT workspace_id AS "workspaceId" FROM (SELECT workspace_id FROM stale_profiles ORDER BY id LIMIT $1) AS s',
+);
 /** Rules that time moves are evaluated this often; all of a workspace together take a quarter of a worker's time at most. */
 const SWEEP_S = 60;
 /** Changes that others hear of person by person; more, and they are evaluated as a whole. */
@@ -59,11 +63,8 @@ export class AudienceRefresher implements OnApplicationBootstrap, BeforeApplicat
   async refreshStale(): Promise<number> {
     let all = 0;
     for (let full = true; full && !this.some.stopping;) {
-      const busy = await this.database.acrossWorkspaces((sql) =>
-        sql.query<{ workspaceId: string }>(
-          `SELECT DISTINCT workspace_id AS "workspaceId" FROM (SELECT workspace_id FROM stale_profiles ORDER BY id LIMIT $1) AS s`,
-          [SLICE * 4],
-        ),
+      const busy = await this.database.acrossWorkspaces(({ last }) =>
+        last.query<{ workspaceId: string }>(STALE_IN, [SLICE * 4]),
       );
       full = false;
       for (const { workspaceId } of busy) {
@@ -81,7 +82,9 @@ export class AudienceRefresher implements OnApplicationBootstrap, BeforeApplicat
   async evaluateDue(): Promise<number> {
     let done = 0;
     for (;;) {
-      const due = this.whole.stopping ? undefined : await this.database.acrossWorkspaces(claimDue);
+      const due = this.whole.stopping
+        ? undefined
+        : await this.database.acrossWorkspaces(({ last }) => claimDue(last));
       if (!due) return done;
       await this.evaluate(due.workspaceId, due.audience);
       done++;
@@ -238,14 +241,15 @@ const leaveAgain = (
 
 /** The next that is due, ours for a while. */
 async function claimDue(sql: Sql): Promise<{ workspaceId: string; audience: RuleRow } | undefined> {
-  const [row] = await sql.query<RuleRow & { workspaceId: string }>(
-    `UPDATE audiences SET due_at = now() + make_interval(secs => $1)
-     WHERE id = (SELECT id FROM audiences WHERE due_at <= now() AND archived_at IS NULL ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-     RETURNING ${AUDIENCE_COLUMNS}, workspace_id AS "workspaceId"`,
-    [LEASE_S],
-  );
+  const [row] = await sql.query<RuleRow & { workspaceId: string }>(CLAIM_DUE, [LEASE_S]);
   return row && { workspaceId: row.workspaceId, audience: row };
 }
+const CLAIM_DUE = kept(
+  'claim-due-audience',
+  `UPDATE audiences SET due_at = now() + make_interval(secs => $1)
+    WHERE id = (SELECT id FROM audiences WHERE due_at <= now() AND archived_at IS NULL ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+   RETURNING ${AUDIENCE_COLUMNS}, workspace_id AS "workspaceId"`,
+);
 
 /** Writes the difference between the members and what the rule says now. */
 async function evaluateMembers(sql: Sql, workspaceId: string, audience: RuleRow): Promise<void> {

@@ -13,7 +13,7 @@ import type {
   WebhookReplay,
 } from '@carillon/contracts';
 import { statuses, webhookTypes } from '@carillon/contracts';
-import { AT_HOME, dayOf, newId, type Database, type Sql } from '@carillon/database';
+import { AT_HOME, dayOf, kept, newId, type Database, type Sql } from '@carillon/database';
 import { groupBy } from './group-by.js';
 import type { KeptSecret } from './webhook-endpoints.js';
 
@@ -59,12 +59,14 @@ export interface WebhookOutcome {
 
 /** Enabled endpoints that have something due, over all workspaces. */
 export function dueEndpoints(sql: Sql): Promise<DueEndpoint[]> {
-  return sql.query<DueEndpoint>(
-    `SELECT w.id, w.workspace_id AS "workspaceId", w.url, w.secrets, w.failing_since AS "failingSince", now() AS now
-       FROM webhook_endpoints w
-      WHERE ${AT_HOME} AND w.enabled AND EXISTS (SELECT FROM webhook_messages m WHERE m.endpoint_id = w.id AND m.due_at <= now())`,
-  );
+  return sql.query<DueEndpoint>(DUE_ENDPOINTS);
 }
+const DUE_ENDPOINTS = kept(
+  'due-endpoints',
+  `SELECT w.id, w.workspace_id AS "workspaceId", w.url, w.secrets, w.failing_since AS "failingSince", now() AS now
+     FROM webhook_endpoints w
+    WHERE ${AT_HOME} AND w.enabled AND EXISTS (SELECT FROM webhook_messages m WHERE m.endpoint_id = w.id AND m.due_at <= now() OFFSET 0)`,
+);
 
 /** Takes what is due, at most so many per endpoint: a slow one holds its own places and nobody else's. */
 export function claimWebhooks(

@@ -3,7 +3,7 @@
  * A round of its own beside the clock's: freezing a million people must not keep what is due waiting. Several may run: a
  * campaign's row is locked while it is moved, and who finds it locked leaves it.
  */
-import { Database, type Sql } from '@carillon/database';
+import { Database, kept, type Sql } from '@carillon/database';
 import { Acceptance, changeRun, readGate } from '@carillon/delivery-service';
 import { alarm, nextOccurrence } from '@carillon/scheduling-rules';
 import { Rounds } from '@carillon/server';
@@ -25,6 +25,10 @@ import { launch, partsOf, WATCH_MS } from './run-campaign.js';
 
 const TICK_MS = 250;
 const SLICE = 20;
+const DUE = kept(
+  'due-campaigns',
+  'SELECT workspace_id AS "workspaceId", id FROM campaigns WHERE due_at <= now() ORDER BY due_at LIMIT $1',
+);
 /** How soon it looks again whether what waits has gone. */
 const WAITING_MS = 10_000;
 
@@ -51,11 +55,8 @@ export class CampaignClock implements OnApplicationBootstrap, BeforeApplicationS
 
   /** Moves what is due. @returns how many were moved */
   async tick(): Promise<number> {
-    const due = await this.database.acrossWorkspaces((sql) =>
-      sql.query<{ workspaceId: string; id: string }>(
-        `SELECT workspace_id AS "workspaceId", id FROM campaigns WHERE due_at <= now() ORDER BY due_at LIMIT $1`,
-        [SLICE],
-      ),
+    const due = await this.database.acrossWorkspaces(({ last }) =>
+      last.query<{ workspaceId: string; id: string }>(DUE, [SLICE]),
     );
     let moved = 0;
     for (const { workspaceId, id } of due) {

@@ -14,7 +14,7 @@ import {
 } from '@carillon/audience-service';
 import { config, failpoint } from '@carillon/config';
 import { bulkQueue, deliverQueue, SendMessage, type Channel } from '@carillon/contracts';
-import { Database, ensurePartitions } from '@carillon/database';
+import { Database, ensurePartitions, kept } from '@carillon/database';
 import {
   Acceptance,
   advanceRedrives,
@@ -226,14 +226,15 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
 
   /** One look, because there is mostly nothing. */
   private async look(): Promise<There | undefined> {
-    const [there] = await this.database.acrossWorkspaces(({ last }) =>
-      last.query<There>(
-        `SELECT EXISTS (SELECT FROM redrives WHERE state = 'running') AS redrives,
-                EXISTS (SELECT FROM imports WHERE due_at <= now()) AS imports,
-                EXISTS (SELECT FROM consent_confirmations WHERE due_at <= now()) AS confirmations,
-                EXISTS (SELECT FROM runs WHERE state = 'running') AS runs`,
-      ),
-    );
+    const [there] = await this.database.acrossWorkspaces(({ last }) => last.query<There>(LOOK));
     return there;
   }
 }
+
+const LOOK = kept(
+  'clock-look',
+  `SELECT EXISTS (SELECT FROM redrives WHERE state = 'running') AS redrives,
+          EXISTS (SELECT FROM imports WHERE due_at <= now()) AS imports,
+          EXISTS (SELECT FROM consent_confirmations WHERE due_at <= now()) AS confirmations,
+          EXISTS (SELECT FROM runs WHERE state = 'running') AS runs`,
+);

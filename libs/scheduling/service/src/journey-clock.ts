@@ -30,6 +30,7 @@ const TICK_MS = 50;
 const QUIET_MS = 500;
 /** People moved in one transaction. */
 const SLICE = 500;
+const LIVES = kept('any-journey', `SELECT EXISTS (SELECT FROM journeys WHERE state <> 'draft') AS lives`);
 /** Of those who have to leave a journey that was stopped, in one transaction; and so many due, before more of them are. */
 const LEAVING = 1000;
 /** So many full slices one after the other. */
@@ -188,9 +189,7 @@ export class JourneyClock implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   private async anythingLives(): Promise<boolean> {
-    const [row] = await this.database.acrossWorkspaces(({ last }) =>
-      last.query<{ lives: boolean }>(`SELECT EXISTS (SELECT FROM journeys WHERE state <> 'draft') AS lives`),
-    );
+    const [row] = await this.database.acrossWorkspaces(({ last }) => last.query<{ lives: boolean }>(LIVES));
     return row?.lives ?? false;
   }
 
