@@ -90,6 +90,19 @@ it('is a copy until it is adopted; what waited is then for people to decide, and
   expect((await adopt('--send')).stdout).toContain('This database is no copy');
 }, 120_000);
 
+it('is a copy again when a dump is played back over it', async () => {
+  // As pg_restore --clean does: the table is made anew, its row is as it was.
+  await owner.query(
+    `BEGIN; ALTER TABLE installation RENAME TO dumped; CREATE TABLE installation (LIKE dumped INCLUDING ALL);
+     INSERT INTO installation SELECT * FROM dumped; DROP TABLE dumped; GRANT SELECT ON installation TO carillon_app; COMMIT`,
+  );
+  const later = new Database({ url: at(server.appUrl, COPY), max: 1 });
+  expect(await copiedAt(later)).toBeInstanceOf(Date);
+  await later.close();
+  await adopt('--send');
+  expect(await copiedAt(copy)).toBeNull();
+}, 60_000);
+
 it('asks for one decision', async () => {
   await expect(adopt('--hold', '--send')).rejects.toMatchObject({
     code: 1,
