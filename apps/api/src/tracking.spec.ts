@@ -388,9 +388,20 @@ describe('preparing a campaign', () => {
       expect.arrayContaining([
         expect.stringContaining('warning cannot_render: The email message cannot be made for cy: '),
         expect.stringContaining('error cannot_render: The sms message cannot be made for anybody'),
-        `warning dead_link: The link “${at.url}/nowhere” answered 404.`,
+        `error dead_link: The link “${at.url}/nowhere” answered 404.`,
       ]),
     );
     expect(found?.filter((line) => line.includes('dead_link'))).toHaveLength(1);
+
+    // A page that is not published yet: who knows better says so.
+    const { definition } = made as Campaign;
+    await ask('saveCampaign', {
+      params: { id },
+      body: { name: 'Plans', definition: { ...definition, brokenLinks: 'warn' } },
+    });
+    const again = (await ask('prepareCampaign', { params: { id }, body: {} })) as Campaign;
+    expect(again.report?.findings.filter(({ code }) => code === 'dead_link')).toMatchObject([
+      { level: 'warning' },
+    ]);
   });
 });

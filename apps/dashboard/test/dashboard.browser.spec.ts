@@ -358,7 +358,9 @@ describe('a profile', () => {
     expect(server.writes.at(-1)).toMatchObject({ operation: 'mergeProfiles', body: { from: 'old-ada' } });
     await open('/profiles/ada', 'viewer');
     await page.getByText('Other names').waitFor();
-    expect(await page.getByRole('button', { name: 'More actions' }).count()).toBe(0);
+    await page.getByRole('button', { name: 'More actions' }).click();
+    await page.getByRole('menuitem', { name: 'Download all that is kept' }).waitFor();
+    expect(await page.getByRole('menuitem', { name: /^Merge/ }).count()).toBe(0);
   });
 });
 

@@ -238,6 +238,12 @@ export const CampaignDefinition = z
       .optional()
       .describe('Of its emails: the same for everybody, pictures in the text among them.'),
     tracking: Tracking.optional(),
+    brokenLinks: z
+      .enum(['stop', 'warn'])
+      .optional()
+      .describe(
+        'What becomes of a campaign with a link that is known to lead nowhere (404, 410, no such host): it cannot start (`stop`, unless said), or the report warns (`warn`), as of a page that is not published yet.',
+      ),
     start: CampaignStart.default({ kind: 'now' }),
     waves: CampaignWaves.optional(),
     rate: z

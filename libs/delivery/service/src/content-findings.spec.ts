@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { addressesIn, contentFindings } from './content-findings.js';
+import type { Resolver } from '@carillon/http-out';
 import { deadLinks, senderFaultsOf } from './look-outside.js';
 import type { SendingAccount } from './sending-accounts.js';
 
@@ -55,9 +56,13 @@ describe('following links', () => {
   const server = http.createServer((request, reply) => {
     const { method, url = '' } = request;
     const status =
-      url === '/head' && method === 'HEAD' ? 501 : { '/gone': 410, '/moved': 302, '/door': 401 }[url];
+      url === '/head' && method === 'HEAD'
+        ? 501
+        : { '/gone': 410, '/moved': 302, '/door': 401, '/broken': 500 }[url];
     reply.writeHead(status ?? 200, { location: '/gone' }).end('x'.repeat(200_000));
   });
+  const dns: Resolver = async (name) =>
+    name === 'shop.example' ? [{ address: '127.0.0.1', family: 4 }] : [];
   let base = '';
   beforeAll(async () => {
     useConfig(loadConfig({ NODE_ENV: 'test' }));
@@ -67,20 +72,31 @@ describe('following links', () => {
   afterAll(() => void server.close());
 
   it('tells of those that answer badly or not at all, and of no others', async () => {
-    const paths = ['/', '/gone', '/moved', '/door', '/head'].map((path) => base + path);
-    expect(await deadLinks([...paths, 'http://127.0.0.1:1/'])).toEqual([
-      { href: `${base}/gone`, why: 'answered 410' },
-      { href: 'http://127.0.0.1:1/', why: 'could not be reached' },
+    const paths = ['/', '/gone', '/moved', '/door', '/head', '/broken'].map((path) => base + path);
+    const nowhere = 'http://mistyped.example/';
+    expect(await deadLinks([...paths, 'http://127.0.0.1:1/', nowhere], dns)).toEqual([
+      { href: `${base}/gone`, why: 'answered 410', certain: true },
+      { href: `${base}/broken`, why: 'answered 500', certain: false },
+      { href: 'http://127.0.0.1:1/', why: 'could not be reached', certain: false },
+      // No name was found from here: it may be this machine that finds none.
+      { href: nowhere, why: 'could not be reached', certain: false },
+    ]);
+    const known = base.replace('127.0.0.1', 'shop.example');
+    expect(await deadLinks([known, nowhere], dns)).toEqual([
+      { href: nowhere, why: 'names a host that does not exist', certain: true },
     ]);
   });
   it('says nothing of them when none can be reached from here', async () => {
     expect(await deadLinks(['http://127.0.0.1:1/a', 'http://127.0.0.1:1/b'])).toBeNull();
+    expect(await deadLinks(['http://mistyped.example/'], dns)).toBeNull();
     expect(await deadLinks([])).toEqual([]);
   });
   it('keeps out of networks that are not public', async () => {
     useConfig(loadConfig({ NODE_ENV: 'test', CARILLON_ALLOW_PRIVATE_NETWORKS: 'false' }));
     const why = 'is not on the public internet';
-    expect(await deadLinks([`http://127.0.0.1:8080/`])).toEqual([{ href: 'http://127.0.0.1:8080/', why }]);
+    expect(await deadLinks([`http://127.0.0.1:8080/`])).toEqual([
+      { href: 'http://127.0.0.1:8080/', why, certain: false },
+    ]);
     useConfig(loadConfig({ NODE_ENV: 'test' }));
   });
 });

@@ -1,18 +1,22 @@
 /**
  * Looks at what lies outside before many messages lead there: whether links answer, and whether DNS says that who sends is who
- * it says. Through the guarded way out, a few at a time, for seconds at most; what cannot be reached is said, and stops nothing.
+ * it says. Through the guarded way out, a few at a time, for seconds at most. What is certain is told from what may be otherwise for
+ * others, or later.
  */
 import { config } from '@carillon/config';
 import { senderFaults } from '@carillon/delivery-rules';
 import {
   AnswerTooLarge,
+  ConnectionFailed,
   createHttpOut,
   EgressRefused,
   hostsOfTenants,
   textRecords,
   type HttpOut,
+  type Resolver,
 } from '@carillon/http-out';
 import { Turns } from '@carillon/server';
+import net from 'node:net';
 import { providerOf } from './account-settings.js';
 import type { SendingAccount } from './sending-accounts.js';
 
@@ -24,27 +28,57 @@ const DEADLINE_MS = 4_000;
 export interface DeadLink {
   href: string;
   why: string;
+  /** It leads nowhere, for everybody: there is no such page or host. */
+  certain: boolean;
 }
 
 /** @returns null when none of them could be reached: then it is most likely this installation that cannot */
-export async function deadLinks(hrefs: readonly string[]): Promise<DeadLink[] | null> {
+export async function deadLinks(hrefs: readonly string[], resolve?: Resolver): Promise<DeadLink[] | null> {
   const asked = hrefs.slice(0, MOST_LINKS);
   const out = createHttpOut({
     ...hostsOfTenants(config().out.allowPrivateNetworks),
     deadlineMs: DEADLINE_MS,
     connections: 2,
+    ...(resolve && { resolve }),
   });
   try {
     const turns = new Turns(AT_ONCE);
     const faults = await Promise.all(asked.map((href) => turns.take(() => faultOf(out, href))));
     if (asked.length > 0 && faults.every((fault) => fault?.unreached)) return null;
-    return asked.flatMap((href, i) => (faults[i] ? [{ href, why: faults[i].why }] : []));
+    // Where a host was found by its name, names are found from here: one that was not is written wrong.
+    const names = asked.some((href, i) => !faults[i]?.unreached && hasName(href));
+    return asked.flatMap((href, i) => {
+      const fault = faults[i];
+      if (!fault) return [];
+      return fault.noHost && names
+        ? [{ href, why: 'names a host that does not exist', certain: true }]
+        : [{ href, why: fault.why, certain: fault.certain }];
+    });
   } finally {
     await out.close();
   }
 }
 
-async function faultOf(out: HttpOut, href: string): Promise<{ why: string; unreached: boolean } | null> {
+/** Pages that are not there, and will not be by themselves. */
+const GONE = [404, 410];
+const hasName = (href: string): boolean => {
+  const host = URL.canParse(href) ? new URL(href).hostname : '';
+  return host.includes('.') && net.isIP(host) === 0;
+};
+
+interface Fault extends Omit<DeadLink, 'href'> {
+  /** No server was found, or none that answered. */
+  unreached: boolean;
+  noHost: boolean;
+}
+async function faultOf(out: HttpOut, href: string): Promise<Fault | null> {
+  const fault = (why: string, known: Partial<Fault> = {}): Fault => ({
+    why,
+    certain: false,
+    unreached: false,
+    noHost: false,
+    ...known,
+  });
   const headers = { 'user-agent': 'Carillon-Links/1', accept: '*/*' };
   try {
     const head = await out.request({ method: 'HEAD', url: href, headers });
@@ -52,11 +86,12 @@ async function faultOf(out: HttpOut, href: string): Promise<{ why: string; unrea
     const { status } = head.status < 400 ? head : await out.request({ method: 'GET', url: href, headers });
     // Who is told to sign in, or to come back later, has found the place.
     const there = status < 400 || [401, 403, 405, 429, 503].includes(status);
-    return there ? null : { why: `answered ${status}`, unreached: false };
+    return there ? null : fault(`answered ${status}`, { certain: GONE.includes(status) });
   } catch (error) {
     if (error instanceof AnswerTooLarge) return null;
-    if (error instanceof EgressRefused) return { why: 'is not on the public internet', unreached: false };
-    return { why: 'could not be reached', unreached: true };
+    if (error instanceof EgressRefused) return fault('is not on the public internet');
+    const noHost = error instanceof ConnectionFailed && error.code === 'ENOTFOUND';
+    return fault('could not be reached', { unreached: true, noHost });
   }
 }
 

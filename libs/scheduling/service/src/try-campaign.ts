@@ -33,6 +33,7 @@ const LOOK_MS = 20_000;
 
 interface ToTry {
   said: Said[];
+  brokenLinks: 'stop' | 'warn';
   people: string[];
   /** Beside what each of them is told. */
   data: Record<string, unknown>;
@@ -46,7 +47,8 @@ export async function toTry(sql: Sql, workspaceId: string, { definition }: Campa
     ? (await usableAccounts(sql, workspaceId, 'email')).filter((account) => !account.paused)
     : [];
   const data = definition.each ? { each: await latestOf(sql, workspaceId, definition.each.event) } : {};
-  return { said, senders, data, people: await fewOf(sql, workspaceId, definition) };
+  const { brokenLinks = 'stop' } = definition;
+  return { said, senders, data, brokenLinks, people: await fewOf(sql, workspaceId, definition) };
 }
 
 /** An audience that is not there, or costs too much, is for counting to tell. */
@@ -69,11 +71,11 @@ export async function tryCampaign(
   database: Database,
   renderer: RenderPool,
   workspaceId: string,
-  { said, people, data, senders }: ToTry,
+  { said, people, data, senders, brokenLinks }: ToTry,
 ): Promise<Tried> {
   const [samples, links, faults] = await Promise.all([
     samplesOf(database, renderer, workspaceId, { said, people, data }),
-    linkFindings(said),
+    linkFindings(said, brokenLinks),
     senderFaultsOf(senders),
   ]);
   return {
@@ -169,7 +171,7 @@ function sampleFindings(said: readonly Said[], samples: readonly CampaignSample[
   );
 }
 
-async function linkFindings(said: readonly Said[]): Promise<CampaignFinding[]> {
+async function linkFindings(said: readonly Said[], broken: ToTry['brokenLinks']): Promise<CampaignFinding[]> {
   const of = new Map(said.flatMap(({ addresses, at }) => addresses.map((href) => [href, at] as const)));
   const dead = of.size > 0 ? await deadLinks([...of.keys()]) : [];
   if (dead === null)
@@ -181,8 +183,8 @@ async function linkFindings(said: readonly Said[]): Promise<CampaignFinding[]> {
         message: 'None of its links could be reached from here: follow them yourself.',
       },
     ];
-  return dead.map(({ href, why }) => ({
-    level: 'warning',
+  return dead.map(({ href, why, certain }) => ({
+    level: certain && broken === 'stop' ? 'error' : 'warning',
     code: 'dead_link',
     at: of.get(href) ?? '',
     message: `The link “${href.slice(0, 200)}” ${why}.`,

@@ -348,10 +348,24 @@ const TrackingFields = ({ definition, readOnly, set }: TrackingProps) => {
   };
   return (
     <>
-      <Group grow align="flex-start">
+      <SimpleGrid cols={{ base: 1, sm: 3 }} verticalSpacing="md">
         {field('opens', 'Opens of mails')}
         {field('clicks', 'Clicks in mails')}
-      </Group>
+        <Select
+          label="Links that lead nowhere"
+          readOnly={readOnly}
+          allowDeselect={false}
+          data={[
+            { value: 'stop', label: 'Keep it from starting' },
+            { value: 'warn', label: 'Are a warning' },
+          ]}
+          value={definition.brokenLinks ?? 'stop'}
+          onChange={(value) => {
+            const { brokenLinks: _, ...others } = definition;
+            set(value === 'warn' ? { ...others, brokenLinks: value } : others);
+          }}
+        />
+      </SimpleGrid>
       <SimpleGrid cols={{ base: 1, sm: 3 }} verticalSpacing="md">
         <TextInput
           label="One for each"

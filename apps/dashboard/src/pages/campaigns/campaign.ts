@@ -94,20 +94,20 @@ export function weeksOf(month: string, campaigns: readonly Campaign[]): { day: D
     return { day, marks: marks.filter(({ at }) => at.toDateString() === day.toDateString()) };
   });
 }
-/** When it begins next: as scheduled, or as it is written while it is a draft. */
+/** When it begins next: as it is written, on the day that people have where they are; or as scheduled, where it recurs. */
 function nextTime(campaign: Campaign): Mark[] {
   const { state, startsAt, definition } = campaign;
   const { start } = definition;
-  const written =
-    state !== 'draft' && state !== 'prepared'
-      ? null
-      : start.kind === 'at'
-        ? start.at
-        : start.kind === 'local'
-          ? `${start.date}T${start.time}`
-          : start.kind === 'best'
-            ? `${start.date}T${String(start.otherwise).padStart(2, '0')}:00`
+  if (state !== 'draft' && state !== 'prepared' && state !== 'scheduled') return [];
+  const at =
+    start.kind === 'local'
+      ? `${start.date}T${start.time}`
+      : start.kind === 'best'
+        ? `${start.date}T${String(start.otherwise).padStart(2, '0')}:00`
+        : state === 'scheduled'
+          ? startsAt
+          : start.kind === 'at'
+            ? start.at
             : null;
-  const at = state === 'scheduled' ? startsAt : written;
   return at ? [{ campaign, at: new Date(at), run: null }] : [];
 }
