@@ -1,7 +1,8 @@
 /**
  * A database that is a copy of another (a backup that was restored, a dump, a clone, a standby that took over) holds work that
- * the other, or it itself before a dump was played back over it, may have done since. So nothing leaves from it until a person has decided about that and adopted it. Each connection
- * is told the name of the database it leads to (`name_database()`, see the migration); claims and marks ask for `AT_HOME`.
+ * the other may have done since; one over which its dump was played back holds work that it has done itself. So nothing leaves
+ * from it until a person has decided about that and adopted it. Each connection is told the name of the database it leads to
+ * (`name_database()`, see the migration); claims and marks ask for `AT_HOME`.
  */
 import type { Database } from './database.js';
 

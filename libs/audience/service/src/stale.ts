@@ -6,7 +6,7 @@
  * The words: `attribute:<name>` · `profile` (email, phone, locale, zone) · `device` · `consent` · `suppression` ·
  * `event:<name>` · `message:<opened|clicked|…>` · `activity` · `*`, which every audience mentions: a person who is new.
  */
-import type { Sql } from '@carillon/database';
+import { texts, type Sql } from '@carillon/database';
 
 export interface Change {
   profileId: string;
@@ -84,18 +84,6 @@ async function leaveRows(
   await sql.execute(
     `INSERT INTO stale_profiles (workspace_id, profile_id, mentions)
      SELECT $1, profile_id, mentions::text[] FROM unnest($2::uuid[], $3::text[]) AS u(profile_id, mentions)`,
-    [workspaceId, [...stale.keys()], [...stale.values()].map((words) => arrayText([...words]))],
+    [workspaceId, [...stale.keys()], [...stale.values()].map((words) => texts([...words]))],
   );
 }
-
-/**
- * PostgreSQL's way to write an array of texts: unnest flattens real ones, and the driver looks at each value for longer than
- * all the rest of a row takes.
- */
-export function arrayText(values: readonly (string | null)[]): string {
-  // Most columns hold plain words: one string is made of them, not three for each.
-  if (values.length > 0 && !values.some((value) => value === null || ESCAPED.test(value)))
-    return `{"${values.join('","')}"}`;
-  return `{${values.map((value) => (value === null ? 'NULL' : `"${value.replace(/["\\]/g, '\\$&')}"`)).join(',')}}`;
-}
-const ESCAPED = /["\\]/;

@@ -9,10 +9,10 @@ import {
   type ProblemError,
   type ProfileUpsert,
 } from '@carillon/contracts';
-import { newId, type Sql } from '@carillon/database';
+import { newId, texts, uuids, type Sql } from '@carillon/database';
 import { isDeepStrictEqual } from 'node:util';
 import { judgeProfile, type JudgedProfile, type ProfileRules } from './judge-profile.js';
-import { amongWriters, arrayText, EVERYTHING, markStale, type Change } from './stale.js';
+import { amongWriters, EVERYTHING, markStale, type Change } from './stale.js';
 import { knownZones } from './zones.js';
 
 export type UpsertResult =
@@ -272,7 +272,7 @@ function insertionOf(wishes: readonly JudgedProfile[]): Insertion {
   const list = wishes.map((wish) => ({ id: newId(), externalId: wish.externalId, wish }));
   list.sort((a, b) => (a.externalId < b.externalId ? -1 : 1));
   const column = (field: Field) =>
-    arrayText(
+    texts(
       list.map(({ wish }) => {
         const value = wish[field] ?? null;
         return field in normalOf && value === wish[normalOf[field as keyof typeof normalOf]] ? null : value;
@@ -281,8 +281,8 @@ function insertionOf(wishes: readonly JudgedProfile[]): Insertion {
   return {
     made: list.map(({ id, externalId }) => ({ id, externalId })),
     params: [
-      arrayText(list.map(({ id }) => id)),
-      arrayText(list.map(({ externalId }) => externalId)),
+      uuids(list.map(({ id }) => id)),
+      texts(list.map(({ externalId }) => externalId)),
       JSON.stringify(list.map(({ wish }) => wish.attributes)),
       ...fields.map(column),
     ],

@@ -107,7 +107,12 @@ export async function unlessOvertaken<T>(transaction: () => Promise<T>): Promise
     try {
       return await transaction();
     } catch (error) {
-      if (!overtaken(error as Partial<DatabaseError>) || tries === MOST_TRIES) throw error;
+      if (!overtaken(error as Partial<DatabaseError>)) throw error;
+      // In words of its own: a key that is there already means something else to who works a page.
+      if (tries === MOST_TRIES)
+        throw new Error('somebody was sent their first message at the same moment, again and again', {
+          cause: error,
+        });
     }
 }
 

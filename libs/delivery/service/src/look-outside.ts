@@ -44,15 +44,17 @@ export async function deadLinks(hrefs: readonly string[], resolve?: Resolver): P
   try {
     const turns = new Turns(AT_ONCE);
     const faults = await Promise.all(asked.map((href) => turns.take(() => faultOf(out, href))));
-    if (asked.length > 0 && faults.every((fault) => fault?.unreached)) return null;
+    const reached = (fault: Fault | null | undefined) =>
+      fault?.is !== 'unreached' && fault?.is !== 'no_such_host';
+    if (asked.length > 0 && !faults.some(reached)) return null;
     // Where a host was found by its name, names are found from here: one that was not is written wrong.
-    const names = asked.some((href, i) => !faults[i]?.unreached && hasName(href));
+    const named = asked.some((href, i) => hasName(href) && reached(faults[i]));
     return asked.flatMap((href, i) => {
       const fault = faults[i];
       if (!fault) return [];
-      return fault.noHost && names
-        ? [{ href, why: 'names a host that does not exist', certain: true }]
-        : [{ href, why: fault.why, certain: fault.certain }];
+      const certain = fault.is === 'gone' || (fault.is === 'no_such_host' && named);
+      const why = fault.is === 'no_such_host' && !certain ? UNREACHED : fault.why;
+      return [{ href, why, certain }];
     });
   } finally {
     await out.close();
@@ -66,19 +68,13 @@ const hasName = (href: string): boolean => {
   return host.includes('.') && net.isIP(host) === 0;
 };
 
-interface Fault extends Omit<DeadLink, 'href'> {
-  /** No server was found, or none that answered. */
-  unreached: boolean;
-  noHost: boolean;
+interface Fault {
+  why: string;
+  is: 'gone' | 'doubtful' | 'unreached' | 'no_such_host';
 }
+const UNREACHED = 'could not be reached';
+
 async function faultOf(out: HttpOut, href: string): Promise<Fault | null> {
-  const fault = (why: string, known: Partial<Fault> = {}): Fault => ({
-    why,
-    certain: false,
-    unreached: false,
-    noHost: false,
-    ...known,
-  });
   const headers = { 'user-agent': 'Carillon-Links/1', accept: '*/*' };
   try {
     const head = await out.request({ method: 'HEAD', url: href, headers });
@@ -86,12 +82,13 @@ async function faultOf(out: HttpOut, href: string): Promise<Fault | null> {
     const { status } = head.status < 400 ? head : await out.request({ method: 'GET', url: href, headers });
     // Who is told to sign in, or to come back later, has found the place.
     const there = status < 400 || [401, 403, 405, 429, 503].includes(status);
-    return there ? null : fault(`answered ${status}`, { certain: GONE.includes(status) });
+    return there ? null : { why: `answered ${status}`, is: GONE.includes(status) ? 'gone' : 'doubtful' };
   } catch (error) {
     if (error instanceof AnswerTooLarge) return null;
-    if (error instanceof EgressRefused) return fault('is not on the public internet');
-    const noHost = error instanceof ConnectionFailed && error.code === 'ENOTFOUND';
-    return fault('could not be reached', { unreached: true, noHost });
+    if (error instanceof EgressRefused) return { why: 'is not on the public internet', is: 'doubtful' };
+    return error instanceof ConnectionFailed && error.code === 'ENOTFOUND'
+      ? { why: 'names a host that does not exist', is: 'no_such_host' }
+      : { why: UNREACHED, is: 'unreached' };
   }
 }
 

@@ -316,7 +316,7 @@ interface TrackingProps {
   readOnly: boolean;
   set: (definition: CampaignDefinition) => void;
 }
-/** Opens and clicks of its mails; and one message for each of several things. */
+/** Opens and clicks of its mails, links that lead nowhere; and one message for each of several things. */
 const TrackingFields = ({ definition, readOnly, set }: TrackingProps) => {
   const { tracking, each, ...rest } = definition;
   const put = (next: CampaignDefinition['tracking'], things = each) =>
