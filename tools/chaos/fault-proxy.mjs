@@ -15,6 +15,7 @@ import { randomFrom } from './random.mjs';
  * @property {boolean} [refuse] reset at once
  * @property {number} [cutAfterBytes] reset once so many bytes came from the client
  * @property {string} [cutAfter] reset once this came from the client and went on: the server has it, the client never hears
+ * @property {string} [silentAfter] the same, but nobody is told: nothing goes on any more, in either direction
  * @property {string} [cutBefore] the same, but the server never gets the piece with it
  */
 
@@ -45,10 +46,14 @@ export async function startFaultProxy({ target, seed }) {
 
   return {
     port: server.address().port,
-    /** For connections from now on; those that are open are reset, so that pools meet it too. @param {Fault} next */
-    set(next) {
+    /**
+     * For connections from now on; those that are open are reset, so that pools meet it too.
+     * @param {Fault} next
+     * @param {{ spare?: boolean }} [how] `spare`: not those that are open
+     */
+    set(next, { spare = false } = {}) {
       fault = next;
-      for (const socket of open) socket.resetAndDestroy();
+      for (const socket of spare ? [] : open) socket.resetAndDestroy();
     },
     async close() {
       for (const socket of open) socket.destroy();
@@ -58,7 +63,13 @@ export async function startFaultProxy({ target, seed }) {
 }
 
 /** One direction. Pieces keep their order whatever each of them waits for. */
-function pump(from, to, { latencyMs, dripBytes, cutAfterBytes, cutAfter, cutBefore }, line, reset) {
+function pump(
+  from,
+  to,
+  { latencyMs, dripBytes, cutAfterBytes, cutAfter, silentAfter, cutBefore },
+  line,
+  reset,
+) {
   let passed = 0;
   let tail = '';
   let queue = Promise.resolve();
@@ -80,7 +91,7 @@ function pump(from, to, { latencyMs, dripBytes, cutAfterBytes, cutAfter, cutBefo
       // The other side needs a moment to read it and to act on it; its answer finds nobody.
       if (last) setTimeout(reset, 50);
     });
-    line.deaf ||= last;
+    line.deaf ||= last || (silentAfter !== undefined && seen.includes(silentAfter));
   });
   from.on('end', () => void queue.then(() => to.end()));
 }

@@ -1,5 +1,6 @@
 /** Each way in which the proxy misbehaves, seen from both ends. */
 import net from 'node:net';
+import { eventually } from '@carillon/testing';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { startFaultProxy } from './fault-proxy.mjs';
 
@@ -63,6 +64,16 @@ describe('the fault proxy', () => {
     const { ask, heard } = await through({ cutAfter: '\r\n.\r\n' });
     expect(await ask('body\r\n.\r\n')).toEqual({ back: '', how: 'ECONNRESET' });
     expect(heard()).toBe('body\r\n.\r\n');
+  });
+
+  it('delivers the pattern and falls silent, also when all is well for the others', async () => {
+    const { ask, heard, proxy } = await through({ silentAfter: '\r\n.\r\n' });
+    const silent = ask('body\r\n.\r\n');
+    await eventually(() => heard() === 'body\r\n.\r\n');
+    proxy.set({}, { spare: true });
+    expect(await ask('hello')).toEqual({ back: 'hello', how: 'answered' });
+    proxy.set({});
+    expect(await silent).toEqual({ back: '', how: 'ECONNRESET' });
   });
 
   it('cuts before the pattern is delivered, and after so many bytes', async () => {

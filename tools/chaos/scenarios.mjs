@@ -7,26 +7,32 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { failpoints } from '@carillon/config';
 import { between } from './random.mjs';
-import { isAlive, signal, treeOf } from './stage.mjs';
+import { channelOf, isAlive, signal, treeOf } from './stage.mjs';
 
 const DISPATCHERS = ['dispatcher-email', 'dispatcher-sms', 'dispatcher-push', 'dispatcher-in-app'];
 const isRoot = process.getuid?.() === 0;
 const works = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 // Seconds; or a little after a service that was killed is there again, where that takes longer (see run.mjs).
+/** Nobody dies and nothing is lost: nothing stands still until a lease has ended. */
+const UNDISTURBED = 10;
 /** A killed dispatcher's rows move again within this; a lease takes 10 s of it. */
 const KILLED = 15;
 /** Jobs that went with Redis, or were never made because the accepting process died, are offered again within this. */
 const OFFERED = 25;
 /** Once providers are well again: the breakers have opened twice by then (5 s and 10 s), and let out by turns what waited. */
 const WELL_AGAIN = 45;
+/** A call by HTTP is given up after 15 s, and what it was about moves. */
+const GIVEN_UP = 20;
+/** A mail whose server falls silent after its final dot is given up after two minutes. */
+const MAIL_GIVEN_UP = 125;
 
 /** Kills itself at one place after another, a few passes into each life. */
 const atFailpoint = (name, passes, strikes, more = {}) => ({
   name: `kill at ${name}`,
   seconds: 8 + strikes * 5,
   recoverySeconds: OFFERED,
-  faultsAtLeast: 1,
+  faultsAtLeast: strikes,
   how: (random) => ({ env: { CARILLON_FAILPOINTS: `${name}:kill:${between(random, ...passes)}` }, strikes }),
   ...more,
 });
@@ -52,6 +58,9 @@ const everySoOften = async ({ sleep, random, over }, low, high, strike) => {
   }
 };
 
+/** At a moment that the seed names. */
+const atSomeMoment = ({ sleep, random }, low, high) => sleep(between(random, low, high));
+
 /** Providers misbehave for the first half of the load, and then no more. */
 const halfTheTime = (begin, end) => async (stage, t) => {
   await begin(stage, t);
@@ -59,13 +68,15 @@ const halfTheTime = (begin, end) => async (stage, t) => {
   await end(stage, t);
   stage.fault('the providers are well again');
 };
-const proxied = (name, faults, more = {}) => ({
+const well = (channels) => Object.fromEntries(channels.map((channel) => [channel, {}]));
+const proxied = (name, faults, { spare, ...more } = {}) => ({
   name,
   seconds: 12,
   recoverySeconds: WELL_AGAIN,
+  faultsAtLeast: 1,
   during: halfTheTime(
-    (stage) => Object.entries(faults).forEach(([channel, fault]) => stage.proxies[channel].set(fault)),
-    (stage) => Object.keys(faults).forEach((channel) => stage.proxies[channel].set({})),
+    (stage) => stage.setLines(faults),
+    (stage) => stage.setLines(well(Object.keys(faults)), { spare }),
   ),
   ...more,
 });
@@ -73,6 +84,7 @@ const behaving = (name, behave, more = {}) => ({
   name,
   seconds: 12,
   recoverySeconds: WELL_AGAIN,
+  faultsAtLeast: 1,
   providers: behave,
   during: halfTheTime(
     () => {},
@@ -102,7 +114,10 @@ const rolling = async (stage, t) => {
       if (t.over.yet && done >= 4) return;
       done += 1;
       const { how, endMs, startMs } = await stage.restart(name);
-      stage.fault(`${name} restarted (${how}; ended in ${inSeconds(endMs)}, ready in ${inSeconds(startMs)})`);
+      stage.fault(
+        `${name} restarted (${how}; ended in ${inSeconds(endMs)}, ready in ${inSeconds(startMs)})`,
+        channelOf(name),
+      );
       if (how !== 'code 0') throw new Error(`${name} did not end well: ${how}`);
       await t.sleep(500);
     }
@@ -110,8 +125,9 @@ const rolling = async (stage, t) => {
 };
 
 /** Both processes of every channel take turns in being stopped for longer than a lease. */
-const stoppedDispatchers = async (stage, { sleep }) => {
-  await sleep(4000);
+const stoppedDispatchers = async (stage, t) => {
+  const { sleep } = t;
+  await atSomeMoment(t, 2000, 4000);
   for (const name of DISPATCHERS) stage.signal(name, 'SIGSTOP');
   stage.fault('dispatchers stopped');
   await sleep(14_000);
@@ -119,8 +135,34 @@ const stoppedDispatchers = async (stage, { sleep }) => {
   stage.fault('dispatchers go on');
 };
 
+/** A look at some moment: what is under way then moves on. */
+const undisturbed = {
+  recoverySeconds: UNDISTURBED,
+  faultsAtLeast: 1,
+  unknownAtMost: 0,
+  during: async (stage, t) => {
+    await atSomeMoment(t, 3000, 6000);
+    stage.fault('nothing at all');
+  },
+};
+
+/** Three of them at moments that the seed names, beside what their failpoints do. */
+const killedDispatchers = async (stage, t) => {
+  for (let n = 0; n < 3; n++) {
+    await atSomeMoment(t, 3000, 5500);
+    // On a slow machine all of them may be on their way back.
+    let alive = [];
+    while (alive.length === 0) {
+      await t.sleep(50);
+      alive = DISPATCHERS.filter((name) => isAlive(stage.pidOf(name)));
+    }
+    const name = alive[between(t.random, 0, alive.length - 1)];
+    stage.signal(name, 'SIGKILL');
+  }
+};
+
 const rows = [
-  { name: 'calm', seconds: 8, unknownAtMost: 0 },
+  { name: 'calm', seconds: 8, ...undisturbed },
 
   {
     name: 'kill at failpoints',
@@ -170,46 +212,58 @@ const rows = [
     rate: 10,
     seconds: 6,
     faultsAtLeast: 1,
+    recoverySeconds: OFFERED,
+    unknownPerKillAtLeast: 400,
     burst: { channel: 'email', count: 1500 },
     members: 1000,
     patienceMs: 150_000,
     during: async (stage, { sleep }) => {
-      stage.proxies.email.set({ latencyMs: 20_000 });
+      await stage.setLines({ email: { latencyMs: 20_000 } });
       let underWay = 0;
       for (let n = 0; n < 240 && underWay < 500; n++) {
         await sleep(250);
         underWay = await stage.underWay('email');
       }
       stage.signal('standalone', 'SIGKILL');
-      stage.proxies.email.set({});
+      await stage.setLines({ email: {} });
       if (underWay < 500)
         throw new Error(`only ${underWay} mails were under way at the kill, 500 were meant to be`);
     },
   },
   ...['after-claim', 'after-mark', 'reply-read', 'after-record'].map((name) =>
-    atFailpoint(name, [15, 40], 2, {
+    atFailpoint(name, [], 3, {
       name: `kill dispatchers at ${name}`,
       bothQueues: name === 'after-mark',
       apart: true,
+      seconds: 20,
       recoverySeconds: KILLED,
+      othersWorkOn: true,
+      // Three are killed at random: the others died where they were told to.
+      faultsAtLeast: 5,
       how: (random) => ({
         only: Object.fromEntries(
-          DISPATCHERS.map((one) => [one, { CARILLON_FAILPOINTS: `${name}:kill:${between(random, 15, 40)}` }]),
+          DISPATCHERS.map((one) => [one, { CARILLON_FAILPOINTS: `${name}:kill:${between(random, 2, 8)}` }]),
         ),
-        strikes: 2,
+        // Another one of each channel, which nobody kills: rows need not wait for a process to start.
+        extra: DISPATCHERS,
+        strikes: 3,
       }),
+      during: killedDispatchers,
     }),
   ),
 
   {
     name: 'kill PostgreSQL',
     quick: true,
-    seconds: 14,
+    seconds: 18,
     recoverySeconds: OFFERED,
-    during: async (stage, { sleep }) => {
-      await sleep(4000);
-      stage.fault('postgres killed');
-      await stage.killPostgres(3000);
+    faultsAtLeast: 4,
+    during: async (stage, t) => {
+      for (let n = 0; n < 2; n++) {
+        await atSomeMoment(t, 1500, 5500);
+        stage.fault('postgres killed');
+        await stage.killPostgres(between(t.random, 500, 3000));
+      }
     },
   },
   {
@@ -219,6 +273,7 @@ const rows = [
     apart: true,
     seconds: 24,
     recoverySeconds: KILLED,
+    faultsAtLeast: 2,
     how: () => ({ extra: DISPATCHERS }),
     during: stoppedDispatchers,
   },
@@ -255,13 +310,23 @@ const rows = [
   behaving('providers ask to slow down', all('refuse', 0.5), { quick: true }),
   behaving('providers vanish', all('vanish', 0.3)),
   behaving('providers take and vanish', all('take-and-vanish', 0.3), { quick: true }),
-  behaving('providers fall silent', web('silence', 0.1), { patienceMs: 150_000, recoverySeconds: undefined }),
+  behaving('providers fall silent', web('silence', 0.1), { recoverySeconds: GIVEN_UP }),
+  proxied(
+    'connections fall silent',
+    {
+      email: { silentAfter: '\r\n.\r\n', share: 0.3 },
+      sms: { blackhole: true, share: 0.3 },
+      push: { blackhole: true, share: 0.3 },
+    },
+    // Those that are silent stay so: they are given up, not reset.
+    { spare: true, recoverySeconds: MAIL_GIVEN_UP, patienceMs: 180_000 },
+  ),
   {
     name: 'receipts repeated and out of order',
     quick: true,
     seconds: 8,
     providers: { receipts: { copies: 3, shuffled: true } },
-    unknownAtMost: 0,
+    ...undisturbed,
   },
 
   {
@@ -269,11 +334,12 @@ const rows = [
     queue: 'redis',
     seconds: 14,
     recoverySeconds: OFFERED,
-    during: async (stage, { sleep }) => {
-      await sleep(4000);
+    faultsAtLeast: 1,
+    during: async (stage, t) => {
+      await atSomeMoment(t, 2000, 6000);
       signal(stage.redis.pid, 'SIGKILL');
       await stage.redis.ended;
-      await sleep(2000);
+      await t.sleep(2000);
       await stage.startRedis();
       stage.fault('redis is back');
     },
@@ -283,8 +349,9 @@ const rows = [
     queue: 'redis',
     seconds: 14,
     recoverySeconds: OFFERED,
-    during: async (stage, { sleep }) => {
-      await sleep(4000);
+    faultsAtLeast: 1,
+    during: async (stage, t) => {
+      await atSomeMoment(t, 2000, 6000);
       signal(stage.redis.pid, 'SIGTERM');
       await stage.redis.ended;
       await stage.startRedis();
@@ -298,13 +365,12 @@ const rows = [
     quick: true,
     seconds: 12,
     recoverySeconds: 30,
-    faultsAtLeast: 1,
-    during: async (stage, { sleep }) => {
-      await sleep(3000);
+    faultsAtLeast: 3,
+    during: async (stage, t) => {
       for (let n = 0; n < 3; n++) {
+        await atSomeMoment(t, 1500, 3500);
         await stage.askRedis('FLUSHALL');
         stage.fault('FLUSHALL');
-        await sleep(2000);
       }
     },
   },
@@ -361,10 +427,10 @@ const rows = [
       stage.signal('scheduling', 'SIGKILL');
       await stage.askRedis('FLUSHALL');
       stage.fault('FLUSHALL');
-      await sleep(3000);
+      await sleep(between(random, 1500, 4000));
       stage.fault('postgres killed');
       await stage.killPostgres(2000);
-      await sleep(2000);
+      await sleep(between(random, 1000, 3000));
       stage.upNext = [];
       stage.signal('scheduling', 'SIGSTOP');
       stage.fault('scheduling stopped');
@@ -399,8 +465,10 @@ const rows = [
     apart: true,
     seconds: 16,
     recoverySeconds: OFFERED,
-    during: async (stage, { sleep }) => {
-      await sleep(3000);
+    faultsAtLeast: 1,
+    during: async (stage, t) => {
+      const { sleep } = t;
+      await atSomeMoment(t, 2000, 4000);
       await stage.askRedis('CONFIG SET maxmemory 1mb');
       stage.onFault({ at: Date.now() + 8000, what: 'redis out of memory for 8 s' });
       await sleep(8000);
@@ -413,8 +481,10 @@ const rows = [
     apart: true,
     seconds: 22,
     recoverySeconds: OFFERED,
-    during: async (stage, { sleep }) => {
-      await sleep(3000);
+    faultsAtLeast: 1,
+    during: async (stage, t) => {
+      const { sleep } = t;
+      await atSomeMoment(t, 2000, 4000);
       signal(stage.redis.pid, 'SIGSTOP');
       await sleep(12_000);
       signal(stage.redis.pid, 'SIGCONT');
@@ -435,8 +505,10 @@ const rows = [
         return () => execFileSync('umount', ['-l', folder]);
       },
     },
-    during: async (stage, { sleep }) => {
-      await sleep(3000);
+    faultsAtLeast: 1,
+    during: async (stage, t) => {
+      const { sleep } = t;
+      await atSomeMoment(t, 2000, 4000);
       const filler = path.join(stage.data, 'filler');
       spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M'], { stdio: 'ignore' });
       await sleep(5000);
@@ -447,6 +519,9 @@ const rows = [
   {
     name: 'clock jumps',
     seconds: 14,
+    // A job whose lock ends by a clock that jumped is lost: its rows are offered again.
+    recoverySeconds: OFFERED,
+    faultsAtLeast: 3,
     skip: () => (fakeTime() ? null : 'needs libfaketime (apt-get install libfaketime)'),
     // The services' clock, not the database's: leases and due times are judged by the latter alone.
     how: () => ({
@@ -457,9 +532,9 @@ const rows = [
         FAKETIME_TIMESTAMP_FILE: clockFile(),
       },
     }),
-    during: async (stage, { sleep }) => {
+    during: async (stage, t) => {
       for (const jump of ['+3600', '-3600', '+0']) {
-        await sleep(3500);
+        await atSomeMoment(t, 2500, 4500);
         fs.writeFileSync(clockFile(), `${jump}\n`);
         stage.fault(`the services' clock jumps to ${jump} s`);
       }
@@ -468,13 +543,16 @@ const rows = [
   {
     name: 'power cut',
     seconds: 10,
+    // From the moment that the power is back: all that everybody held, and jobs that were not on the disk.
+    recoverySeconds: OFFERED,
+    faultsAtLeast: 2,
     skip: () =>
       isRoot && works('sh', '-c', 'command -v mkfs.ext4 && test -e /dev/loop-control')
         ? null
         : 'needs root, mkfs.ext4 and loop devices',
     stage: { prepare: (folder) => powerOn(folder) },
-    during: async (stage, { sleep }) => {
-      await sleep(5000);
+    during: async (stage, t) => {
+      await atSomeMoment(t, 2500, 7500);
       await powerCut(stage);
     },
   },

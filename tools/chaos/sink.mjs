@@ -1,12 +1,14 @@
 /**
  * The providers' side, as a process of its own: real SMTP, Twilio's REST API and FCM v1, just enough for the real
- * clients. Writes down every message it takes before it answers (ledger B), and every receipt that Carillon said it had
+ * clients; and the lines that lead there (fault-proxy.mjs). Writes down every message it takes before it answers (ledger B), and every receipt that Carillon said it had
  * (ledger E); and the endpoint that is told by webhooks (ledger D). Shares no code with Carillon. Told by its parent how to behave: see `behaviour`.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import http from 'node:http';
+import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SMTPServer } from 'smtp-server';
+import { startFaultProxy } from './fault-proxy.mjs';
 import { openLedger } from './ledger.mjs';
 import { randomFrom } from './random.mjs';
 
@@ -22,6 +24,8 @@ let webhookSecret = '';
  * (taken, then reset), `silence` (taken, never answered). `receipts`: copies of each callback, and whether out of order.
  */
 let behaviour = {};
+/** What leads to the provider of each channel. */
+const lines = {};
 let callbacksUnderWay = 0;
 
 process.on('message', (message) => {
@@ -31,6 +35,7 @@ process.on('message', (message) => {
     receipts = openLedger(message.ledgers.receipts);
     webhooks = openLedger(message.ledgers.webhooks);
   }
+  for (const [channel, fault] of Object.entries(message.lines ?? {})) lines[channel].set(fault, message);
   if (message.webhookSecret) webhookSecret = message.webhookSecret;
   process.send({ answers: message.n, callbacksUnderWay });
 });
@@ -179,8 +184,18 @@ async function report({ url, token, sid, to, delivery }) {
   callbacksUnderWay -= 1;
 }
 
-smtp.server.listen(0, '127.0.0.1', () =>
-  web.listen(0, '127.0.0.1', () =>
-    process.send({ ready: true, smtpPort: smtp.server.address().port, webPort: web.address().port }),
-  ),
-);
+const listens = (server) =>
+  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
+const [smtpPort, webPort] = [await listens(smtp.server), await listens(web)];
+for (const [n, [channel, port]] of Object.entries({ email: smtpPort, sms: webPort, push: webPort }).entries())
+  lines[channel] = await startFaultProxy({ target: { port }, seed: settings.seed + n });
+// Providers are machines of their own: what keeps ours busy does not make them silent.
+try {
+  os.setPriority(-10);
+} catch (error) {
+  if (!['EACCES', 'EPERM'].includes(error.code)) throw error; // Only root may ask for it.
+}
+process.send({
+  webPort,
+  ports: Object.fromEntries(Object.entries(lines).map(([channel, { port }]) => [channel, port])),
+});

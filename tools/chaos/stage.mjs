@@ -16,7 +16,6 @@ import { developmentSecrets, freePort, Problem, root } from '../data-folder.mjs'
 import { APP_ROLE, migrate } from '../migrate.mjs';
 import { startPostgres } from '../postgres.mjs';
 import { startService } from '../service-process.mjs';
-import { startFaultProxy } from './fault-proxy.mjs';
 
 const AGAIN_AFTER_MS = 300;
 /** Lines of a timeline that an endpoint is told of. */
@@ -194,15 +193,13 @@ class Stage {
       if (!this.closing) console.error(`The providers' side ended (${code}): this run proves nothing.`);
       if (!this.closing) process.kill(process.pid, 'SIGTERM');
     });
-    this.undo.push(async () => {
-      this.sink.kill();
-      await Promise.all(Object.values(this.proxies).map((proxy) => proxy.close()));
-    });
-    this.proxies = {
-      email: await startFaultProxy({ target: { port: ready.smtpPort }, seed: this.seed }),
-      sms: await startFaultProxy({ target: { port: ready.webPort }, seed: this.seed + 1 }),
-      push: await startFaultProxy({ target: { port: ready.webPort }, seed: this.seed + 2 }),
-    };
+    this.undo.push(async () => void this.sink.kill());
+    this.ports = ready.ports;
+  }
+
+  /** What becomes of the lines to the providers of these channels: see fault-proxy.mjs. @param {{ spare?: boolean }} [how] */
+  setLines(lines, how) {
+    return this.tellSink({ lines, ...how });
   }
 
   /** Tells the providers' side something. @returns how many receipts it still has to make */
@@ -220,9 +217,9 @@ class Stage {
     const { apiKey } = await this.seedOnce();
     this.apiKey = apiKey;
     const endpoints = {
-      email: `smtp://127.0.0.1:${this.proxies.email.port}`,
-      sms: `http://127.0.0.1:${this.proxies.sms.port}`,
-      push: `http://127.0.0.1:${this.proxies.push.port}`,
+      email: `smtp://127.0.0.1:${this.ports.email}`,
+      sms: `http://127.0.0.1:${this.ports.sms}`,
+      push: `http://127.0.0.1:${this.ports.push}`,
     };
     const owner = new pg.Client({ connectionString: this.ownerUrl });
     await owner.connect();
@@ -298,7 +295,7 @@ class Stage {
     this.services.set(name, service);
     void child.ended.then(async (how) => {
       if (service.stopping || this.closing) return;
-      this.fault(`${name} ended (${how})`);
+      this.fault(`${name} ended (${how})`, channelOf(name));
       const since = Date.now();
       await sleep(AGAIN_AFTER_MS);
       if (service.stopping || this.closing || this.services.get(name) !== service) return;
@@ -386,8 +383,9 @@ class Stage {
     this.services.clear();
   }
 
-  fault(what) {
-    this.onFault({ at: Date.now(), what });
+  /** @param {string} [channel] the only one whose deliveries it disturbs */
+  fault(what, channel) {
+    this.onFault({ at: Date.now(), what, ...(channel ? { channel } : {}) });
   }
 
   /** @param {{ keep?: boolean }} [how] `keep`: leaves the ledgers of a scenario that failed */
@@ -401,6 +399,8 @@ class Stage {
   }
 }
 
+/** Whose deliveries a dispatcher works. */
+export const channelOf = (name) => /^dispatcher-([a-z-]+)/.exec(name)?.[1];
 const portOf = (name) => `${name.toUpperCase().replaceAll('-', '_')}_PORT`;
 const answers = (url) =>
   fetch(url, { signal: AbortSignal.timeout(2000) }).then(
