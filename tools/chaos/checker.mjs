@@ -15,6 +15,7 @@ export const ZEROS = [
   'logMissing',
   'phantom',
   'duplicatesKnown',
+  'denied',
   'forbidden',
   'stuck',
   'untold',
@@ -36,7 +37,7 @@ export const ZEROS = [
  *   rows of the log that a journey sent have `journey: { enrollment, step }`
  * @param {object[]} [ledgers.counts] C: what the journey has counted, `{ step, way, count }`
  * @param {object[]} [ledgers.receipts] E: `{ delivery, status }`, those answered with success
- * @param {object[]} [ledgers.faults] F: `{ at, what }`, in order; recovery counts from `at`
+ * @param {object[]} [ledgers.faults] F: `{ at, what, channel? }`, in order; recovery counts from `at`; `channel`: the only one whose rows it disturbs
  * @param {object[]} [ledgers.webhooks] D: `{ id, type, forged }`, `id` being `<delivery>:<line of its timeline>`
  * @param {string[]} [ledgers.told] the types of lines that endpoints are told of
  * @param {number} [ledgers.unknownAtMost] what one fault may leave in doubt per channel and lane: sub-batch × what runs side by side
@@ -86,6 +87,7 @@ export function check({
   ];
   const duplicates = judgeDuplicates({ arrivals, rows, accepted, log });
   duplicates.known.push(...travelled.doubled);
+  const denied = leftAndDenied(arrivals, rows);
   const forbidden = [
     ...cancelledYetSent({ promised, accepted, arrivals, rows }),
     ...runCancelledYetSent({ promised, arrivals, log }),
@@ -117,6 +119,7 @@ export function check({
       phantom: count('phantom', phantom),
       duplicatesKnown: count('duplicatesKnown', duplicates.known),
       duplicatesUnknown: duplicates.unknown,
+      denied: count('denied', denied),
       unknown: unknown.length,
       unknownPerKill: recovery.unknownPerKill,
       unknownBeyond: count('unknownBeyond', recovery.beyond),
@@ -128,6 +131,45 @@ export function check({
       faults: faults.length,
     },
     examples: { ...examples, ...(recovery.slowest ? { slowest: [recovery.slowest] } : {}) },
+  };
+}
+
+/** What a process held is worked by its next life at the latest: so long after that is ready. Seconds. */
+const AFTER_DOWN = 5;
+
+/**
+ * What a row has against it.
+ * @param {Record<string, number>} figures of `check`
+ * @param {object} bounds
+ * @param {number} bounds.recoverySeconds the longest that anything may stand still
+ * @param {number} [bounds.downSeconds] how long a process was away that nobody stands in for: its rows wait for it
+ * @param {number} [bounds.slack] how often the bound is granted
+ * @param {number} [bounds.unknownAtMost] in the whole row
+ * @param {number} [bounds.unknownPerKillAtLeast] what a play must have put in doubt to have proved something
+ * @param {number} [bounds.faultsAtLeast] as many as must have struck
+ * @returns {{ why: string[], slow: string[] }} `slow`: what a busy machine excuses
+ */
+export function verdict(figures, bounds) {
+  const { recoverySeconds, downSeconds = -Infinity, slack = 1 } = bounds;
+  const within = slack * Math.max(recoverySeconds, downSeconds + AFTER_DOWN);
+  const { unknownAtMost = Infinity, unknownPerKillAtLeast = 0, faultsAtLeast = 0 } = bounds;
+  return {
+    why: [
+      ...ZEROS.filter((name) => !(figures[name] === 0)).map((name) => `${name} ${figures[name]}`),
+      ...(figures.accepted > 0 ? [] : ['nothing was accepted']),
+      ...(figures.unknown > unknownAtMost ? [`unknown ${figures.unknown}, more than ${unknownAtMost}`] : []),
+      ...(figures.unknownPerKill < unknownPerKillAtLeast
+        ? [`a kill left ${figures.unknownPerKill} in doubt, ${unknownPerKillAtLeast} were meant to be`]
+        : []),
+      ...(figures.faults < faultsAtLeast
+        ? [`only ${figures.faults} faults struck, ${faultsAtLeast} were meant to`]
+        : []),
+    ],
+    // A bound that is not stated is none that holds.
+    slow:
+      figures.recoverySeconds <= within
+        ? []
+        : [`recovery took ${figures.recoverySeconds} s, more than ${within} s`],
   };
 }
 
@@ -204,8 +246,7 @@ function judgeDuplicates({ arrivals, rows, accepted, log }) {
     const row = rows.get(id);
     if (!row || came.length < 2) continue;
     const surplus = came.length - 1;
-    const doubts =
-      row.possibleDuplicate || row.status === 'unknown' ? row.timeline.filter(isDoubt).length : 0;
+    const doubts = doubtsOf(row);
     unknown += Math.min(surplus, doubts);
     for (let n = doubts; n < surplus; n++)
       known.push(`${id} arrived ${came.length} times, ${doubts} in doubt`);
@@ -220,6 +261,22 @@ function judgeDuplicates({ arrivals, rows, accepted, log }) {
 }
 /** Lines that say of an attempt: it may have arrived. Silence is told as a retry, too. */
 const isDoubt = (line) => line.type === 'unknown' || (line.type === 'deferred' && line.reason === 'retry');
+const doubtsOf = (row) =>
+  row.possibleDuplicate || row.status === 'unknown' ? row.timeline.filter(isDoubt).length : 0;
+
+/** What had left when its process died is in doubt, or known as sent: never called an end in which nothing has left. */
+const leftAndDenied = (arrivals, rows) =>
+  [...arrivals]
+    .filter(([id, came]) => {
+      const row = rows.get(id);
+      if (!(row?.tries > 0)) return false; // A phantom.
+      const said =
+        isPlace(row.status, 'sent', 'delivered') ||
+        row.timeline.some((line) => isPlace(line.type, 'sent', 'delivered'));
+      // Where even more came it is a duplicate.
+      return !said && doubtsOf(row) === came.length - 1;
+    })
+    .map(([id, came]) => `${id} arrived ${came.length} times and is ${rows.get(id).status}`);
 
 /** Cancelled says that it will not be sent: nothing may arrive after it, and before it only what the log doubts. */
 function cancelledYetSent({ promised, accepted, arrivals, rows }) {
@@ -326,53 +383,63 @@ function linesUntold(log, webhooks, told) {
 }
 
 /**
- * The longest that anything which was under way at a fault stood still after it; the most attempts that one fault left
- * in doubt; and where those of a channel and lane were more than may be.
+ * The longest that anything which was under way at a fault stood still after it, unless another fault struck it meanwhile; the
+ * most attempts that one fault left in doubt; and where those of a channel and lane were more than may be.
  */
 function recoveryOf(log, faults, unknownAtMost) {
   let seconds = 0;
   let slowest;
-  let unknownPerKill = 0;
-  const beyond = [];
-  const runs = groupBy(
-    log.filter((row) => row.inRun && row.handedOverAt !== null),
-    (row) => row.message,
-  );
-  faults.forEach(({ at, what }, n) => {
-    const next = faults[n + 1]?.at ?? Infinity;
-    const stood = (until, who) => {
-      if ((until - at) / 1000 <= seconds) return;
-      seconds = (until - at) / 1000;
-      slowest = `${who} after ${what}`;
-    };
-    const doubts = new Map();
-    for (const { delivery, timeline, inRun, channel, lane } of log) {
-      const after = timeline.find((line) => line.at > at);
-      if (!after || after.at > next) continue;
-      // What a provider says later is its own work, and moves nothing of ours.
-      const before = timeline.filter((line) => line.at <= at && line.type !== 'receipt');
-      // Members of a run have no line before they have left.
-      if (before.length === 0 && !(inRun && after.lostAfterMark)) continue;
-      if (before.some((line) => END_LINES.has(line.type))) continue;
-      if (before.length > 0 && plannedAt(before.at(-1)) > at) continue;
-      if (before.length > 0) stood(after.at, delivery);
-      if (after.lostAfterMark) doubts.set(`${channel} ${lane}`, (doubts.get(`${channel} ${lane}`) ?? 0) + 1);
-    }
-    for (const [message, rows] of runs) {
-      const times = rows.map((row) => row.handedOverAt);
-      const after = times.filter((time) => time > at);
-      if (after.length === 0 || after.length === times.length) continue;
-      const first = Math.min(...after);
-      if (first <= next) stood(first, `run of ${message}`);
-    }
-    for (const [where, many] of doubts)
-      if (many > unknownAtMost) beyond.push(`${many} of ${where} in doubt after ${what}`);
-    unknownPerKill = Math.max(
-      unknownPerKill,
-      [...doubts.values()].reduce((sum, many) => sum + many, 0),
+  const doubts = new Map(faults.map((fault) => [fault, new Map()]));
+  for (const [channel, rows] of groupBy(log, (row) => row.channel)) {
+    const disturbs = (fault) => fault.channel === undefined || fault.channel === channel;
+    const runs = groupBy(
+      rows.filter((row) => row.inRun && row.handedOverAt !== null),
+      (row) => row.message,
     );
-  });
-  return { seconds: Math.round(seconds * 10) / 10, slowest, unknownPerKill, beyond };
+    for (const [n, fault] of faults.entries()) {
+      const { at, what } = fault;
+      const next = faults.slice(n + 1).find(disturbs)?.at ?? Infinity;
+      const stood = (until, who) => {
+        if ((until - at) / 1000 <= seconds) return;
+        seconds = (until - at) / 1000;
+        slowest = `${who} after ${what}`;
+      };
+      for (const { delivery, timeline, inRun, lane } of rows) {
+        const after = timeline.find((line) => line.at > at);
+        if (!after || after.at > next) continue;
+        // What a provider says later is its own work, and moves nothing of ours.
+        const before = timeline.filter((line) => line.at <= at && line.type !== 'receipt');
+        // Members of a run have no line before they have left.
+        if (before.length === 0 && !(inRun && after.lostAfterMark)) continue;
+        if (before.some((line) => END_LINES.has(line.type))) continue;
+        if (before.length > 0 && plannedAt(before.at(-1)) > at) continue;
+        if (before.length > 0) stood(after.at, delivery);
+        if (after.lostAfterMark && disturbs(fault)) {
+          const own = doubts.get(fault);
+          own.set(`${channel} ${lane}`, (own.get(`${channel} ${lane}`) ?? 0) + 1);
+        }
+      }
+      for (const [message, members] of runs) {
+        const times = members.map((row) => row.handedOverAt);
+        const after = times.filter((time) => time > at);
+        if (after.length === 0 || after.length === times.length) continue;
+        const first = Math.min(...after);
+        if (first <= next) stood(first, `run of ${message}`);
+      }
+    }
+  }
+  const beyond = [...doubts].flatMap(([{ what }, own]) =>
+    [...own]
+      .filter(([, many]) => many > unknownAtMost)
+      .map(([where, many]) => `${many} of ${where} in doubt after ${what}`),
+  );
+  const unknownPerKill = [...doubts.values()].map((own) => [...own.values()].reduce((sum, n) => sum + n, 0));
+  return {
+    seconds: Math.round(seconds * 10) / 10,
+    slowest,
+    unknownPerKill: Math.max(0, ...unknownPerKill),
+    beyond,
+  };
 }
 /** When the line says that something happens next; its own time when it says nothing. */
 const plannedAt = (line) => line.plannedAt ?? line.at;

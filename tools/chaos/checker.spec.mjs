@@ -1,6 +1,6 @@
 /** The checker itself, with faults planted in its ledgers: each must show in its figure, and in no other. */
 import { describe, expect, it } from '@jest/globals';
-import { check, ZEROS } from './checker.mjs';
+import { check, verdict, ZEROS } from './checker.mjs';
 
 /** A run of two deliveries in which everything is well. */
 function sound() {
@@ -170,6 +170,24 @@ describe('the checker', () => {
       { duplicatesKnown: 1 },
     ],
     [
+      'one that had left when its process died, and is called an end in which nothing leaves',
+      (l) => {
+        l.webhooks.shift();
+        Object.assign(l.log[0], { status: 'failed', timeline: l.log[0].timeline.slice(0, 2) });
+      },
+      { denied: 1 },
+    ],
+    [
+      'one that had left twice, of which the log admits one',
+      (l) => {
+        l.webhooks.shift();
+        doubt(l.log[0]);
+        Object.assign(l.log[0], { status: 'expired', timeline: l.log[0].timeline.slice(0, 3) });
+        l.arrived.push({ ...l.arrived[0] });
+      },
+      { denied: 1 },
+    ],
+    [
       'two messages for one key',
       (l) => {
         l.promised[1].key = 'k1';
@@ -320,6 +338,25 @@ describe('the checker', () => {
     expect(check(ledgers).figures).toMatchObject({ recoverySeconds: 10.5, unknownPerKill: 1 });
   });
 
+  it('counts what a killed process held from that kill, whatever dies of other channels meanwhile', () => {
+    const ledgers = sound();
+    ledgers.faults = [
+      { at: 2000, what: 'kill', channel: 'sms' },
+      { at: 12_000, what: 'kill', channel: 'email' },
+    ];
+    ledgers.log[0].timeline = [
+      { at: 1900, type: 'accepted' },
+      { at: 20_000, type: 'unknown', lostAfterMark: true },
+    ];
+    expect(check(ledgers)).toMatchObject({
+      figures: { recoverySeconds: 18, unknownPerKill: 1 },
+      examples: { slowest: ['d1 after kill'] },
+    });
+    // Of its own channel: it may have been taken up, and struck again.
+    ledgers.faults[1].channel = 'sms';
+    expect(check(ledgers).figures).toMatchObject({ recoverySeconds: 8, unknownPerKill: 1 });
+  });
+
   it('measures how long a run stood still', () => {
     const ledgers = sound();
     ledgers.faults = [{ at: 2000, what: 'kill' }];
@@ -328,6 +365,46 @@ describe('the checker', () => {
       figures: { recoverySeconds: 11 },
       examples: { slowest: ['run of m0 after kill'] },
     });
+  });
+});
+
+describe('the verdict', () => {
+  const figures = (more) => ({ ...check(sound()).figures, recoverySeconds: 12, faults: 3, ...more });
+  const bounds = { recoverySeconds: 15 };
+  const against = (more, bound = bounds) => {
+    const { why, slow } = verdict(figures(more), bound);
+    return [...why, ...slow];
+  };
+
+  it('has nothing against a sound row', () => {
+    expect(against()).toEqual([]);
+  });
+
+  it.each(ZEROS)('is against a row with one that is %s', (name) => {
+    expect(against({ [name]: 1 })).toEqual([`${name} 1`]);
+    // A figure that is not there proves nothing.
+    expect(against({ [name]: undefined })).toHaveLength(1);
+  });
+
+  it.each([
+    ['a recovery past its bound', { recoverySeconds: 15.1 }, bounds],
+    ['a recovery without a bound', {}, {}],
+    ['one past the time that its process was away', { recoverySeconds: 30 }, { ...bounds, downSeconds: 24 }],
+    ['one past its slack', { recoverySeconds: 31 }, { ...bounds, slack: 2 }],
+    ['more in doubt than may be', { unknown: 1 }, { ...bounds, unknownAtMost: 0 }],
+    [
+      'less in doubt than was to be proved',
+      { unknownPerKill: 399 },
+      { ...bounds, unknownPerKillAtLeast: 400 },
+    ],
+    ['fewer faults than were to strike', {}, { ...bounds, faultsAtLeast: 4 }],
+    ['nothing accepted', { accepted: 0 }, bounds],
+  ])('is against %s', (_what, more, bound) => {
+    expect(against(more, bound)).toHaveLength(1);
+  });
+
+  it('grants a process that nobody stands in for the time that it was away', () => {
+    expect(against({ recoverySeconds: 28 }, { ...bounds, downSeconds: 24 })).toEqual([]);
   });
 });
 

@@ -8,6 +8,7 @@ const COLUMNS = [
   ['logMissing', 'log missing'],
   ['phantom', 'phantom'],
   ['duplicatesKnown', 'dup. known'],
+  ['denied', 'denied'],
   ['forbidden', 'forbidden'],
   ['stuck', 'stuck'],
   ['untold', 'untold'],
