@@ -28,7 +28,8 @@ export const plays = {
   'suppression-unread-at-mark': { shows: ['forbidden'], ...late },
   'cancel-unread-at-mark': { shows: ['forbidden'], ...late },
   'expiry-ignored': { shows: ['forbidden'] },
-  'mark-not-written': { shows: ['duplicatesKnown'], ...at('reply-read:kill:25') },
+  // What had left and was sent again, or was ended as if it had not.
+  'mark-not-written': { shows: ['duplicatesKnown', 'denied', 'forbidden'], ...at('reply-read:kill:15', 3) },
   'accepted-retried': { shows: ['duplicatesKnown'] },
   'silence-called-sent': { shows: ['lost'], providers: { sms: { act: 'vanish', share: 0.3 } } },
   'record-unfenced': {
@@ -47,7 +48,7 @@ export const plays = {
     },
   },
   'lease-never-swept': { shows: ['stuck'], patienceMs: 25_000, ...at('after-claim:kill:25') },
-  'unknown-retried-blindly': { shows: ['duplicatesKnown'], ...at('reply-read:kill:25') },
+  'unknown-retried-blindly': { shows: ['duplicatesKnown'], ...at('reply-read:kill:15', 3) },
   'clock-skips-rows': { shows: ['stuck'], patienceMs: 20_000 },
   'receipt-moves-back': { shows: ['contradictions'], providers: { receipts: { copies: 3, shuffled: true } } },
   'receipt-lost': { shows: ['contradictions'] },
