@@ -297,7 +297,11 @@ export const Variables = z.object({
     3_650,
   ),
   SHUTDOWN_GRACE_SECONDS: count(
-    { group: 'Limits', meaning: 'How long a stopping process may finish what it has begun.' },
+    {
+      group: 'Limits',
+      meaning:
+        'How long a stopping process may finish what it has begun; it begins nothing more after a third of it.',
+    },
     15,
     1,
     300,

@@ -19,6 +19,9 @@ export interface Watchdog {
 /** A worker with nothing to do asks every 5 s, so half a minute of silence is not idleness. */
 export const watchdog: Watchdog = { everyMs: 5_000, strikes: 6 };
 
+/** For handlers that were aborted: they write what they know. Milliseconds. */
+const LAST_WORDS_MS = 3_000;
+
 export type Handler = (payload: unknown, context: WorkContext) => Promise<void>;
 type Log = Pick<LoggerService, 'error' | 'warn'>;
 
@@ -29,6 +32,7 @@ export class QueueWorker {
   /** The worker that could not connect, which BullMQ never tries again. */
   private unconnected: JobWorker | undefined;
   private closing = false;
+  private idle: (() => void) | undefined;
   private readonly concurrency: number;
   private readonly stop = new AbortController();
   private readonly trouble: BoundedLog;
@@ -53,20 +57,16 @@ export class QueueWorker {
     await this.worker.waitUntilReady();
   }
 
-  /** Stops fetching and waits for the handlers at work; after `graceMs` aborts their signal and waits no longer. */
+  /** Stops fetching and waits for the handlers at work; after `graceMs` aborts their signal, and waits for their last words alone. */
   async close(graceMs: number): Promise<void> {
     this.closing = true;
     clearInterval(this.watch);
-    const closed = this.worker.close().then(() => true);
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), graceMs)));
-    const drained = await Promise.race([closed, patience]);
-    clearTimeout(timer);
-    if (drained) return;
+    if (await within(graceMs, this.worker.close())) return;
     this.log.warn(
       `queue ${this.queue}: ${this.active} at work did not end within ${graceMs} ms; their rows are taken up again when the lease runs out`,
     );
     this.stop.abort();
+    if (this.active > 0) await within(LAST_WORDS_MS, new Promise<void>((resolve) => (this.idle = resolve)));
     this.worker.discard();
   }
 
@@ -104,6 +104,7 @@ export class QueueWorker {
     } finally {
       this.active -= 1;
       this.silentLooks = 0;
+      if (this.active === 0) this.idle?.();
     }
   }
 
@@ -128,4 +129,13 @@ export class QueueWorker {
       .close(true)
       .catch((error: unknown) => this.trouble.error('closing the old worker failed', error));
   }
+}
+
+/** @returns whether it ended in time */
+async function within(ms: number, end: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
+  const ended = await Promise.race([end.then(() => true), patience]);
+  clearTimeout(timer);
+  return ended;
 }

@@ -1,4 +1,5 @@
 /** What queues promise, whatever they are stored in. Run by one spec per backend. */
+import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { queueNames, queues as contracts, type QueueName, type Service } from '@carillon/contracts';
@@ -297,8 +298,8 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
     it('wait no longer than the grace, abort the handler and say so', async () => {
       open();
       const service = await serve(['audience'], { graceMs: 200 });
-      let finish = (): void => {};
-      recorder.during = () => new Promise((resolve) => (finish = resolve));
+      recorder.during = ({ context: { signal } }) =>
+        new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
       await queues.send('route-event', { eventIds: ['stuck'] });
       await recorder.until(() => recorder.handled.length === 1);
       const began = performance.now();
@@ -306,7 +307,29 @@ export function describeQueues(name: string, start: () => Promise<Store>): void 
       expect(performance.now() - began).toBeLessThan(2_000);
       expect(recorder.handled[0]?.context.signal.aborted).toBe(true);
       expect(lines.all.join()).toContain('queue route-event: 1 at work did not end within 200 ms');
-      finish();
+    });
+
+    it('let a handler that was aborted write what it knows, and wait for it no longer than a moment', async () => {
+      open();
+      const service = await serve(['audience'], { graceMs: 50 });
+      let written = false;
+      recorder.during = async ({ context: { signal } }) => {
+        await once(signal, 'abort');
+        // As a record does: a trip to the store.
+        await queues.depths();
+        written = true;
+      };
+      await queues.send('route-event', { eventIds: ['cut off'] });
+      await recorder.until(() => recorder.handled.length === 1);
+      await service.close();
+      expect(written).toBe(true);
+      const another = await serve(['audience'], { graceMs: 50 });
+      let hear = (): void => {};
+      recorder.during = () => new Promise((resolve) => (hear = resolve));
+      await queues.send('route-event', { eventIds: ['deaf'] });
+      await recorder.until(() => recorder.ids.includes('deaf'));
+      await another.close();
+      hear();
     });
 
     it('work on after their connections were cut', async () => {

@@ -28,6 +28,18 @@ describe('the grace of a stopping process', () => {
     expect(grace.leftMs()).toBe(0);
   });
 
+  it('lets nothing begin in its last two thirds, so that what has begun may end', () => {
+    let now = 1000;
+    const grace = new Grace(15_000, () => now);
+    now = 50_000;
+    expect([grace.begun(), grace.mayBegin()]).toEqual([false, true]);
+    grace.leftMs();
+    now += 4_999;
+    expect([grace.begun(), grace.mayBegin()]).toEqual([true, true]);
+    now += 1;
+    expect(grace.mayBegin()).toBe(false);
+  });
+
   // A service stops its workers before its hooks run, and what has an HTTP door the other way round.
   it.each([
     ['a service', startWorker, []],

@@ -10,6 +10,16 @@ export class Grace {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
+  /** Whether the process is stopping. */
+  begun(): boolean {
+    return this.endsAt !== undefined;
+  }
+
+  /** Whether what begins now may still come to its end: two thirds of it are for that. */
+  mayBegin(): boolean {
+    return !this.begun() || this.leftMs() > (this.wholeMs * 2) / 3;
+  }
+
   /** The deadline is set by the first call. @returns what is left of it, never below 0 */
   leftMs(): number {
     const now = this.now();

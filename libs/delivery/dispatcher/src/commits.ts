@@ -41,7 +41,8 @@ export class Commits {
     return marked;
   }
 
-  private async unclaim(workspaceId: string, refused: readonly Rendered[]): Promise<void> {
+  /** Back to the queue, where the gate is asked again. */
+  async unclaim(workspaceId: string, refused: readonly Rendered[]): Promise<void> {
     try {
       await this.database.inWorkspace(workspaceId, ({ last }) =>
         Promise.all([...groupBy(refused, (r) => r.delivery.day).values()].map((some) => unclaim(last, some))),

@@ -67,7 +67,7 @@ const renderer = {
   render: (_: unknown, inputs: readonly Parameters<Channel['render']>[0][]) =>
     Promise.resolve(inputs.map((input) => channel.render(input))),
 };
-const aDeliverer = () =>
+const aDeliverer = (stopping = () => false) =>
   new PageDeliverer(
     channel,
     database,
@@ -77,6 +77,8 @@ const aDeliverer = () =>
     renderer,
     new AccountFlow(database),
     () => 0,
+    undefined,
+    stopping,
   );
 
 /** What works lists. */
@@ -285,6 +287,21 @@ describe('a run', () => {
     go();
     await Promise.all(working);
     expect(await progress(run.id)).toMatchObject({ pending: 0, counts: { sent: 2 * PEOPLE } });
+  });
+
+  it('goes back from where it stands when its process stops, and goes on in another', async () => {
+    const run = await start();
+    deliverer = aDeliverer(() => sent.length > 0);
+    const ids = await release();
+    for (const id of ids) await deliverer.deliver(id, signal);
+    // What was leaving has left, and nothing more.
+    expect(sent).toHaveLength(SUB_BATCH);
+    expect(await statuses(run.messageId)).toEqual({ sent: SUB_BATCH });
+    deliverer = aDeliverer();
+    await workAll();
+    expect(new Set(addressesSent()).size).toBe(PEOPLE);
+    expect(sent).toHaveLength(PEOPLE);
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE });
   });
 
   it('is worked again without harm', async () => {

@@ -37,7 +37,7 @@ import {
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
 import { Turns } from '@carillon/server';
-import { Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
 import { OVERFLOW_MS, type AccountFlow } from './account-flow.js';
 import { callProvider } from './call-provider.js';
@@ -101,9 +101,8 @@ type Next =
   | { members: readonly Member[]; account: SendingAccount | null; over?: ReadonlyMap<string, number> }
   | { members: null; restMs: number };
 
-export class PageDeliverer implements OnModuleDestroy {
+export class PageDeliverer {
   private readonly log: Logger;
-  private stopping = false;
   private readonly turns = new Turns(PAGES_LEAVING);
 
   constructor(
@@ -116,13 +115,15 @@ export class PageDeliverer implements OnModuleDestroy {
     private readonly flow: Pick<AccountFlow, 'take' | 'report'>,
     private readonly random: () => number = Math.random,
     private readonly precedence: Precedence = new Precedence(),
+    /** Whether this process is stopping: what is leaving leaves, and pages go back from where they stand. */
+    private readonly stopping: () => boolean = () => false,
   ) {
     this.log = new Logger(`PageDeliverer ${channel.channel}`);
   }
 
   /** Works a page to its end, or until its run is paused or cancelled, or this process stops. Throws when the database is away: the page falls due again. */
   async deliver(pageId: string, signal: AbortSignal): Promise<void> {
-    if (this.stopping) return;
+    if (this.stopping()) return;
     const page = await this.database.acrossWorkspaces(({ last }) => claimPage(last, pageId));
     if (!page) return;
     // One waits less: the next one is released while this one is worked.
@@ -137,11 +138,6 @@ export class PageDeliverer implements OnModuleDestroy {
       clearInterval(renewal);
       await renewing;
     }
-  }
-
-  /** At shutdown: what is leaving leaves; pages go back from where they stand. */
-  onModuleDestroy(): void {
-    this.stopping = true;
   }
 
   private async work(page: PageInHand, signal: AbortSignal): Promise<void> {
@@ -238,7 +234,7 @@ export class PageDeliverer implements OnModuleDestroy {
       }
       // A day's quota that is used up leaves the rest to another account.
       if (waitMs > OVERFLOW_MS) full.add(account.id);
-      else if (waitMs > patienceMs || signal.aborted || this.stopping)
+      else if (waitMs > patienceMs || signal.aborted || this.stopping())
         return { members: null, restMs: waitMs };
       else {
         patienceMs -= waitMs;
@@ -293,7 +289,7 @@ export class PageDeliverer implements OnModuleDestroy {
         await savePage(sql.last, page, { state: 'done', cursor: page.hi, mark: page.hi, leaseSeconds: 0 });
         return { window: null, eventIds, ids: idsOf(done) };
       }
-      const may = head.running && !this.stopping;
+      const may = head.running && !this.stopping();
       const held = may && next.members ? await listsFor(sql, page, head, next.members) : null;
       // After the lists, always: so nobody waits in a ring.
       const late = may && next.members ? await lateFor(sql, page, head, next.members) : undefined;

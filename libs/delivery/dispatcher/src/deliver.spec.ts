@@ -107,6 +107,8 @@ beforeAll(async () => {
     { render: (_, inputs) => Promise.resolve(inputs.map((input) => channel.render(input))) },
     new AccountFlow(database),
     () => 0,
+    undefined,
+    () => mayBegin(),
   );
   await ensurePartitions(database);
   await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
@@ -115,7 +117,10 @@ beforeAll(async () => {
     [accountId, workspaceId],
   );
 });
+/** Whether the process lives long enough for another hand-over. */
+let mayBegin = () => true;
 beforeEach(async () => {
+  mayBegin = () => true;
   offered = [];
   sent = [];
   calls = [];
@@ -220,6 +225,27 @@ describe('a delivery', () => {
       provider_message_id: 'p-1',
     });
     expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'sent']);
+  });
+
+  it('is given back unmarked by a process that stops, and goes out by another', async () => {
+    const ids: string[] = [];
+    for (const n of [1, 2, 3, 4, 5]) ids.push((await accept(`stop-${n}@example.com`)).id);
+    // The stop comes while the first sub-batch is at its provider.
+    mayBegin = () => sent.length === 0;
+    await deliverer.deliver(ids, signal);
+    expect(sent).toHaveLength(3);
+    const [left, back] = [
+      sent.map((m) => m.deliveryId),
+      ids.filter((id) => !sent.some((m) => m.deliveryId === id)),
+    ];
+    for (const id of left) expect(await row(id)).toMatchObject({ status: 'sent', tries: 1 });
+    for (const id of back) expect(await row(id)).toMatchObject({ status: 'queued', tries: 0 });
+    mayBegin = () => true;
+    // The clock finds them at once.
+    expect((await tick()).offer.map(({ id }) => id).sort()).toEqual(back.sort());
+    await deliverer.deliver(back, signal);
+    for (const id of back) expect(await row(id)).toMatchObject({ status: 'sent', crashes: 0, tries: 1 });
+    expect(await timeline(back[0]!)).toEqual(['accepted', 'handed_over', 'sent']);
   });
 
   it('goes its way beside others of its batch that go another', async () => {
@@ -686,7 +712,7 @@ describe('what this process accepts and dispatches itself', () => {
   });
   let leases: Leases;
   afterEach(async () => {
-    await lane.close(50);
+    await lane.close(50, 0);
     leases.stop();
   });
   const use = (limits?: typeof directLimits, instead?: Pick<Deliverer, 'deliverClaimed'>) => {
@@ -845,8 +871,27 @@ describe('what this process accepts and dispatches itself', () => {
   it('waits for nobody at a stop whose grace is over', async () => {
     use(directLimits, dead);
     const { id } = await send('grace@example.com');
-    await lane.close(10);
+    await lane.close(10, 10);
     expect(await row(id)).toMatchObject({ status: 'sending' });
+  });
+
+  it('is recorded when the grace was too short for its provider, before the stop goes on', async () => {
+    let stopped: AbortSignal | undefined;
+    use(directLimits, {
+      deliverClaimed: (workspace, handed, stop) => {
+        stopped = stop;
+        return deliverer.deliverClaimed(workspace, handed, stop);
+      },
+    });
+    // As a provider does that nobody waits for any longer.
+    answer = () =>
+      new Promise((resolve) =>
+        stopped?.addEventListener('abort', () => resolve({ kind: 'unknown', answer: { code: 'aborted' } })),
+      );
+    const { id } = await send('cut-off@example.com');
+    await settles(() => expect(sent).toHaveLength(1));
+    await lane.close(10);
+    expect(await row(id)).toMatchObject({ status: 'scheduled', reason: 'retry', possible_duplicate: true });
   });
 
   it('gives its room back when the transaction fails', async () => {

@@ -75,6 +75,8 @@ export class Deliverer {
     private readonly flow: AccountFlow,
     private readonly random: () => number = Math.random,
     private readonly precedence: Precedence = new Precedence(),
+    /** Asked before each hand-over: whether this process lives long enough to hear how it ends. */
+    private readonly mayBegin: () => boolean = () => true,
   ) {
     this.log = new Logger(`Deliverer ${channel.channel}`);
     this.trouble = new BoundedLog(this.log, channel.channel);
@@ -292,6 +294,7 @@ export class Deliverer {
     // A slice's wait is spent here; a longer one would keep other accounts and workspaces of the lane waiting.
     let patienceMs = 1.5 * SLICE_MS;
     for (let [first] = rest; first; [first] = rest) {
+      if (!this.mayBegin()) return this.giveBack(workspaceId, rest);
       const { account, delivery } = first;
       const want = Math.min(rest.length, this.channel.batchSize);
       const permit = await this.flow.take(account, delivery.lane, want);
@@ -348,6 +351,21 @@ export class Deliverer {
     await this.sendElsewhere(workspaceId, rest, account, permit, signal);
   }
 
+  /** This process stops: the clock offers them to another one, or to the next, in a moment. */
+  private async giveBack(workspaceId: string, rest: readonly Rendered[]): Promise<void> {
+    await this.commits.unclaim(workspaceId, rest);
+    this.leases.release(rest.map((r) => r.delivery));
+  }
+
+  /** Without waiting for the clock. */
+  private toTheGate(rows: readonly { delivery: Claimed }[]): void {
+    for (const [queue, some] of groupBy(rows, ({ delivery: d }) => deliverQueue(d.channel, d.lane)))
+      void this.queues.offer(
+        queue,
+        some.map(({ delivery }) => delivery.id),
+      );
+  }
+
   /** Puts off what its account does not take now. */
   private async park(
     workspaceId: string,
@@ -389,11 +407,7 @@ export class Deliverer {
     const handedOverAt = new Date();
     const going = batch.filter((r) => marked.has(r.delivery.id));
     const held = batch.filter((r) => !marked.has(r.delivery.id));
-    for (const [queue, rows] of groupBy(held, (r) => deliverQueue(r.delivery.channel, r.delivery.lane)))
-      void this.queues.offer(
-        queue,
-        rows.map((r) => r.delivery.id),
-      );
+    this.toTheGate(held);
     if (account.domainQuotas)
       await giveBackToDomains(
         this.database,
@@ -464,13 +478,7 @@ export class Deliverer {
       going.map((r) => r.delivery.id),
     );
 
-    // Back to the gate, without waiting for the clock.
-    const again = attempted.filter((a) => a.next.kind === 'pauseAccount');
-    for (const [queue, rows] of groupBy(again, (a) => deliverQueue(a.delivery.channel, a.delivery.lane)))
-      void this.queues.offer(
-        queue,
-        rows.map((a) => a.delivery.id),
-      );
+    this.toTheGate(attempted.filter((a) => a.next.kind === 'pauseAccount'));
   }
 
   private tell(recorded: Recorded): void {

@@ -12,6 +12,9 @@ import { Line } from './line.js';
 /** `inHand`: deliveries per lane; `subBatch` × `parallel` bounds what can be unknown when the process is killed. */
 export const directLimits = { inHand: 1_000, subBatch: 100, parallel: 6 };
 
+/** For what was cut off: its outcome is written. Milliseconds. */
+const LAST_WORDS_MS = 3_000;
+
 interface Held {
   inHand: number;
   line: Line;
@@ -48,17 +51,22 @@ export class DirectLane implements LocalDispatcher {
     void held.line.add(handed);
   }
 
-  /** Takes no more, and waits for what is in hand; after `graceMs` aborts its signal and waits no longer. */
-  async close(graceMs: number): Promise<void> {
+  /** Takes no more, and waits for what is in hand; after `graceMs` aborts its signal, and waits for its last words alone. */
+  async close(graceMs: number, lastWordsMs = LAST_WORDS_MS): Promise<void> {
     this.closing = true;
+    await this.idleWithin(graceMs);
+    this.stop.abort();
+    await this.idleWithin(lastWordsMs);
+  }
+
+  private async idleWithin(ms: number): Promise<void> {
     if (!this.busy()) return;
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([
       new Promise<void>((resolve) => (this.idle = resolve)),
-      new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs))),
+      new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))),
     ]);
     clearTimeout(timer);
-    this.stop.abort();
   }
 
   private of(lane: Lane): Held {

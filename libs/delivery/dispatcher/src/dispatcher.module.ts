@@ -100,18 +100,21 @@ export class DispatcherModule
         ...channels.map((channel) => ({
           provide: pagesOf(channel),
           useFactory: (
+            grace: Grace,
             precedence: Precedence,
             ...deps: [Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow]
-          ) => new PageDeliverer(channel, ...deps, Math.random, precedence),
-          inject: [Precedence, Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow],
+          ) => new PageDeliverer(channel, ...deps, Math.random, precedence, () => grace.begun()),
+          inject: [Grace, Precedence, Database, Queues, SendContexts, DeliveryHints, RenderPool, AccountFlow],
         })),
         ...channels.map((channel) => ({
           provide: tokenOf(channel),
           useFactory: (
+            grace: Grace,
             precedence: Precedence,
             ...deps: [Database, Queues, Leases, SendContexts, DeliveryHints, RenderPool, AccountFlow]
-          ) => new Deliverer(channel, ...deps, Math.random, precedence),
+          ) => new Deliverer(channel, ...deps, Math.random, precedence, () => grace.mayBegin()),
           inject: [
+            Grace,
             Precedence,
             Database,
             Queues,
