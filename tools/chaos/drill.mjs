@@ -47,7 +47,7 @@ export const plays = {
       for (const name of DISPATCHERS) stage.signal(name, 'SIGCONT');
     },
   },
-  'lease-never-swept': { shows: ['stuck'], patienceMs: 25_000, ...at('after-claim:kill:25') },
+  'lease-never-swept': { shows: ['stuck'], patienceMs: 25_000, ...at('after-claim:kill:8', 3) },
   'unknown-retried-blindly': { shows: ['duplicatesKnown'], ...at('reply-read:kill:15', 3) },
   'clock-skips-rows': { shows: ['stuck'], patienceMs: 20_000 },
   'receipt-moves-back': { shows: ['contradictions'], providers: { receipts: { copies: 3, shuffled: true } } },
