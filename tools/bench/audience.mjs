@@ -119,7 +119,7 @@ async function eventFloor(owner, workspaceId) {
 }
 
 async function states({ owner, workspaceId, people, part, watched }) {
-  await part.ask({ rate: RATE / 2, seconds: 3, people });
+  await part.ask({ rate: RATE, seconds: 10, people });
   let answer;
   const cost = await measure(watched, async () => {
     answer = await part.ask({ rate: RATE, seconds: SECONDS, people });
