@@ -6,7 +6,7 @@ import { GroupCommit, type Database, type Sql } from '@carillon/database';
 import { groupBy, unlessOvertaken } from '@carillon/delivery-service';
 import { Logger } from '@nestjs/common';
 import type { Rendered } from './deliver.js';
-import { markHandedOver, underCaps, unclaim } from './hand-over.js';
+import { Domains, markHandedOver, underCaps, unclaim } from './hand-over.js';
 import { recordAttempts, type Attempted, type Recorded } from './record.js';
 
 /** Sub-batches per commit, and commits of a kind under way in a workspace. Records are waited for by nobody's bytes. */
@@ -14,8 +14,14 @@ const LIMITS = { marks: { size: 16, parallel: 2 }, records: { size: 16, parallel
 
 type Groups<Item, Result> = Map<string, GroupCommit<readonly Item[], PromiseSettledResult<Result>>>;
 
+/** Who has the mark, and how long those wait whose receiving domain has had its share of their account's day. */
+export interface Marks {
+  marked: ReadonlySet<string>;
+  waits: ReadonlyMap<string, number>;
+}
+
 export class Commits {
-  private readonly marks: Groups<Rendered, ReadonlySet<string>> = new Map();
+  private readonly marks: Groups<Rendered, Marks> = new Map();
   private readonly records: Groups<Attempted, void> = new Map();
   private readonly log = new Logger('Commits');
 
@@ -25,20 +31,26 @@ export class Commits {
     private readonly tell: (recorded: Recorded) => void,
   ) {}
 
-  /** The hand-over mark of a sub-batch; what does not get it goes back to the queue. @returns the ids that may be sent, perhaps among others */
-  async mark(workspaceId: string, batch: readonly Rendered[]): Promise<ReadonlySet<string>> {
-    const write = async (sql: Sql, all: readonly Rendered[]) => {
-      const allowed = await underCaps(sql, workspaceId, all);
+  /**
+   * The hand-over mark of a sub-batch. What gets neither it nor a reason to wait goes back to the queue.
+   * @returns the ids that may be sent, and who waits for a place of a receiving domain; perhaps of other sub-batches, too
+   */
+  async mark(workspaceId: string, batch: readonly Rendered[]): Promise<Marks> {
+    const write = async (sql: Sql, all: readonly Rendered[]): Promise<Marks> => {
+      const domains = await Domains.hold(sql, all);
+      const allowed = await underCaps(sql, workspaceId, domains ? domains.take(all) : all);
       const groups = groupBy(allowed, (r) => `${r.delivery.day} ${r.account.id}`).values();
-      const marked = await Promise.all(
-        [...groups].map((some) => markHandedOver(sql.last, some, some[0]?.account)),
+      const ids = await Promise.all(
+        [...groups].map((some) => markHandedOver(domains ? sql : sql.last, some, some[0]?.account)),
       );
-      return new Set(marked.flatMap((ids) => [...ids]));
+      const marked = new Set(ids.flatMap((some) => [...some]));
+      await domains?.save(sql.last, marked);
+      return { marked, waits: domains?.waits ?? new Map() };
     };
-    const marked = await this.add(this.marks, LIMITS.marks, workspaceId, batch, write, (ids) => ids);
-    const refused = batch.filter((r) => !marked.has(r.delivery.id));
+    const { marked, waits } = await this.add(this.marks, LIMITS.marks, workspaceId, batch, write, (m) => m);
+    const refused = batch.filter(({ delivery: { id } }) => !marked.has(id) && !waits.has(id));
     if (refused.length > 0) await this.unclaim(workspaceId, refused);
-    return marked;
+    return { marked, waits };
   }
 
   /** Back to the queue, where the gate is asked again. */

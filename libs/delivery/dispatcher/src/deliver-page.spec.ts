@@ -67,7 +67,10 @@ const renderer = {
   render: (_: unknown, inputs: readonly Parameters<Channel['render']>[0][]) =>
     Promise.resolve(inputs.map((input) => channel.render(input))),
 };
-const aDeliverer = (stopping = () => false) =>
+const aDeliverer = (
+  stopping = () => false,
+  flow: Pick<AccountFlow, 'take' | 'report'> = new AccountFlow(database),
+) =>
   new PageDeliverer(
     channel,
     database,
@@ -75,7 +78,7 @@ const aDeliverer = (stopping = () => false) =>
     contexts,
     new DeliveryHints(database),
     renderer,
-    new AccountFlow(database),
+    flow,
     () => 0,
     undefined,
     stopping,
@@ -516,6 +519,37 @@ describe('a run', () => {
     await owner.query('UPDATE provider_accounts SET warm_up = NULL');
     await again();
     expect(await statuses(run.messageId)).toEqual({ sent: 9 });
+  });
+
+  it('loses no place of a receiving domain with a page that is taken away, or a commit that fails', async () => {
+    const plan = {
+      from: new Date(Date.now() - 86_400_000).toISOString().slice(0, 10),
+      quotas: [1_000_000, 1_000_000],
+      domains: [{ domains: ['example.com'], quotas: [PEOPLE, PEOPLE] }],
+    };
+    await owner.query('UPDATE provider_accounts SET warm_up = $1', [JSON.stringify(plan)]);
+    await owner.query('DELETE FROM domain_uses');
+    const used = async () =>
+      (await owner.query<{ used: number }>('SELECT coalesce(sum(used), 0)::int AS used FROM domain_uses'))
+        .rows[0]?.used;
+    const run = await start();
+    const flow = new AccountFlow(database);
+    const robbed = aDeliverer(undefined, {
+      take: async (...asked) => {
+        await owner.query('UPDATE pages SET attempt = attempt + 1');
+        return flow.take(...asked);
+      },
+      report: (...told) => flow.report(...told),
+    });
+    const [page] = await release();
+    await expect(robbed.deliver(page!, signal)).rejects.toThrow('was taken by another worker');
+    expect(await used()).toBe(0);
+
+    await passLeases();
+    await workAll();
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE });
+    expect(await used()).toBe(PEOPLE);
+    await owner.query('UPDATE provider_accounts SET warm_up = NULL');
   });
 
   it('records refusals with the words of the provider, and what cannot be rendered', async () => {

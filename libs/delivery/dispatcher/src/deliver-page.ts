@@ -31,8 +31,7 @@ import {
   mayBeUsed,
   saveLists,
   giveBackToDomains,
-  takeOfDomains,
-  TOMORROW_SPREAD_MS,
+  holdDomains,
   unlessOvertaken,
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
@@ -98,8 +97,7 @@ const nothing = (): Done => ({
 
 /** What is to go next, and through which account; or how long there is none. */
 type Next =
-  | { members: readonly Member[]; account: SendingAccount | null; over?: ReadonlyMap<string, number> }
-  | { members: null; restMs: number };
+  { members: readonly Member[]; account: SendingAccount | null } | { members: null; restMs: number };
 
 export class PageDeliverer {
   private readonly log: Logger;
@@ -176,7 +174,6 @@ export class PageDeliverer {
       const doing = done;
       const window = await this.precedence.step(() => this.commit(page, doing, next));
       failpoint('after-mark');
-      if (next.members && next.account?.domainQuotas) await this.giveBack(next, window);
       const asked = next.members?.length ?? 0;
       if (!window) {
         if (next.members && next.account) await this.flow.report(next.account, [], asked);
@@ -227,11 +224,7 @@ export class PageDeliverer {
       if (!account && known.length > 0) continue;
       if (!account) return { members: null, restMs: PAUSED_MS };
       const { granted, waitMs } = await this.flow.take(account, 'bulk', members.length);
-      if (granted > 0) {
-        const asked = members.slice(0, granted);
-        const over = account.domainQuotas ? await this.overQuota(account, asked) : undefined;
-        return { members: asked, account, ...(over && { over }) };
-      }
+      if (granted > 0) return { members: members.slice(0, granted), account };
       // A day's quota that is used up leaves the rest to another account.
       if (waitMs > OVERFLOW_MS) full.add(account.id);
       else if (waitMs > patienceMs || signal.aborted || this.stopping())
@@ -241,31 +234,6 @@ export class PageDeliverer {
         await setTimeout(waitMs);
       }
     }
-  }
-
-  /** Whom an account that warms up writes to another day, and when: their domains have had their share. */
-  private async overQuota(
-    account: SendingAccount,
-    members: readonly Member[],
-  ): Promise<ReadonlyMap<string, number>> {
-    const wanted = members.map((member) => ({ id: member.id, address: this.addressOf(member) }));
-    const { over, waitMs } = await takeOfDomains(this.database, account, wanted);
-    return new Map([...over].map((id) => [id, waitMs + this.random() * TOMORROW_SPREAD_MS]));
-  }
-
-  /** Places of domains that were taken for those who do not go now: they are asked for again, or not at all. */
-  private async giveBack(
-    { members, account, over }: Extract<Next, { account: unknown }>,
-    window: Window | null,
-  ): Promise<void> {
-    const going = new Set(window?.going.map(({ member }) => member.id));
-    const idle = members.filter(({ id }) => !over?.has(id) && !going.has(id));
-    if (account)
-      await giveBackToDomains(
-        this.database,
-        account,
-        idle.map((member) => this.addressOf(member)),
-      );
   }
 
   private addressOf({ recipient }: Member): string | null {
@@ -290,12 +258,21 @@ export class PageDeliverer {
         return { window: null, eventIds, ids: idsOf(done) };
       }
       const may = head.running && !this.stopping();
+      const domains =
+        may && next.members && next.account?.domainQuotas
+          ? await holdDomains(
+              sql,
+              next.account,
+              next.members.map((member) => this.addressOf(member)),
+            )
+          : null;
+      // After the domains, always: so nobody waits in a ring.
       const held = may && next.members ? await listsFor(sql, page, head, next.members) : null;
-      // After the lists, always: so nobody waits in a ring.
+      // After the lists, for the same reason.
       const late = may && next.members ? await lateFor(sql, page, head, next.members) : undefined;
       const judged =
         may && facts && next.members
-          ? judgeMembers(page, head, next.account, facts, held, late, next.over)
+          ? judgeMembers(page, head, next.account, facts, held, late, domains, this.random)
           : null;
       if (!judged || !facts || !next.members || judged.asked === 0) {
         if (next.members === null) await restRun(sql, page, next.restMs);
@@ -311,6 +288,7 @@ export class PageDeliverer {
         insertRows(last, page, judged.stopped, null, judged.gateVersion),
         held && saveLists(last, workspaceId, held, taken),
         late && late.capacities.length > 0 && savePlaces(last, page, head, late, judged.going.length),
+        domains?.save(last),
         savePage(last, page, { state: 'working', cursor, mark, leaseSeconds: LEASE_SECONDS }),
       ]);
       page.cursor = cursor;

@@ -498,7 +498,7 @@ describe('between claim and hand-over', () => {
     await change(id, messageId);
     const commits = new Commits(database, () => undefined);
     const rendered = ready.map((r) => ({ ...r, rendered: null, account: r.accounts[0]! }));
-    expect(await commits.mark(workspaceId, rendered)).toEqual(new Set());
+    expect((await commits.mark(workspaceId, rendered)).marked).toEqual(new Set());
     await deliverer.deliver([id], signal);
     expect(sent).toEqual([]);
     expect(await row(id)).toMatchObject(expected);

@@ -23,8 +23,6 @@ import {
   templateContent,
   type SendContexts,
   waitForPlaces,
-  giveBackToDomains,
-  takeOfDomains,
   TOMORROW_SPREAD_MS,
 } from '@carillon/delivery-service';
 import { BoundedLog, Queues } from '@carillon/queue';
@@ -301,8 +299,9 @@ export class Deliverer {
       if (permit.granted > 0) {
         const asked = rest.slice(0, permit.granted);
         rest = rest.slice(permit.granted);
-        if (account.domainQuotas) await this.sendWarming(workspaceId, asked, account, signal);
-        else await this.sendBatch(workspaceId, asked, signal);
+        const { waiting, waitMs } = await this.sendBatch(workspaceId, asked, signal);
+        const tomorrow = { granted: 0, waitMs, why: 'account_rate', spreadMs: TOMORROW_SPREAD_MS } as const;
+        if (waiting.length > 0) await this.sendElsewhere(workspaceId, waiting, account, tomorrow, signal);
       } else if (permit.why === 'account_rate' && permit.waitMs <= patienceMs && !signal.aborted) {
         patienceMs -= permit.waitMs;
         await setTimeout(permit.waitMs);
@@ -331,24 +330,6 @@ export class Deliverer {
       .map((r) => ({ ...r, account: this.accountFor(r) }));
     for (const some of groupBy(chosen, (r) => r.account.id).values())
       await this.sendAll(workspaceId, some, signal);
-  }
-
-  /** Through an account that warms up: some domains may have had their share of today. */
-  private async sendWarming(
-    workspaceId: string,
-    asked: readonly Rendered[],
-    account: SendingAccount,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const wanted = asked.map((r) => ({ id: r.delivery.id, address: r.targets[0]?.address ?? null }));
-    const { over, waitMs } = await takeOfDomains(this.database, account, wanted);
-    const going = asked.filter((r) => !over.has(r.delivery.id));
-    if (going.length > 0) await this.sendBatch(workspaceId, going, signal);
-    if (over.size === 0) return;
-    await this.flow.report(account, [], over.size);
-    const rest = asked.filter((r) => over.has(r.delivery.id));
-    const permit = { granted: 0, waitMs, why: 'account_rate', spreadMs: TOMORROW_SPREAD_MS } as const;
-    await this.sendElsewhere(workspaceId, rest, account, permit, signal);
   }
 
   /** This process stops: the clock offers them to another one, or to the next, in a moment. */
@@ -391,30 +372,31 @@ export class Deliverer {
     this.leases.release(waiting.map((r) => r.delivery));
   }
 
+  /** @returns who waits for a place of a receiving domain, while the account warms up */
   private async sendBatch(
     workspaceId: string,
     batch: readonly Rendered[],
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<{ waiting: Rendered[]; waitMs: number }> {
     const [{ account } = { account: null }] = batch;
-    if (!account) return;
+    if (!account) return NOBODY_WAITS;
     failpoint('before-mark');
-    const marked = await this.first(
+    const { marked, waits } = await this.first(
       batch.map((r) => r.delivery),
       () => this.commits.mark(workspaceId, batch),
     );
     failpoint('after-mark');
     const handedOverAt = new Date();
     const going = batch.filter((r) => marked.has(r.delivery.id));
-    const held = batch.filter((r) => !marked.has(r.delivery.id));
+    const waiting = batch.filter((r) => waits.has(r.delivery.id));
+    const held = batch.filter(({ delivery: { id } }) => !marked.has(id) && !waits.has(id));
     this.toTheGate(held);
-    if (account.domainQuotas)
-      await giveBackToDomains(
-        this.database,
-        account,
-        held.map((r) => r.targets[0]?.address ?? null),
-      );
-    if (going.length === 0) return this.flow.report(account, [], held.length);
+    const stays = { waiting, waitMs: Math.max(0, ...waiting.map((r) => waits.get(r.delivery.id)!)) };
+    const idle = batch.length - going.length;
+    if (going.length === 0) {
+      await this.flow.report(account, [], idle);
+      return stays;
+    }
 
     const outgoing = going.flatMap((r) =>
       r.targets.map((t): Outgoing<unknown> => ({
@@ -468,7 +450,7 @@ export class Deliverer {
     await this.flow.report(
       account,
       signal.aborted ? [] : attempted.map((a) => a.outcome),
-      held.length + (signal.aborted ? going.length : 0),
+      idle + (signal.aborted ? going.length : 0),
     );
     await this.commits.record(workspaceId, attempted);
     failpoint('after-record');
@@ -479,6 +461,7 @@ export class Deliverer {
     );
 
     this.toTheGate(attempted.filter((a) => a.next.kind === 'pauseAccount'));
+    return stays;
   }
 
   private tell(recorded: Recorded): void {
@@ -486,6 +469,7 @@ export class Deliverer {
   }
 }
 
+const NOBODY_WAITS = { waiting: [], waitMs: 0 };
 const NO_TEMPLATE = {
   reason: 'template_error',
   detail: 'its template version is missing',

@@ -6,7 +6,18 @@
  */
 import { bug } from '@carillon/config';
 import { AT_HOME, keptByDay, type Sql } from '@carillon/database';
-import { holdLists, reserve, saveLists, takePlaces, wantedOf, type Lists } from '@carillon/delivery-service';
+import {
+  groupBy,
+  holdDomains,
+  holdLists,
+  reserve,
+  saveLists,
+  takePlaces,
+  wantedOf,
+  type DomainPlaces,
+  type Lists,
+  type SendingAccount,
+} from '@carillon/delivery-service';
 import type { Ready } from './claim.js';
 
 /**
@@ -35,6 +46,51 @@ export async function markHandedOver(
     first.own?.version ?? null,
   ]);
   return new Set(rows.map((r) => r.id));
+}
+
+type Through = Ready & { account: SendingAccount };
+const addressOf = ({ targets }: Ready): string | null => targets[0]?.address ?? null;
+
+/** Places of receiving domains for a batch, by its accounts that warm up; in a breath of their own each, before all other locks. */
+export class Domains {
+  /** Who waits, and how long. */
+  readonly waits = new Map<string, number>();
+  private readonly taken: Through[] = [];
+
+  private constructor(private readonly places: ReadonlyMap<string, DomainPlaces>) {}
+
+  /** Held until the transaction ends. @returns null where no account of these has such quotas */
+  static async hold(sql: Sql, batch: readonly Through[]): Promise<Domains | null> {
+    const warming = batch.filter((r) => r.account.domainQuotas);
+    if (warming.length === 0) return null;
+    const places = new Map<string, DomainPlaces>();
+    // One after the other, in the order of their ids: so nobody waits in a ring.
+    for (const [id, some] of [...groupBy(warming, (r) => r.account.id)].sort(([a], [b]) =>
+      a < b ? -1 : 1,
+    )) {
+      const held = await holdDomains(sql, some[0]!.account, some.map(addressOf));
+      if (held) places.set(id, held);
+    }
+    return new Domains(places);
+  }
+
+  /** @returns those that have a place, or need none */
+  take<R extends Through>(batch: readonly R[]): R[] {
+    return batch.filter((r) => {
+      const places = this.places.get(r.account.id);
+      if (!places) return true;
+      if (places.take(addressOf(r))) return this.taken.push(r) > 0;
+      this.waits.set(r.delivery.id, places.waitMs);
+      return false;
+    });
+  }
+
+  /** Writes the places of those that go. */
+  async save(sql: Sql, going: ReadonlySet<string>): Promise<void> {
+    for (const r of this.taken)
+      if (!going.has(r.delivery.id)) this.places.get(r.account.id)?.giveBack(addressOf(r));
+    await Promise.all([...this.places.values()].map((places) => places.save(sql)));
+  }
 }
 
 /**

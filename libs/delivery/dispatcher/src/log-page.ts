@@ -25,6 +25,8 @@ import {
   saveRooms,
   takeRoom,
   usableAccounts,
+  TOMORROW_SPREAD_MS,
+  type DomainPlaces,
   type Rivals,
   type SendingAccount,
   holdLists,
@@ -132,7 +134,7 @@ export async function factsOf(
 /**
  * Who of a sub-batch may go, and rows for those who may not.
  * @param account that they would go through; null when the workspace has none
- * @param over whom the account has no place for today, and how long they wait
+ * @param domains places of receiving domains, held
  * @returns null when none may, because the account may not be used any more
  */
 export function judgeMembers(
@@ -142,7 +144,8 @@ export function judgeMembers(
   { accounts, addressed, suppressions, consents }: Facts,
   held: Asked | null = null,
   late: Late = nothingLate,
-  over?: ReadonlyMap<string, number>,
+  domains: DomainPlaces | null = null,
+  random: () => number = Math.random,
 ): Judged | null {
   const still = accounts.find((a) => a.id === account?.id);
   if (account ? !still || !mayBeUsed(still) : accounts.length > 0) return null;
@@ -192,11 +195,10 @@ export function judgeMembers(
           ? { ...rowOf(member, address, verdict), gateSaid: trace.at(-1)! }
           : rowOf(member, address, verdict),
       );
-    else if (over?.has(member.id))
-      stopped.push(
-        rowOf(member, address, { kind: 'wait', reason: 'account_rate', afterMs: over.get(member.id)! }),
-      );
-    else if (isThere(member)) {
+    else if (domains && !domains.take(address)) {
+      const afterMs = domains.waitMs + random() * TOMORROW_SPREAD_MS;
+      stopped.push(rowOf(member, address, { kind: 'wait', reason: 'account_rate', afterMs }));
+    } else if (isThere(member)) {
       going.push({ member, targets });
       if (!own?.test) takeRoom(late.rooms);
       const wanted = wantedOf(inPage(page, member.id), own);

@@ -1,55 +1,71 @@
 /**
- * Quotas of an account for receiving domains while it warms up: one row per account and group of domains, held for a moment
- * while a batch takes its places. A place that was taken and not needed is given back, but for those that a crash leaves: it is at
- * most so many. Called by the dispatcher before it hands over; an account without such quotas costs nothing.
+ * Quotas of an account for receiving domains while it warms up: one row per account and group of domains. Places are taken in the
+ * transaction of the hand-over mark, or of the commit that opens a page's window, before the lists of frequency caps: so they
+ * are neither lost by a crash, nor does anybody wait in a ring. Called by the dispatcher; an account without such quotas costs nothing.
  */
-import type { Database } from '@carillon/database';
+import type { Database, Sql } from '@carillon/database';
 import { msToTomorrow, quotaFor } from '@carillon/delivery-rules';
 import type { SendingAccount } from './sending-accounts.js';
 
-/**
- * Takes places for those who need one.
- * @returns whom the quotas of today have no place for, by id, and how long they wait
- */
-export async function takeOfDomains(
-  database: Database,
+/** Places of today, held until the transaction ends. */
+export interface DomainPlaces {
+  /** How long those wait for whom there is none. Milliseconds. */
+  waitMs: number;
+  /** @returns whether there was one; an address that no quota is for needs none */
+  take(address: string | null): boolean;
+  /** Whoever took it is not written to after all. */
+  giveBack(address: string | null): void;
+  /** Writes how many are taken. */
+  save(sql: Sql): Promise<void>;
+}
+
+/** Holds what these need a place of. @returns null where no quota is for any of them */
+export async function holdDomains(
+  sql: Sql,
   { id, workspaceId, domainQuotas }: SendingAccount,
-  wanted: readonly { id: string; address: string | null }[],
-): Promise<{ over: ReadonlySet<string>; waitMs: number }> {
-  const needy = wanted.flatMap((one) => {
-    const quota = one.address === null ? undefined : quotaFor(domainQuotas ?? [], one.address);
-    return quota ? [{ id: one.id, quota }] : [];
-  });
-  const over = new Set<string>();
-  if (needy.length === 0) return { over, waitMs: 0 };
-  const names = [...new Set(needy.map((n) => n.quota.name))].sort();
-  const now = await database.inWorkspace(workspaceId, async (sql) => {
-    await sql.execute(
+  addresses: readonly (string | null)[],
+): Promise<DomainPlaces | null> {
+  const quotaOf = (address: string | null) =>
+    address === null ? undefined : quotaFor(domainQuotas ?? [], address);
+  const names = [...new Set(addresses.flatMap((address) => quotaOf(address)?.name ?? []))].sort();
+  if (names.length === 0) return null;
+  const [, rows] = await Promise.all([
+    sql.execute(
       `INSERT INTO domain_uses (workspace_id, account_id, name) SELECT $1::uuid, $2::uuid, name FROM unnest($3::text[]) AS name ORDER BY name ON CONFLICT DO NOTHING`,
       [workspaceId, id, names],
-    );
-    const rows = await sql.query<{ name: string; used: number; now: Date }>(
+    ),
+    sql.query<{ name: string; used: number; now: Date }>(
       `SELECT name, CASE WHEN day = (now() AT TIME ZONE 'UTC')::date THEN used ELSE 0 END AS used, now() AS now FROM domain_uses
         WHERE workspace_id = $1 AND account_id = $2 AND name = ANY($3::text[]) ORDER BY name FOR UPDATE`,
       [workspaceId, id, names],
-    );
-    const used = new Map(rows.map((row) => [row.name, row.used]));
-    for (const one of needy) {
-      const before = used.get(one.quota.name) ?? 0;
-      if (before >= one.quota.quota) over.add(one.id);
-      else used.set(one.quota.name, before + 1);
-    }
-    await sql.execute(
-      `UPDATE domain_uses d SET used = u.used, day = (now() AT TIME ZONE 'UTC')::date FROM unnest($3::text[], $4::int[]) AS u(name, used)
-        WHERE d.workspace_id = $1 AND d.account_id = $2 AND d.name = u.name`,
-      [workspaceId, id, names, names.map((name) => used.get(name) ?? 0)],
-    );
-    return rows[0]?.now ?? new Date();
-  });
-  return { over, waitMs: msToTomorrow(now.getTime()) };
+    ),
+  ]);
+  const used = new Map(rows.map((row) => [row.name, row.used]));
+  const add = (name: string, places: number) => used.set(name, (used.get(name) ?? 0) + places);
+  return {
+    waitMs: msToTomorrow((rows[0]?.now ?? new Date()).getTime()),
+    take(address) {
+      const quota = quotaOf(address);
+      if (!quota) return true;
+      if ((used.get(quota.name) ?? 0) >= quota.quota) return false;
+      add(quota.name, 1);
+      return true;
+    },
+    giveBack(address) {
+      const quota = quotaOf(address);
+      if (quota) add(quota.name, -1);
+    },
+    async save(last) {
+      await last.execute(
+        `UPDATE domain_uses d SET used = u.used, day = (now() AT TIME ZONE 'UTC')::date FROM unnest($3::text[], $4::int[]) AS u(name, used)
+          WHERE d.workspace_id = $1 AND d.account_id = $2 AND d.name = u.name`,
+        [workspaceId, id, names, names.map((name) => used.get(name) ?? 0)],
+      );
+    },
+  };
 }
 
-/** Places of today that were taken for these, who have not been written to after all. */
+/** Places of today that a page took for these, whose message could not be rendered. */
 export async function giveBackToDomains(
   database: Database,
   { id, workspaceId, domainQuotas }: SendingAccount,

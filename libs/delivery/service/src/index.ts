@@ -16,7 +16,7 @@ export {
   type Lists,
   type Wanted,
 } from './counted-sends.js';
-export { giveBackToDomains, takeOfDomains, TOMORROW_SPREAD_MS } from './domain-quotas.js';
+export { giveBackToDomains, holdDomains, TOMORROW_SPREAD_MS, type DomainPlaces } from './domain-quotas.js';
 export { rivalsFor, lookAheadMs, type Rivals } from './rivals.js';
 export {
   capacitiesFor,
