@@ -1,6 +1,6 @@
 /**
  * All that an inbound surface (a shop, a call centre) asks about a person, in one statement whose plan is kept: it waits
- * for the answer. Reads that come within four milliseconds share one, so that a thousand a second cost a few hundred trips, and
+ * for the answer. Reads that come within two milliseconds share one, so that a thousand a second cost a few hundred trips, and
  * the statement writes the whole answer: nobody reads it between the database and the caller.
  */
 import { OWN_NAMESPACE, type ProfileState } from '@carillon/contracts';
@@ -47,7 +47,7 @@ const STATE_OF_MERGED = kept(
 );
 
 /** Reads that begin within so long of each other share a statement. */
-const TOGETHER_MS = 4;
+const TOGETHER_MS = 2;
 
 type State = WrittenJson<ProfileState> | null;
 
