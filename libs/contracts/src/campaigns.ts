@@ -652,6 +652,41 @@ export const CampaignList = PageQuery.extend({
   template: z.enum(['true', 'false']).optional().describe('Templates instead of campaigns.'),
 });
 
+/** A month as a page shows it, and some more. */
+export const CALENDAR_DAYS = 62;
+export const CampaignCalendarQuery = z
+  .object({
+    from: Time,
+    to: Time.describe(`Before this time, at most ${CALENDAR_DAYS} days after \`from\`.`),
+    state: CampaignState.optional().describe('Only campaigns that are in this state now.'),
+  })
+  .check(({ value, issues }) => {
+    const days = (Date.parse(value.to) - Date.parse(value.from)) / 86_400_000;
+    const issue = (message: string) => issues.push({ code: 'custom', input: value, path: ['to'], message });
+    if (days <= 0) issue('must be after `from`');
+    if (days > CALENDAR_DAYS)
+      issue(`must be at most ${CALENDAR_DAYS} days after \`from\`: ask for the rest by itself`);
+  });
+export const CampaignOccurrence = z
+  .object({
+    campaignId: Id,
+    name: z.string(),
+    state: CampaignState.describe('Of the campaign, now.'),
+    no: z.number().nullable().describe('Of a run that began; null of what is to come.'),
+    runState: CampaignRun.shape.state.nullable(),
+    at: Time.nullable().describe('When it began, or begins; null where `local` says it.'),
+    local: LocalTime.nullable().describe(
+      'At each person’s own time: what their clocks show. Of one at the hour that suits each, the hour for those of whom too little is known.',
+    ),
+    endedAt: Time.nullable(),
+  })
+  .meta({ id: 'CampaignOccurrence' });
+export const CampaignCalendar = z
+  .object({ items: z.array(CampaignOccurrence).describe('The earliest first.') })
+  .meta({ id: 'CampaignCalendar' });
+
+export type CampaignOccurrence = z.infer<typeof CampaignOccurrence>;
+export type CampaignCalendar = z.infer<typeof CampaignCalendar>;
 export type CampaignState = z.infer<typeof CampaignState>;
 export type CampaignDefinition = z.infer<typeof CampaignDefinition>;
 export type CampaignVariant = z.infer<typeof CampaignVariant>;

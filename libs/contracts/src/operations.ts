@@ -940,6 +940,16 @@ export const operations = {
     status: 200,
     response: pageOf(campaigns.Campaign),
   }),
+  getCampaignCalendar: op({
+    method: 'GET',
+    path: '/v1/campaigns/calendar',
+    tag: 'Campaigns',
+    summary: 'What went out and what is to, in a stretch of time: runs, and every occurrence of what recurs',
+    auth: { scope: 'campaigns:read' },
+    query: campaigns.CampaignCalendarQuery,
+    status: 200,
+    response: campaigns.CampaignCalendar,
+  }),
   createCampaign: op({
     method: 'POST',
     path: '/v1/campaigns',

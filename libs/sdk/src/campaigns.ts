@@ -2,6 +2,7 @@
 import type {
   BodyInputOf,
   Campaign,
+  CampaignCalendar,
   CampaignEdit,
   CampaignFunnel,
   CampaignNumbers,
@@ -33,6 +34,17 @@ export class Campaigns {
       start,
       options,
     );
+  }
+
+  /**
+   * What went out and what is to, the earliest first: runs, and every occurrence of campaigns that recur.
+   * @param query at most 62 days; refused when more than 2,000 would stand in it: ask for less, or for one `state`
+   */
+  calendar(
+    query: { from: string; to: string; state?: CampaignState },
+    options?: CallOptions,
+  ): Promise<CampaignCalendar> {
+    return this.requests.call('getCampaignCalendar', { query, options });
   }
 
   /** Writes a draft. */

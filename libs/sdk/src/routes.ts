@@ -90,6 +90,7 @@ export const routes = {
   exportImportErrors: 'GET /v1/imports/:id/errors.csv',
   cancelImport: 'POST /v1/imports/:id/cancel',
   listCampaigns: 'GET /v1/campaigns',
+  getCampaignCalendar: 'GET /v1/campaigns/calendar',
   createCampaign: 'POST /v1/campaigns',
   getCampaign: 'GET /v1/campaigns/:id',
   saveCampaign: 'PUT /v1/campaigns/:id',

@@ -1,6 +1,12 @@
 /** Pure rules of planning: durations, recurrence, the lives of campaigns and journeys, variants, and what a journey does next. */
 
-export { instantOf, nextOccurrence, recurrenceFault, type Recurrence } from './occurrences.js';
+export {
+  instantOf,
+  nextOccurrence,
+  occurrencesBetween,
+  recurrenceFault,
+  type Recurrence,
+} from './occurrences.js';
 export { judge, winnerOf, type Seen } from './variant-test.js';
 export { liftOf, type Counted } from './lift.js';
 export { alarm, refusal, type CampaignStepName } from './campaign-life.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { instantOf, nextOccurrence, recurrenceFault, refusal } from './index.js';
+import { instantOf, nextOccurrence, occurrencesBetween, recurrenceFault, refusal } from './index.js';
 
 const next = (rule: string, from: string, zone: string, after: string) =>
   nextOccurrence({ rule, from, zone }, new Date(after))?.toISOString() ?? null;
@@ -188,6 +188,33 @@ describe('occurrences', () => {
     expect(
       recurrenceFault({ rule: 'DTSTART:20260101T090000Z\nRRULE:FREQ=DAILY', from: '2026-01-01T09:00' }),
     ).toContain('alone');
+  });
+});
+
+describe('all occurrences between two instants', () => {
+  const between = {
+    from: new Date('2026-10-20T00:00:00Z'),
+    to: new Date('2026-11-05T00:00:00Z'),
+    most: 5000,
+  };
+  it.each([
+    ['daily, over the end of summer time', 'FREQ=DAILY', '2026-10-01T09:00', 'America/New_York', undefined],
+    ['hourly, where an hour comes twice', 'FREQ=HOURLY', '2026-10-31T00:30', 'America/New_York', undefined],
+    ['by cron, hourly', '30 * * * *', '2026-10-01T00:00', 'Europe/Berlin', undefined],
+    ['by cron, until', '0 9 * * *', '2026-10-01T00:00', 'Europe/Berlin', '2026-11-01T08:00'],
+    ['a number of times', 'FREQ=DAILY;COUNT=33', '2026-10-01T09:00', 'Asia/Tokyo', undefined],
+    ['not yet begun', 'FREQ=WEEKLY;BYDAY=MO,TH', '2026-10-28T09:00', 'UTC', '2026-11-02T08:59'],
+    ['over', 'FREQ=DAILY', '2026-10-01T09:00', 'UTC', '2026-10-10T09:00'],
+  ])('%s: those that are found one after the other', (_what, rule, from, zone, until) => {
+    const recurrence = { rule, from, zone, until };
+    const one: string[] = [];
+    let at = nextOccurrence(recurrence, new Date(between.from.getTime() - 1));
+    for (; at && at < between.to; at = nextOccurrence(recurrence, at)) one.push(at.toISOString());
+    expect(occurrencesBetween(recurrence, between).map((found) => found.toISOString())).toEqual(one);
+  });
+  it('are as many as are asked for', () => {
+    const hourly = { rule: 'FREQ=HOURLY', from: '2026-10-31T00:30', zone: 'UTC' };
+    expect(occurrencesBetween(hourly, { ...between, most: 7 })).toHaveLength(7);
   });
 });
 

@@ -67,6 +67,32 @@ export function nextOccurrence(recurrence: Recurrence, after: Date): Date | null
   return null;
 }
 
+/**
+ * Every occurrence from an instant to before another; so many at most. A rule is gone through once: asked for the next one
+ * by one, it would begin at its first time again for each of them.
+ */
+export function occurrencesBetween(
+  { zone, ...rule }: Recurrence,
+  { from, to, most }: { from: Date; to: Date; most: number },
+): Date[] {
+  // Times of the wall are not in the order of instants, and what is skipped may be the instant of another.
+  const found = new Set<number>();
+  const take = (wall: Date): boolean => {
+    const at = instantOf(wall.getTime(), zone);
+    if (at >= from.getTime() && at < to.getTime()) found.add(at);
+    return found.size < most;
+  };
+  const begin = new Date(wallClock(from.getTime(), zone) - DAY);
+  const end = new Date(wallClock(to.getTime(), zone) + DAY);
+  const last =
+    rule.until === undefined ? end : new Date(Math.min(end.getTime(), Date.parse(`${rule.until}:00Z`)));
+  if (isCron(rule.rule)) {
+    const next = timesOf(rule);
+    for (let wall = next(begin, true); wall && wall <= last && take(wall); wall = next(wall, false));
+  } else ruleSet(rule.rule, new Date(`${rule.from}:00Z`)).between(begin, last, true, take);
+  return [...found].sort((a, b) => a - b).map((at) => new Date(at));
+}
+
 /** The first time of the wall after another, or at it. */
 type Times = (wall: Date, inclusive: boolean) => Date | null;
 
@@ -81,10 +107,14 @@ function timesOf({ rule, from, until }: Rule): Times {
 }
 
 function ruleTimes(rule: string, first: Date): Times {
+  const set = ruleSet(rule, first);
+  return (wall, inclusive) => set.after(wall, inclusive);
+}
+
+function ruleSet(rule: string, first: Date): InstanceType<typeof library.RRule> {
   const options = library.RRule.parseString(rule.replace(/^RRULE:/i, ''));
   if (options.freq === undefined) throw new Error('it has no FREQ');
-  const set = new library.RRule({ ...options, dtstart: first });
-  return (wall, inclusive) => set.after(wall, inclusive);
+  return new library.RRule({ ...options, dtstart: first });
 }
 
 /** In UTC, where no clock changes: which instant a time of the wall is, is decided afterwards. */

@@ -16,6 +16,7 @@ import {
 import type { Approver } from '@carillon/scheduling-rules';
 import { Controller, Inject } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
+import { campaignCalendar } from './campaign-calendar.js';
 import { campaignFunnel, funnelNames } from './campaign-funnel.js';
 import { campaignChanges } from './campaign-changes.js';
 import { campaignEdits } from './campaign-edits.js';
@@ -73,6 +74,13 @@ export class CampaignsController {
         nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
       };
     });
+  }
+
+  @Operation('getCampaignCalendar')
+  async calendar({ query, caller }: Call<'getCampaignCalendar'>): Promise<Result<'getCampaignCalendar'>> {
+    const { from, to, state } = query;
+    const asked = { from: new Date(from), to: new Date(to), state };
+    return { items: await this.in(caller, (sql) => campaignCalendar(sql, caller.workspaceId, asked)) };
   }
 
   @Operation('createCampaign')

@@ -1,6 +1,7 @@
 /** Campaigns from draft to reconciled numbers, with their clock and the real bulk lane; the provider's answers are the test's. */
 import { loadConfig, useConfig } from '@carillon/config';
 import {
+  CampaignCalendarQuery,
   GateChange,
   CampaignSave,
   type Campaign,
@@ -25,6 +26,7 @@ import {
   chooseWinner,
   showTest,
   CampaignClock,
+  campaignCalendar,
   campaignChanges,
   campaignEdits,
   campaignFunnel,
@@ -1061,5 +1063,128 @@ describe('a test of variants', () => {
     await tick();
     await workPages();
     expect(await numbers(id)).toMatchObject({ sent: tried, cancelled: PEOPLE - tried, pending: 0 });
+  });
+});
+
+describe('the calendar', () => {
+  const place = newId();
+  const month = { from: new Date('2027-03-01T00:00:00Z'), to: new Date('2027-04-01T00:00:00Z') };
+  const calendar = (asked: Parameters<typeof campaignCalendar>[2] = month, whose = place) =>
+    database.inWorkspace(whose, (sql) => campaignCalendar(sql, whose, asked));
+  const put = async (
+    name: string,
+    start: object,
+    {
+      state = 'draft',
+      startsAt = null as string | null,
+      whose = place,
+      runs = [] as [string, string | null][],
+    } = {},
+  ) => {
+    const id = newId();
+    const definition = JSON.stringify({ ...saved({}).definition, start });
+    await owner.query(
+      `INSERT INTO campaigns (id, workspace_id, name, state, definition, starts_at, created_by, author) VALUES ($1, $2, $3, $4, $5, $6, 'a', 'b')`,
+      [id, whose, name, state, definition, startsAt],
+    );
+    for (const [n, [startedAt, endedAt]] of runs.entries())
+      await owner.query(
+        `INSERT INTO campaign_runs (workspace_id, campaign_id, no, state, definition, started_at, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+        [whose, id, n + 1, endedAt ? 'completed' : 'running', definition, startedAt, endedAt],
+      );
+  };
+  const stands = async (name: string, asked = month) =>
+    (await calendar(asked)).filter((one) => one.name === name).map(({ at, local }) => local ?? at);
+  beforeAll(async () => {
+    await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'calendar', 'C')`, [place]);
+  });
+
+  it('shows every occurrence of what recurs, at nine through the change of clocks, to its end', async () => {
+    const weekly = {
+      kind: 'recurring',
+      rule: 'FREQ=WEEKLY;BYDAY=SU',
+      from: '2027-02-01T09:00',
+      zone: 'Europe/Berlin',
+    };
+    await put('weekly', weekly, { state: 'scheduled', startsAt: '2027-03-07T08:00:00Z' });
+    const sundays = ['07T08', '14T08', '21T08', '28T07'].map((day) => `2027-03-${day}:00:00.000Z`);
+    expect(await stands('weekly')).toEqual(sundays);
+    await put('ends', { ...weekly, until: '2027-03-14T09:00' });
+    expect(await stands('ends')).toEqual(sundays.slice(0, 2));
+    await put('cron', { ...weekly, rule: '0 9 * * SUN' }, { state: 'prepared' });
+    expect(await stands('cron')).toEqual(sundays);
+    await put('under way', weekly, {
+      state: 'running',
+      startsAt: '2027-03-07T08:00:00Z',
+      runs: [['2026-03-01T08:00:00Z', null]],
+    });
+    expect(await stands('under way')).toEqual(sundays);
+    await put('stopped', weekly, { state: 'cancelled' });
+    expect(await stands('stopped')).toEqual([]);
+  });
+
+  it('shows runs that were and one that is, and what goes by people’s own clocks as those show it', async () => {
+    await put(
+      'was',
+      { kind: 'now' },
+      {
+        state: 'running',
+        runs: [
+          ['2027-03-02T10:00:00Z', '2027-03-02T11:00:00Z'],
+          ['2027-03-03T10:00:00Z', null],
+        ],
+      },
+    );
+    const was = (await calendar()).filter((one) => one.name === 'was');
+    expect(was).toMatchObject([
+      { no: 1, runState: 'completed', at: '2027-03-02T10:00:00.000Z', endedAt: '2027-03-02T11:00:00.000Z' },
+      { no: 2, runState: 'running', at: '2027-03-03T10:00:00.000Z', endedAt: null },
+    ]);
+    const local = { kind: 'local', date: '2027-04-01', time: '00:30' };
+    await put('own', local, { state: 'scheduled', startsAt: '2027-03-31T10:30:00Z' });
+    expect(await stands('own')).toEqual(['2027-04-01T00:30']);
+    await put('own under way', local, { state: 'running', runs: [['2027-03-31T10:30:00Z', null]] });
+    expect(await stands('own under way')).toEqual(['2027-04-01T00:30']);
+    await put('own, late', local, {
+      state: 'completed',
+      runs: [
+        ['2027-03-30T00:00:00Z', '2027-03-30T00:00:00Z'],
+        ['2027-04-20T00:00:00Z', '2027-04-20T00:00:00Z'],
+      ],
+    });
+    const april = { from: new Date('2027-04-10T00:00:00Z'), to: new Date('2027-05-01T00:00:00Z') };
+    expect(await stands('own, late', april)).toEqual(['2027-04-20T00:00:00.000Z']);
+    await put('best', { kind: 'best', date: '2027-03-20', from: 8, to: 20, otherwise: 9 });
+    expect(await stands('best')).toEqual(['2027-03-20T09:00']);
+    await put('at', { kind: 'at', at: '2027-03-31T23:59:59Z' });
+    await put('after', { kind: 'at', at: '2027-04-01T00:00:00Z' });
+    expect([...(await stands('at')), ...(await stands('after'))]).toEqual(['2027-03-31T23:59:59.000Z']);
+  });
+
+  it('shows more than 200 campaigns, and none of another workspace', async () => {
+    const before = await calendar();
+    await put('theirs', { kind: 'at', at: '2027-03-10T00:00:00Z' }, { whose: workspaceId });
+    for (let n = 0; n < 250; n++) await put('many', { kind: 'at', at: '2027-03-10T09:00:00Z' });
+    const after = await calendar();
+    expect(after).toHaveLength(before.length + 250);
+    expect(after.filter((one) => one.name === 'theirs')).toEqual([]);
+    expect((await calendar(month, workspaceId)).map((one) => one.name)).toEqual(['theirs']);
+    const times = after.map(({ at, local }) => Date.parse(at ?? `${local}:00Z`));
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  });
+
+  it('refuses what is too much, and says how to ask for less', async () => {
+    const hourly = { kind: 'recurring', rule: 'FREQ=HOURLY', from: '2027-02-01T00:00', zone: 'UTC' };
+    for (let n = 0; n < 3; n++) await put('hourly', hourly, { state: 'prepared' });
+    await expect(calendar()).rejects.toThrow('ask for a shorter time, or for campaigns in one state');
+    expect((await calendar({ ...month, state: 'draft' })).length).toBeGreaterThan(250);
+    const day = { from: new Date('2027-03-10T00:00:00Z'), to: new Date('2027-03-11T00:00:00Z') };
+    expect((await calendar({ ...day, state: 'prepared' })).length).toBe(72);
+    const asked = (from: string, to: string) =>
+      CampaignCalendarQuery.safeParse({ from, to }).error?.issues[0];
+    expect(asked('2027-03-01T00:00:00Z', '2027-05-01T00:00:00Z')).toBeUndefined();
+    expect(asked('2027-03-01T00:00:00Z', '2027-05-03T00:00:00Z')?.message).toContain('at most 62 days');
+    expect(asked('2027-03-01T00:00:00Z', '2027-03-01T00:00:00Z')?.message).toContain('after `from`');
+    expect(asked('March', '2027-03-01T00:00:00Z')?.path).toEqual(['from']);
   });
 });

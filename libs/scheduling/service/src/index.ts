@@ -37,6 +37,7 @@ export {
 export { enrollmentHistory, enrollmentsBefore, journeyNumbers } from './enrollment-rows.js';
 export { forgetJourneys } from './forget-journeys.js';
 export { showJourney } from './journey-rows.js';
+export { campaignCalendar } from './campaign-calendar.js';
 export { campaignEdits } from './campaign-edits.js';
 export { campaignFunnel } from './campaign-funnel.js';
 export { campaignChanges } from './campaign-changes.js';
