@@ -1,6 +1,6 @@
 /** What stands behind the links of a mail: the picture, the links, and the page. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Campaign, OperationName } from '@carillon/contracts';
+import type { Campaign, CampaignNumbers, OperationName } from '@carillon/contracts';
 import { dayOf, idInSeries, newId, newSeries } from '@carillon/database';
 import { deliveryToken } from '@carillon/delivery-service';
 import { eventually } from '@carillon/testing';
@@ -213,6 +213,22 @@ describe('the page', () => {
   });
 });
 
+/** What the stream of a campaign tells, until it ends. */
+async function* numbersOf(id: string): AsyncGenerator<CampaignNumbers> {
+  const { body } = await fetch(`${at.url}/v1/campaigns/${id}/stream`, {
+    headers: { authorization: `Bearer ${at.here.key}` },
+  });
+  let rest = '';
+  for await (const piece of body!.pipeThrough(new TextDecoderStream())) {
+    const events = (rest + piece).split('\n\n');
+    rest = events.pop() ?? '';
+    for (const event of events) {
+      const [, data] = /^data: (.*)$/m.exec(event) ?? [];
+      if (event.includes('event: numbers') && data) yield JSON.parse(data) as CampaignNumbers;
+    }
+  }
+}
+
 describe('the funnel of a campaign', () => {
   it('counts each mail once, machines apart, by variant, domain and link, and who did what was hoped for', async () => {
     const made = await at.ask(at.here, 'createCampaign', {
@@ -322,6 +338,17 @@ describe('the funnel of a campaign', () => {
       ['icloud.com', 1, 0],
     ]);
     expect(byDomain.total['converted']).toBe(0);
+    await at.owner.query(
+      `INSERT INTO profiles (id, workspace_id, external_id, timezone) VALUES ($1, $2, 'kenji', 'Asia/Tokyo')`,
+      [ordered, at.here.id],
+    );
+    const byZone = await funnel('?by=zone');
+    expect(byZone.groups.map((g) => [g.name, g.targeted, g.clicked])).toEqual([
+      ['', 3, 0],
+      ['Asia/Tokyo', 1, 1],
+    ]);
+    const byChannel = await funnel('?by=channel');
+    expect(byChannel.groups.map((g) => [g.name, g.targeted, g.opened])).toEqual([['email', 4, 2]]);
     expect((await funnel('?event=order.placed&within=1m')).total['converted']).toBe(0);
     expect(byVariant.links).toHaveLength(3);
     expect(byVariant.links[0]).toEqual({
@@ -338,15 +365,69 @@ describe('the funnel of a campaign', () => {
     expect(await text('exportCampaignFunnel', '?by=domain')).toBe(
       'domain,targeted,sent,delivered,opened,openedByProxy,opens,openedByMachine,clicked,clicks,clickedByMachine,unsubscribed,complained\r\ngmail.com,3,2,2,2,1,4,0,1,2,0,0,0\r\nicloud.com,1,1,1,0,0,0,1,0,0,1,0,0\r\n',
     );
+    expect(await text('exportCampaignFunnel', '?by=zone')).toContain(
+      '\r\nAsia/Tokyo,1,1,1,1,0,3,0,1,2,0,0,0\r\n',
+    );
+    expect(await text('exportCampaignFunnel', '?by=channel')).toContain('\r\nemail,4,3,3,2,');
     expect(await text('exportCampaignFunnel', '?by=link')).toContain(
       'https://shop.example/a?x=1&y=2,Shop,3,1,2,2\r\n',
     );
     expect(await text('exportCampaignNumbers')).toContain(',email,a,3,0,3,0,0,0,0,0\r\n');
+    // While it runs its stream tells what changes, and each time the sum is whole.
+    await at.owner.query(`UPDATE campaigns SET state = 'running' WHERE id = $1`, [id]);
+    const watched: CampaignNumbers[] = [];
+    for await (const now of numbersOf(id)) {
+      watched.push(now);
+      expect(now.pending + now.sent + now.suppressed + now.failed + now.unknown).toBe(now.targeted);
+      if (watched.length === 1)
+        await at.owner.query(
+          `UPDATE deliveries SET status = 'suppressed', reason = 'unsubscribed' WHERE profile_id = $1`,
+          [ordered],
+        );
+      else await at.owner.query(`UPDATE campaigns SET state = 'completed' WHERE id = $1`, [id]);
+    }
+    expect(watched.map(({ state, sent, suppressed }) => [state, sent, suppressed])).toEqual([
+      ['running', 3, 0],
+      ['running', 2, 1],
+      ['completed', 2, 1],
+    ]);
     // The numbers of one that is over are told once, and the stream ends.
     await at.owner.query(`UPDATE campaigns SET state = 'completed' WHERE id = $1`, [id]);
     const told = await text('streamCampaign');
     expect(told.match(/event: numbers/g)).toHaveLength(1);
     expect(told).toContain('"targeted":4');
+  });
+});
+
+describe('the calendar of campaigns', () => {
+  it('is a page of its own beside theirs, and says what a stretch of time may be', async () => {
+    const ask = (who: ApiFixture['here'], query: string) => at.ask(who, 'getCampaignCalendar', { query });
+    const start = {
+      kind: 'recurring',
+      rule: 'FREQ=DAILY;COUNT=3',
+      from: '2031-01-01T09:00',
+      zone: 'Europe/Berlin',
+    };
+    const definition = {
+      audience: { profiles: ['nobody'] },
+      channels: ['email'],
+      content: { email: { subject: 'Hello', html } },
+      start,
+    };
+    await at.ask(at.here, 'createCampaign', { body: { name: 'Daily', definition } });
+    const january = '?from=2031-01-01T00:00:00Z&to=2031-02-01T00:00:00Z';
+    const found = await ask(at.here, january);
+    expect(found.status).toBe(200);
+    expect((found.json as { items: { at: string }[] }).items.map(({ at: time }) => time)).toEqual([
+      '2031-01-01T08:00:00.000Z',
+      '2031-01-02T08:00:00.000Z',
+      '2031-01-03T08:00:00.000Z',
+    ]);
+    expect((await ask(at.elsewhere, january)).json).toEqual({ items: [] });
+    expect(await ask(at.here, '?from=2031-01-01T00:00:00Z&to=2031-04-01T00:00:00Z')).toMatchObject({
+      status: 422,
+      json: { errors: [{ message: expect.stringContaining('at most 62 days after') }] },
+    });
   });
 });
 

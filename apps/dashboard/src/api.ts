@@ -17,4 +17,6 @@ const addressOf = (path: string, query: object): string => {
 };
 export const csvUrl = (query: DeliveryQuery): string => addressOf('/v1/deliveries.csv', query);
 export const streamUrl = (query: DeliveryQuery): string => addressOf('/v1/deliveries/stream', query);
+/** Numbers of a campaign while they change. */
+export const campaignStreamUrl = (id: string): string => `/v1/campaigns/${id}/stream`;
 export type DeliveryPageQuery = DeliveryQuery & Paging;

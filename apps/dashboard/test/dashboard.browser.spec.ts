@@ -610,7 +610,8 @@ describe('campaigns', () => {
   });
   it('that run show how far they are, and can be paused and cancelled', async () => {
     await open(`/campaigns/${who.campaigns[1]?.id}`);
-    await page.getByText('15,960 of 24,960').waitFor();
+    // 15,960 when the page was asked for; the stream counts on.
+    await page.getByText('17,194 of 24,960').waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText('Somebody paused it.').waitFor();
     await page.getByRole('button', { name: 'Cancel', exact: true }).click();
@@ -644,6 +645,11 @@ describe('campaigns', () => {
   it('stand in a calendar on the days of their runs', async () => {
     await open('/campaigns');
     await page.getByText('Calendar', { exact: true }).click();
+    // Each occurrence of what recurs, by the month that is asked for.
+    await page.getByRole('button', { name: 'The month after' }).click();
+    const next = page.getByRole('list', { name: 'Days' }).getByRole('link', { name: /Weekly digest/ });
+    await next.nth(5).waitFor();
+    await page.getByRole('button', { name: 'The month before' }).click();
     await page
       .getByRole('list', { name: 'Days' })
       .getByRole('link', { name: /Winter sale/ })

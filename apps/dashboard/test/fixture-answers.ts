@@ -304,6 +304,7 @@ export const makeAnswers = (
     getPolicies: () => policies,
     setPolicies: ({ body }) => (policies = body as Policies),
     listCampaigns: () => ({ items: campaigns, nextCursor: null }),
+    getCampaignCalendar: () => ({ items: empty ? [] : who.campaignCalendar(campaigns) }),
     createCampaign: ({ body }) => {
       const { definition, name } = body as unknown as CampaignSave;
       const made: Campaign = { ...who.draftCampaign, id: who.newCampaignId, name, definition };
@@ -322,6 +323,16 @@ export const makeAnswers = (
     resumeCampaign: ({ params }) => Object.assign(campaignBy(params.id), { state: 'running', reason: null }),
     cancelCampaign: ({ params }) => Object.assign(campaignBy(params.id), { state: 'cancelled' }),
     getCampaignNumbers: ({ params }) => who.campaignNumbers(campaignBy(params.id)),
+    // A little later, 1,234 more have been written to.
+    streamCampaign: ({ params, response }) => {
+      const now = who.campaignNumbers(campaignBy(params.id));
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+      response.write(
+        `event: numbers\ndata: ${JSON.stringify({ ...now, pending: now.pending - 1234, sent: now.sent + 1234 })}\n\n`,
+      );
+      streams.add(response);
+      response.on('close', () => streams.delete(response));
+    },
     getCampaignTest: () => who.campaignTest,
     rejectCampaign: ({ params, body }) =>
       Object.assign(campaignBy(params.id), {

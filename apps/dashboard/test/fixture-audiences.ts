@@ -10,6 +10,7 @@ import type {
   CampaignNumbers,
   CampaignChanges,
   CampaignEdit,
+  CampaignOccurrence,
   CampaignTestResult,
   CampaignReport,
   Gate,
@@ -365,6 +366,31 @@ export const campaigns: Campaign[] = [
       { no: 1, state: 'completed', startedAt: hoursAgo(240), endedAt: hoursAgo(239), targeted: 24_102 },
     ],
   },
+];
+/** The runs that were, and the digest each noon of the twenty days to come. */
+export const campaignCalendar = (all: readonly Campaign[]): CampaignOccurrence[] => [
+  ...all.flatMap(({ id, name, state, runs }) =>
+    runs.map(({ no, state: runState, startedAt, endedAt }) => ({
+      campaignId: id,
+      name,
+      state,
+      no,
+      runState,
+      at: startedAt,
+      local: null,
+      endedAt,
+    })),
+  ),
+  ...Array.from({ length: 20 }, (_, n) => ({
+    campaignId: campaignId(3),
+    name: 'Weekly digest',
+    state: 'scheduled' as const,
+    no: null,
+    runState: null,
+    at: hoursAgo(-24 * (n + 1)),
+    local: null,
+    endedAt: null,
+  })),
 ];
 /** Of a campaign that went out before. */
 export const campaignChanges = ({ runs }: Campaign): CampaignChanges => {

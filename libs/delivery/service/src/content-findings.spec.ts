@@ -4,7 +4,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { addressesIn, contentFindings } from './content-findings.js';
 import type { Resolver } from '@carillon/http-out';
-import { deadLinks, senderFaultsOf } from './look-outside.js';
+import { followLinks, senderFaultsOf } from './look-outside.js';
 import type { SendingAccount } from './sending-accounts.js';
 
 const html = (inside: string) => ({ email: { subject: 's', html: inside } });
@@ -58,7 +58,15 @@ describe('following links', () => {
     const status =
       url === '/head' && method === 'HEAD'
         ? 501
-        : { '/gone': 410, '/moved': 302, '/door': 401, '/broken': 500 }[url];
+        : {
+            '/gone': 410,
+            '/moved': 302,
+            '/door': 401,
+            '/shut': 403,
+            '/full': 429,
+            '/away': 503,
+            '/broken': 500,
+          }[url];
     reply.writeHead(status ?? 200, { location: '/gone' }).end('x'.repeat(200_000));
   });
   const dns: Resolver = async (name) =>
@@ -72,29 +80,48 @@ describe('following links', () => {
   afterAll(() => void server.close());
 
   it('tells of those that answer badly or not at all, and of no others', async () => {
-    const paths = ['/', '/gone', '/moved', '/door', '/head', '/broken'].map((path) => base + path);
+    const paths = ['/', '/gone', '/moved', '/head', '/broken', '/door', '/shut', '/full', '/away'].map(
+      (path) => base + path,
+    );
     const nowhere = 'http://mistyped.example/';
-    expect(await deadLinks([...paths, 'http://127.0.0.1:1/', nowhere], dns)).toEqual([
+    const { dead } = await followLinks([...paths, 'http://127.0.0.1:1/', nowhere], dns);
+    expect(dead).toEqual([
       { href: `${base}/gone`, why: 'answered 410', certain: true },
       { href: `${base}/broken`, why: 'answered 500', certain: false },
+      { href: `${base}/door`, why: 'answered 401: it is shown to who signs in', certain: false },
+      {
+        href: `${base}/shut`,
+        why: 'answered 403: it may be shown to people all the same, or to some of them',
+        certain: false,
+      },
+      { href: `${base}/full`, why: 'answered 429: it is asked too often at this moment', certain: false },
+      { href: `${base}/away`, why: 'answered 503: it is away at this moment', certain: false },
       { href: 'http://127.0.0.1:1/', why: 'could not be reached', certain: false },
       // No name was found from here: it may be this machine that finds none.
       { href: nowhere, why: 'could not be reached', certain: false },
     ]);
     const known = base.replace('127.0.0.1', 'shop.example');
-    expect(await deadLinks([known, nowhere], dns)).toEqual([
+    expect((await followLinks([known, nowhere], dns)).dead).toEqual([
       { href: nowhere, why: 'names a host that does not exist', certain: true },
     ]);
   });
-  it('says nothing of them when none can be reached from here', async () => {
-    expect(await deadLinks(['http://127.0.0.1:1/a', 'http://127.0.0.1:1/b'])).toBeNull();
-    expect(await deadLinks(['http://mistyped.example/'], dns)).toBeNull();
-    expect(await deadLinks([])).toEqual([]);
+  it('says of none that it is dead when none can be reached from here, and whose names were not found', async () => {
+    const none = { dead: [], none: true, notFound: [], left: 0 };
+    expect(await followLinks(['http://127.0.0.1:1/a', 'http://127.0.0.1:1/b'])).toEqual(none);
+    expect(await followLinks(['http://mistyped.example/'], dns)).toEqual({
+      ...none,
+      notFound: ['mistyped.example'],
+    });
+    expect(await followLinks([])).toEqual({ ...none, none: false });
+  });
+  it('follows thirty, and says how many are left', async () => {
+    const many = Array.from({ length: 33 }, (_, n) => `${base}/${n < 30 ? n : 'gone'}`);
+    expect(await followLinks(many)).toEqual({ dead: [], none: false, notFound: [], left: 3 });
   });
   it('keeps out of networks that are not public', async () => {
     useConfig(loadConfig({ NODE_ENV: 'test', CARILLON_ALLOW_PRIVATE_NETWORKS: 'false' }));
     const why = 'is not on the public internet';
-    expect(await deadLinks([`http://127.0.0.1:8080/`])).toEqual([
+    expect((await followLinks([`http://127.0.0.1:8080/`])).dead).toEqual([
       { href: 'http://127.0.0.1:8080/', why, certain: false },
     ]);
     useConfig(loadConfig({ NODE_ENV: 'test' }));

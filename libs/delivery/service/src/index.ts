@@ -29,7 +29,7 @@ export {
 } from './capacity.js';
 export { lateFactsFor, rankOf } from './late-facts.js';
 export { addressesIn, contentFindings, partsOf } from './content-findings.js';
-export { deadLinks, senderFaultsOf } from './look-outside.js';
+export { followLinks, senderFaultsOf } from './look-outside.js';
 export { previewTemplate } from './preview-template.js';
 export { checkContent } from './check-content.js';
 export { cancelMessage } from './change-plans.js';

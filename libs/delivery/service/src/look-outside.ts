@@ -32,8 +32,18 @@ export interface DeadLink {
   certain: boolean;
 }
 
-/** @returns null when none of them could be reached: then it is most likely this installation that cannot */
-export async function deadLinks(hrefs: readonly string[], resolve?: Resolver): Promise<DeadLink[] | null> {
+/** What following them came to. */
+export interface Followed {
+  dead: DeadLink[];
+  /** None of them could be reached: it is most likely this installation that cannot. No other fault is told then. */
+  none: boolean;
+  /** Hosts that were not found by their name, where none could be reached. */
+  notFound: string[];
+  /** How many were not followed, because there are too many. */
+  left: number;
+}
+
+export async function followLinks(hrefs: readonly string[], resolve?: Resolver): Promise<Followed> {
   const asked = hrefs.slice(0, MOST_LINKS);
   const out = createHttpOut({
     ...hostsOfTenants(config().out.allowPrivateNetworks),
@@ -46,21 +56,35 @@ export async function deadLinks(hrefs: readonly string[], resolve?: Resolver): P
     const faults = await Promise.all(asked.map((href) => turns.take(() => faultOf(out, href))));
     const reached = (fault: Fault | null | undefined) =>
       fault?.is !== 'unreached' && fault?.is !== 'no_such_host';
-    if (asked.length > 0 && !faults.some(reached)) return null;
+    const left = hrefs.length - asked.length;
+    if (asked.length > 0 && !faults.some(reached)) {
+      const hosts = asked
+        .filter((_, i) => faults[i]?.is === 'no_such_host')
+        .map((href) => new URL(href).host);
+      return { dead: [], none: true, notFound: [...new Set(hosts)], left };
+    }
     // Where a host was found by its name, names are found from here: one that was not is written wrong.
     const named = asked.some((href, i) => hasName(href) && reached(faults[i]));
-    return asked.flatMap((href, i) => {
+    const dead = asked.flatMap((href, i) => {
       const fault = faults[i];
       if (!fault) return [];
       const certain = fault.is === 'gone' || (fault.is === 'no_such_host' && named);
       const why = fault.is === 'no_such_host' && !certain ? UNREACHED : fault.why;
       return [{ href, why, certain }];
     });
+    return { dead, none: false, notFound: [], left };
   } finally {
     await out.close();
   }
 }
 
+/** What may be otherwise for others, or later. */
+const DOUBTS: Record<number, string> = {
+  401: ': it is shown to who signs in',
+  403: ': it may be shown to people all the same, or to some of them',
+  429: ': it is asked too often at this moment',
+  503: ': it is away at this moment',
+};
 /** Pages that are not there, and will not be by themselves. */
 const GONE = [404, 410];
 const hasName = (href: string): boolean => {
@@ -80,9 +104,9 @@ async function faultOf(out: HttpOut, href: string): Promise<Fault | null> {
     const head = await out.request({ method: 'HEAD', url: href, headers });
     // Many servers answer only those who ask for the whole.
     const { status } = head.status < 400 ? head : await out.request({ method: 'GET', url: href, headers });
-    // Who is told to sign in, or to come back later, has found the place.
-    const there = status < 400 || [401, 403, 405, 429, 503].includes(status);
-    return there ? null : { why: `answered ${status}`, is: GONE.includes(status) ? 'gone' : 'doubtful' };
+    if (status < 400 || status === 405) return null;
+    const why = `answered ${status}${DOUBTS[status] ?? ''}`;
+    return { why, is: GONE.includes(status) ? 'gone' : 'doubtful' };
   } catch (error) {
     if (error instanceof AnswerTooLarge) return null;
     if (error instanceof EgressRefused) return { why: 'is not on the public internet', is: 'doubtful' };

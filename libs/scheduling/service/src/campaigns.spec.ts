@@ -12,6 +12,7 @@ import { Database, ensurePartitions, newId } from '@carillon/database';
 import { PageDeliverer } from '@carillon/delivery-dispatcher';
 import { defineChannel, type Channel, type Outcome, type Outgoing } from '@carillon/delivery-rules';
 import {
+  applyReceipts,
   DeliveryHints,
   links,
   releasePages,
@@ -827,6 +828,51 @@ describe('a campaign', () => {
     await workPages();
     await tick();
     expect(await numbers(id)).toMatchObject({ state: 'completed', failed: 40, sent: PEOPLE - 40 });
+  });
+
+  it.each([
+    [1, null],
+    [2, 'of 20 sent 2 were reported as spam (10.00 %; the limit is 10 %)'],
+  ])('as a canary, of whose 20 people %i report it as spam, says %s', async (complaints, reason) => {
+    answer = ({ deliveryId }) => ({ kind: 'accepted', providerMessageId: deliveryId, answer: {} });
+    const { id } = await write({
+      waves: { sizes: [20, PEOPLE - 20], unit: 'people', every: '1h' },
+      stopWhen: { failedPercent: 50, complainedPercent: 10, after: 20 },
+    });
+    await prepared(id);
+    await started(id);
+    await tick();
+    await workPages();
+    expect(await numbers(id)).toMatchObject({ sent: 20, pending: PEOPLE - 20 });
+    const { rows } = await owner.query<{ id: string }>(
+      `SELECT d.id FROM campaign_parts c JOIN deliveries d ON d.source_id = c.run_id::text WHERE c.campaign_id = $1 LIMIT $2`,
+      [id, complaints],
+    );
+    const { rows: accounts } = await owner.query<{ id: string }>('SELECT id FROM provider_accounts LIMIT 1');
+    await within((sql) =>
+      applyReceipts(
+        sql,
+        { id: accounts[0]!.id, workspaceId },
+        rows.map((row) => ({
+          deliveryId: row.id,
+          eventId: `spam ${row.id}`,
+          status: 'complained',
+          answer: {},
+        })),
+      ),
+    );
+    await tick();
+    expect(await shown(id)).toMatchObject({
+      state: reason === null ? 'running' : 'paused',
+      reason: reason === null ? null : expect.stringContaining(reason),
+    });
+    // An hour later the others get it, or nobody does.
+    await owner.query(
+      `UPDATE pages SET lease_until = now() - interval '1 second' WHERE state = 'open' AND lease_until > now()`,
+    );
+    await workPages();
+    await tick();
+    expect((await numbers(id)).sent).toBe(reason === null ? PEOPLE : 20);
   });
 
   it('goes to the seeds too, once a run and outside its numbers', async () => {

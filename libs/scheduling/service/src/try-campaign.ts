@@ -12,7 +12,7 @@ import type {
 import { asAWhole, capped, profilesByIds } from '@carillon/audience-service';
 import type { Database, Sql } from '@carillon/database';
 import {
-  deadLinks,
+  followLinks,
   previewTemplate,
   senderFaultsOf,
   usableAccounts,
@@ -173,20 +173,27 @@ function sampleFindings(said: readonly Said[], samples: readonly CampaignSample[
 
 async function linkFindings(said: readonly Said[], broken: ToTry['brokenLinks']): Promise<CampaignFinding[]> {
   const of = new Map(said.flatMap(({ addresses, at }) => addresses.map((href) => [href, at] as const)));
-  const dead = of.size > 0 ? await deadLinks([...of.keys()]) : [];
-  if (dead === null)
-    return [
-      {
-        level: 'warning',
-        code: 'links_not_followed',
-        at: [...of.values()][0] ?? '',
-        message: 'None of its links could be reached from here: follow them yourself.',
-      },
-    ];
-  return dead.map(({ href, why, certain }) => ({
+  const { dead, none, notFound, left } = await followLinks([...of.keys()]);
+  const notFollowed = (message: string): CampaignFinding => ({
+    level: 'warning',
+    code: 'links_not_followed',
+    at: [...of.values()][0] ?? '',
+    message,
+  });
+  const findings = dead.map(({ href, why, certain }): CampaignFinding => ({
     level: certain && broken === 'stop' ? 'error' : 'warning',
     code: 'dead_link',
     at: of.get(href) ?? '',
     message: `The link “${href.slice(0, 200)}” ${why}.`,
   }));
+  if (none) {
+    const names =
+      notFound.length > 0 ? `, and no host named ${notFound.slice(0, 3).join(' or ')} is known here` : '';
+    findings.push(notFollowed(`None of its links could be reached from here${names}: follow them yourself.`));
+  }
+  if (left > 0)
+    findings.push(
+      notFollowed(`${left} of its links were not followed, because it has so many: follow them yourself.`),
+    );
+  return findings;
 }

@@ -1,11 +1,12 @@
 /** A month of campaigns: what went out, and what is to. Times are those of this browser. */
+import type { CampaignOccurrence } from '@carillon/contracts';
 import { ActionIcon, Group, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconChevronLeft, IconChevronRight } from '@tabler/icons-react';
 import { api } from '../../api.js';
 import { Failure, RowsPending } from '../../parts/PageStates.js';
-import { monthOf, weeksOf, type Mark } from './campaign.js';
+import { daysOf, monthOf, timeOf } from './campaign.js';
 import classes from './Campaigns.module.css';
 
 const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
@@ -13,13 +14,22 @@ const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 const SHOWN = 3;
 
 export const Calendar = ({ month, go }: { month: string; go: (month: string) => void }) => {
+  const dates = daysOf(month);
+  const from = dates[0]!;
+  const to = new Date(from.getFullYear(), from.getMonth(), from.getDate() + dates.length);
   const page = useQuery({
-    queryKey: ['campaigns', 'list', 'calendar'],
-    queryFn: () => api.campaigns.list({ limit: 200 }).page(),
+    queryKey: ['campaigns', 'calendar', month],
+    queryFn: () => api.campaigns.calendar({ from: from.toISOString(), to: to.toISOString() }),
   });
   if (page.isError && !page.data) return <Failure error={page.error} retry={() => void page.refetch()} />;
   if (!page.data) return <RowsPending />;
-  const days = weeksOf(month, page.data.items);
+  const marks = page.data.items
+    .map((mark) => ({ mark, at: timeOf(mark) }))
+    .sort((a, b) => a.at.getTime() - b.at.getTime());
+  const days = dates.map((day) => ({
+    day,
+    marks: marks.filter(({ at }) => at.toDateString() === day.toDateString()),
+  }));
   const middle = days[15]!.day;
   const other = (by: number) => go(monthOf(new Date(middle.getFullYear(), middle.getMonth() + by, 1)));
   const inMonth = days.filter(({ day }) => monthOf(day) === month);
@@ -58,8 +68,8 @@ export const Calendar = ({ month, go }: { month: string; go: (month: string) => 
                 {day.toLocaleDateString('en', { weekday: 'short', month: 'short' })}
               </span>
             </span>
-            {marks.slice(0, SHOWN).map((mark) => (
-              <MarkLink key={`${mark.campaign.id} ${mark.run}`} mark={mark} />
+            {marks.slice(0, SHOWN).map(({ mark, at }) => (
+              <MarkLink key={`${mark.campaignId} ${mark.no ?? at.getTime()}`} mark={mark} />
             ))}
             {marks.length > SHOWN && (
               <Text size="xs" c="dimmed">
@@ -78,14 +88,15 @@ export const Calendar = ({ month, go }: { month: string; go: (month: string) => 
   );
 };
 
-const MarkLink = ({ mark: { campaign, at, run } }: { mark: Mark }) => (
+const MarkLink = ({ mark }: { mark: CampaignOccurrence }) => (
   <Link
     to="/campaigns/$id"
-    params={{ id: campaign.id }}
+    params={{ id: mark.campaignId }}
     className={classes.mark}
-    data-state={run === null ? 'planned' : campaign.state === 'running' ? 'running' : 'was'}
-    title={`${campaign.name}, ${run === null ? campaign.state : `run ${run}`}`}
+    data-state={mark.no === null ? 'planned' : mark.runState === 'running' ? 'running' : 'was'}
+    title={`${mark.name}, ${mark.no === null ? mark.state : `run ${mark.no}`}${mark.local ? ', at each person’s own time' : ''}`}
   >
-    <span>{at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}</span> {campaign.name}
+    <span>{timeOf(mark).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}</span>{' '}
+    {mark.name}
   </Link>
 );

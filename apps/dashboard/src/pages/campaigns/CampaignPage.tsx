@@ -4,10 +4,10 @@ import { Anchor, Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import type { Campaign, CampaignNumbers, CampaignReport } from '@carillon/contracts';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { IconAlertTriangle, IconCircleX } from '@tabler/icons-react';
-import { api } from '../../api.js';
+import { api, campaignStreamUrl } from '../../api.js';
 import { ChannelMark } from '../../parts/Badges.js';
 import { Confirm, messageOf } from '../../parts/Confirm.js';
 import { Facts } from '../../parts/Facts.js';
@@ -15,6 +15,7 @@ import { Notice } from '../../parts/Notice.js';
 import { PageHeader, Section } from '../../parts/PageHeader.js';
 import { Failure, PagePending } from '../../parts/PageStates.js';
 import { When } from '../../parts/Times.js';
+import { useStream } from '../../parts/useLive.js';
 import { useCan } from '../../session.js';
 import { absoluteWithZone } from '../../time.js';
 import { channelLooks, reasonSentence, statusLooks } from '../../words.js';
@@ -44,8 +45,9 @@ export const CampaignPage = () => {
   const campaign = useQuery({
     queryKey: ['campaigns', 'one', id],
     queryFn: () => api.campaigns.get(id),
-    refetchInterval: (query) =>
-      query.state.data?.state === 'running' || query.state.data?.state === 'scheduled' ? 1000 : false,
+    // While it runs its numbers tell how it goes, and when it ends.
+    refetchInterval: ({ state: { data } }) =>
+      data?.state === 'scheduled' ? 1000 : data?.state === 'running' ? 5000 : false,
   });
   if (campaign.isError && !campaign.data)
     return <Failure error={campaign.error} retry={() => void campaign.refetch()} />;
@@ -347,10 +349,24 @@ const tallies = [
 ] as const satisfies readonly (readonly [keyof CampaignNumbers, string, string])[];
 
 const Numbers = ({ id, live }: { id: string; live: boolean }) => {
+  const queryClient = useQueryClient();
+  // Reasons are told when it is over.
+  const queryKey = ['campaigns', 'numbers', id, live];
   const numbers = useQuery({
-    queryKey: ['campaigns', 'numbers', id],
+    queryKey,
     queryFn: () => api.campaigns.numbers(id, { reasons: !live }),
-    refetchInterval: live ? 1000 : false,
+    placeholderData: keepPreviousData,
+  });
+  useStream(live ? campaignStreamUrl(id) : null, {
+    events: ['numbers'],
+    heard: (data) => {
+      const now = JSON.parse(data) as CampaignNumbers;
+      // What was asked before it would be shown over it.
+      void queryClient.cancelQueries({ queryKey }).then(() => queryClient.setQueryData(queryKey, now));
+      if (now.state !== 'running') void queryClient.invalidateQueries({ queryKey: ['campaigns', 'one', id] });
+    },
+    ask: () => void numbers.refetch(),
+    pollMs: 1000,
   });
   const n = numbers.data;
   if (numbers.isError && !n)

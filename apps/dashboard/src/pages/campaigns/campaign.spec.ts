@@ -1,32 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Campaign } from '@carillon/contracts';
-import { weeksOf } from './campaign.js';
+import type { CampaignOccurrence } from '@carillon/contracts';
+import { daysOf, timeOf } from './campaign.js';
 
-const planned = (state: string, startsAt: string | null, start: object): Campaign =>
-  ({ state, startsAt, definition: { start }, runs: [] }) as unknown as Campaign;
-const daysOf = (campaign: Campaign): string[] =>
-  weeksOf('2027-03', [campaign]).flatMap(({ day, marks }) =>
-    marks.map(() => `${day.getMonth() + 1}-${day.getDate()}`),
-  );
+const shown = (at: string | null, local: string | null): Date => timeOf({ at, local } as CampaignOccurrence);
 
 describe('a month of campaigns', () => {
-  const local = { kind: 'local', date: '2027-03-20', time: '09:00' };
-  it.each([
-    // Its run begins where the day begins first, most of a day before it is that time here.
-    ['at times of people, scheduled', planned('scheduled', '2027-03-19T19:00:00Z', local), ['3-20']],
-    ['at times of people, a draft', planned('draft', null, local), ['3-20']],
-    [
-      'at hours of people, scheduled',
-      planned('scheduled', '2027-03-19T22:00:00Z', { kind: 'best', date: '2027-03-20', otherwise: 12 }),
-      ['3-20'],
-    ],
-    [
-      'recurring, scheduled',
-      planned('scheduled', '2027-03-08T12:00:00Z', { kind: 'recurring', rule: 'FREQ=WEEKLY' }),
-      ['3-8'],
-    ],
-    ['over', planned('completed', '2027-03-19T19:00:00Z', local), []],
-  ])('shows one %s on its day', (_what, campaign, days) => {
-    expect(daysOf(campaign)).toEqual(days);
+  it('is six weeks from a Monday', () => {
+    const days = daysOf('2027-03');
+    expect(days).toHaveLength(42);
+    expect(days[0]?.toDateString()).toBe('Mon Mar 01 2027');
+    expect(days[41]?.toDateString()).toBe('Sun Apr 11 2027');
+  });
+  it('shows what goes by people’s own clocks on the day that they show', () => {
+    expect(shown(null, '2027-03-20T23:30').getDate()).toBe(20);
+    expect(shown(null, '2027-03-20T00:30').getHours()).toBe(0);
+    expect(shown('2027-03-19T19:00:00Z', null).getTime()).toBe(Date.UTC(2027, 2, 19, 19));
   });
 });

@@ -4,6 +4,7 @@ import type {
   Campaign,
   CampaignDefinition,
   CampaignMetric,
+  CampaignOccurrence,
   CampaignStart,
 } from '@carillon/contracts';
 
@@ -72,42 +73,11 @@ export const thisMonth = (): string => monthOf(new Date());
 export const monthOf = (day: Date): string =>
   `${day.getFullYear()}-${String(day.getMonth() + 1).padStart(2, '0')}`;
 
-export interface Mark {
-  campaign: Campaign;
-  at: Date;
-  /** A run that was; else the time of the next. */
-  run: number | null;
-}
-/** What a month shows: six weeks from a Monday, each day with what began or begins on it. */
-export function weeksOf(month: string, campaigns: readonly Campaign[]): { day: Date; marks: Mark[] }[] {
+/** Six weeks from a Monday, in which a month stands. */
+export function daysOf(month: string): Date[] {
   const [year = 1970, number = 1] = month.split('-').map(Number);
-  const first = new Date(year, number - 1, 1);
-  const monday = 1 - ((first.getDay() + 6) % 7);
-  const marks = campaigns
-    .flatMap((campaign): Mark[] => [
-      ...campaign.runs.map((run) => ({ campaign, at: new Date(run.startedAt), run: run.no })),
-      ...nextTime(campaign),
-    ])
-    .sort((a, b) => a.at.getTime() - b.at.getTime());
-  return Array.from({ length: 42 }, (_, n) => {
-    const day = new Date(year, number - 1, monday + n);
-    return { day, marks: marks.filter(({ at }) => at.toDateString() === day.toDateString()) };
-  });
+  const monday = 1 - ((new Date(year, number - 1, 1).getDay() + 6) % 7);
+  return Array.from({ length: 42 }, (_, n) => new Date(year, number - 1, monday + n));
 }
-/** When it begins next: as it is written, on the day that people have where they are; or as scheduled, where it recurs. */
-function nextTime(campaign: Campaign): Mark[] {
-  const { state, startsAt, definition } = campaign;
-  const { start } = definition;
-  if (state !== 'draft' && state !== 'prepared' && state !== 'scheduled') return [];
-  const at =
-    start.kind === 'local'
-      ? `${start.date}T${start.time}`
-      : start.kind === 'best'
-        ? `${start.date}T${String(start.otherwise).padStart(2, '0')}:00`
-        : state === 'scheduled'
-          ? startsAt
-          : start.kind === 'at'
-            ? start.at
-            : null;
-  return at ? [{ campaign, at: new Date(at), run: null }] : [];
-}
+/** When it stands in the calendar: what goes by people's own clocks, as those show it. */
+export const timeOf = ({ at, local }: CampaignOccurrence): Date => new Date(at ?? local ?? 0);
