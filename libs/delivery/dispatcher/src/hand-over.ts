@@ -79,9 +79,10 @@ export class Domains {
     return batch.filter((r) => {
       const places = this.places.get(r.account.id);
       if (!places) return true;
-      if (places.take(addressOf(r))) return this.taken.push(r) > 0;
-      this.waits.set(r.delivery.id, places.waitMs);
-      return false;
+      const there = places.take(addressOf(r));
+      if (there) this.taken.push(r);
+      else this.waits.set(r.delivery.id, places.waitMs);
+      return there;
     });
   }
 
