@@ -5,6 +5,7 @@ export { Queues, type OfferCounts, type QueueDepth } from './queues.js';
 export type { ListQueue, Unstamped } from './payload.js';
 export { Work, workController, type WorkContext } from './work.js';
 export { BoundedLog } from './bounded-log.js';
+export { endsWithin, LAST_WORDS_MS } from './ends-within.js';
 export { BullServer, type BullServerOptions } from './bull-server.js';
 export { BullClient } from './bull-client.js';
 export { QueueModule } from './queue.module.js';

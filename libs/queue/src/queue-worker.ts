@@ -7,6 +7,7 @@ import { queues, type QueueName } from '@carillon/contracts';
 import type { LoggerService } from '@nestjs/common';
 import { UnrecoverableError, type Job } from 'bullmq';
 import type { JobWorker, QueueBackend } from './backend.js';
+import { endsWithin, LAST_WORDS_MS } from './ends-within.js';
 import { BoundedLog } from './bounded-log.js';
 import { judge } from './payload.js';
 import type { WorkContext } from './work.js';
@@ -18,9 +19,6 @@ export interface Watchdog {
 }
 /** A worker with nothing to do asks every 5 s, so half a minute of silence is not idleness. */
 export const watchdog: Watchdog = { everyMs: 5_000, strikes: 6 };
-
-/** For handlers that were aborted: they write what they know. Milliseconds. */
-const LAST_WORDS_MS = 3_000;
 
 export type Handler = (payload: unknown, context: WorkContext) => Promise<void>;
 type Log = Pick<LoggerService, 'error' | 'warn'>;
@@ -61,12 +59,13 @@ export class QueueWorker {
   async close(graceMs: number): Promise<void> {
     this.closing = true;
     clearInterval(this.watch);
-    if (await within(graceMs, this.worker.close())) return;
+    if (await endsWithin(graceMs, this.worker.close())) return;
     this.log.warn(
       `queue ${this.queue}: ${this.active} at work did not end within ${graceMs} ms; their rows are taken up again when the lease runs out`,
     );
     this.stop.abort();
-    if (this.active > 0) await within(LAST_WORDS_MS, new Promise<void>((resolve) => (this.idle = resolve)));
+    if (this.active > 0)
+      await endsWithin(LAST_WORDS_MS, new Promise<void>((resolve) => (this.idle = resolve)));
     this.worker.discard();
   }
 
@@ -129,13 +128,4 @@ export class QueueWorker {
       .close(true)
       .catch((error: unknown) => this.trouble.error('closing the old worker failed', error));
   }
-}
-
-/** @returns whether it ended in time */
-async function within(ms: number, end: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-  const ended = await Promise.race([end.then(() => true), patience]);
-  clearTimeout(timer);
-  return ended;
 }

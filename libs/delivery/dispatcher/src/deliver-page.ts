@@ -492,8 +492,7 @@ export class PageDeliverer {
   }
 
   private lostRow(member: Member): Logged {
-    const [target] = member.recipient ? this.channel.addresses(member.recipient) : [];
-    return sendingRow(member, target?.address ?? null);
+    return sendingRow(member, this.addressOf(member));
   }
 
   private async release(): Promise<void> {

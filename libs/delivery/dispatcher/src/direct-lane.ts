@@ -5,15 +5,13 @@
  */
 import type { Lane } from '@carillon/contracts';
 import type { HandedOver, LocalDispatcher } from '@carillon/delivery-service';
+import { endsWithin, LAST_WORDS_MS } from '@carillon/queue';
 import type { Deliverer } from './deliver.js';
 import type { Leases } from './leases.js';
 import { Line } from './line.js';
 
 /** `inHand`: deliveries per lane; `subBatch` × `parallel` bounds what can be unknown when the process is killed. */
 export const directLimits = { inHand: 1_000, subBatch: 100, parallel: 6 };
-
-/** For what was cut off: its outcome is written. Milliseconds. */
-const LAST_WORDS_MS = 3_000;
 
 interface Held {
   inHand: number;
@@ -61,12 +59,7 @@ export class DirectLane implements LocalDispatcher {
 
   private async idleWithin(ms: number): Promise<void> {
     if (!this.busy()) return;
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([
-      new Promise<void>((resolve) => (this.idle = resolve)),
-      new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))),
-    ]);
-    clearTimeout(timer);
+    await endsWithin(ms, new Promise<void>((resolve) => (this.idle = resolve)));
   }
 
   private of(lane: Lane): Held {

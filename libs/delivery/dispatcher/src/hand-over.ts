@@ -5,7 +5,7 @@
  * goes back to the queue, where the gate will say why; if that is not written, its lease ends and the clock sweeps it.
  */
 import { bug } from '@carillon/config';
-import { AT_HOME, keptByDay, type Sql } from '@carillon/database';
+import { AT_HOME, keptByDay, texts, type Sql } from '@carillon/database';
 import {
   groupBy,
   holdDomains,
@@ -39,7 +39,7 @@ export async function markHandedOver(
     ids,
     attempts,
     batch.map((r) => r.targets[0]?.address ?? ''),
-    batch.map((r) => pgArray(r.countingTopics)),
+    batch.map((r) => texts(r.countingTopics)),
     channel,
     account?.id ?? null,
     account?.provider ?? null,
@@ -175,7 +175,3 @@ const UNCLAIM = keptByDay(
   ) => `UPDATE deliveries d SET status = 'queued', due_at = now() FROM unnest($2::uuid[], $3::int[]) AS u(id, attempt)
     WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL`,
 );
-
-/** A text[] literal; topics are free text, so quotes and backslashes are escaped. */
-const pgArray = (values: readonly string[]): string =>
-  `{${values.map((v) => `"${v.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;

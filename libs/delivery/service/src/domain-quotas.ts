@@ -25,8 +25,7 @@ export async function holdDomains(
   { id, workspaceId, domainQuotas }: SendingAccount,
   addresses: readonly (string | null)[],
 ): Promise<DomainPlaces | null> {
-  const quotaOf = (address: string | null) =>
-    address === null ? undefined : quotaFor(domainQuotas ?? [], address);
+  const quotaOf = quotasOf(domainQuotas);
   const names = [...new Set(addresses.flatMap((address) => quotaOf(address)?.name ?? []))].sort();
   if (names.length === 0) return null;
   const [, rows] = await Promise.all([
@@ -71,9 +70,10 @@ export async function giveBackToDomains(
   { id, workspaceId, domainQuotas }: SendingAccount,
   addresses: readonly (string | null)[],
 ): Promise<void> {
+  const quotaOf = quotasOf(domainQuotas);
   const places = new Map<string, number>();
   for (const address of addresses) {
-    const name = address === null ? undefined : quotaFor(domainQuotas ?? [], address)?.name;
+    const name = quotaOf(address)?.name;
     if (name !== undefined) places.set(name, (places.get(name) ?? 0) + 1);
   }
   if (places.size === 0) return;
@@ -87,6 +87,10 @@ export async function giveBackToDomains(
     ),
   );
 }
+
+/** The quota of each address that has one. */
+const quotasOf = (quotas: SendingAccount['domainQuotas']) => (address: string | null) =>
+  address === null ? undefined : quotaFor(quotas ?? [], address);
 
 /** Who waits for the next day comes within this of its beginning, not all at once. */
 export const TOMORROW_SPREAD_MS = 3_600_000;

@@ -4,6 +4,7 @@
  */
 import type { WebhookBody } from '@carillon/contracts';
 import { Database } from '@carillon/database';
+import { endsWithin } from '@carillon/queue';
 import { Grace, Rounds } from '@carillon/server';
 import { afterWebhook } from '@carillon/delivery-rules';
 import {
@@ -14,7 +15,6 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { groupBy } from './group-by.js';
 import { WebhookCalls, type Answered, type Called } from './webhook-call.js';
 import { liveSecrets } from './webhook-endpoints.js';
@@ -75,12 +75,7 @@ export class WebhookSender implements OnApplicationBootstrap, BeforeApplicationS
   async beforeApplicationShutdown(): Promise<void> {
     await this.rounds.stop();
     // What is cut off is told again by another sender when its lease ends.
-    const grace = new AbortController();
-    await Promise.race([
-      Promise.all(this.calls),
-      sleep(this.grace.leftMs(), undefined, { signal: grace.signal }).catch(() => undefined),
-    ]);
-    grace.abort();
+    await endsWithin(this.grace.leftMs(), Promise.all(this.calls));
     await this.recording;
   }
 

@@ -10,6 +10,8 @@ const HOUR = 3_600_000;
 const AHEAD_MS = 14 * HOUR;
 const BEHIND_MS = 12 * HOUR;
 
+/** Which campaign it is. */
+type Whose = Pick<CampaignOccurrence, 'campaignId' | 'name' | 'state'>;
 interface Asked {
   from: Date;
   to: Date;
@@ -41,7 +43,7 @@ async function runsWithin(
   { from, to, state }: Asked,
 ): Promise<CampaignOccurrence[]> {
   const rows = await sql.query<
-    Pick<CampaignOccurrence, 'campaignId' | 'name' | 'state'> & {
+    Whose & {
       no: number;
       runState: CampaignRun['state'];
       startedAt: Date;
@@ -79,7 +81,7 @@ async function plansWithin(
   { from, to, state }: Asked,
 ): Promise<CampaignOccurrence[]> {
   const rows = await sql.query<
-    Pick<CampaignOccurrence, 'campaignId' | 'name' | 'state'> & {
+    Whose & {
       startsAt: Date | null;
       start: CampaignStart;
       now: Date;
