@@ -90,7 +90,7 @@ export class Database {
   async reading<T>(workspaceId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
     const inside = scopeOf(workspaceId, 'read');
     return work(
-      breaths((statements) => {
+      new Breaths((statements) => {
         const planning = planningOf(statements[0]);
         const { all, places } = inTurn(statements, planning);
         return this.onClient(async (trip) => {
@@ -139,7 +139,7 @@ export class Database {
       };
       try {
         const result = await work(
-          breaths(
+          new Breaths(
             (statements) => send(statements, false),
             (statements) => send(statements, true),
           ),
@@ -226,32 +226,41 @@ async function prismaOn(pool: pg.Pool): Promise<PrismaClient> {
 
 type Send = (statements: readonly Statement[]) => Promise<Answer[]>;
 
-/** Gathers what is asked in one breath: until whoever asks waits for an answer. */
-function breaths(send: Send, sendLast: Send = send): Sql {
-  const on = (send: Send, last: () => Sql): Sql => {
-    let breath: Statement[] = [];
-    let answers: Promise<Answer[]> | undefined;
-    const ask = async (statement: string | Kept, params: readonly unknown[] = []): Promise<Answer> => {
-      const asked = typeof statement === 'string' ? { text: statement, params } : { ...statement, params };
-      const place = breath.push(asked) - 1;
-      answers ??= Promise.resolve().then(() => {
-        const statements = breath;
-        breath = [];
-        answers = undefined;
-        return send(statements);
-      });
-      return (await answers)[place]!;
-    };
-    return {
-      query: async <Row extends object>(statement: string | Kept, params?: readonly unknown[]) =>
-        (await ask(statement, params)).rows as Row[],
-      execute: async (statement, params) => (await ask(statement, params)).rowCount,
-      get last() {
-        return last();
-      },
-    };
-  };
-  let end: Sql | undefined;
-  const last = (): Sql => (end ??= on(sendLast, last));
-  return on(send, last);
+/**
+ * Gathers what is asked in one breath: until whoever asks waits for an answer. A class, since a literal with a getter gets a shape of
+ * its own each time: V8 keeps shapes in old memory, from where a dead one holds all that its transaction touched past the collections.
+ */
+class Breaths implements Sql {
+  private breath: Statement[] = [];
+  private answers: Promise<Answer[]> | undefined;
+  private end: Breaths | undefined;
+
+  constructor(
+    private readonly send: Send,
+    private readonly sendLast: Send = send,
+  ) {}
+
+  async query<Row extends object>(statement: string | Kept, params?: readonly unknown[]): Promise<Row[]> {
+    return (await this.ask(statement, params)).rows as Row[];
+  }
+
+  async execute(statement: string | Kept, params?: readonly unknown[]): Promise<number> {
+    return (await this.ask(statement, params)).rowCount;
+  }
+
+  get last(): Breaths {
+    return this.send === this.sendLast ? this : (this.end ??= new Breaths(this.sendLast));
+  }
+
+  private async ask(statement: string | Kept, params: readonly unknown[] = []): Promise<Answer> {
+    const asked = typeof statement === 'string' ? { text: statement, params } : { ...statement, params };
+    const place = this.breath.push(asked) - 1;
+    this.answers ??= Promise.resolve().then(() => {
+      const statements = this.breath;
+      this.breath = [];
+      this.answers = undefined;
+      return this.send(statements);
+    });
+    return (await this.answers)[place]!;
+  }
 }

@@ -52,6 +52,24 @@ describe('the rate limit', () => {
     expect((await ask('bo'))?.statusCode).toBe(200);
   });
 
+  it('remembers who asks again and again, however many others come', () => {
+    useConfig(loadConfig({ NODE_ENV: 'test', RATE_LIMIT_PER_SECOND: '1', RATE_LIMIT_BURST: '1000' }));
+    const limit = new RateLimit();
+    const left: number[] = [];
+    const reply = {
+      headers: (all: Record<string, string>) => void left.push(Number(all['ratelimit-remaining'])),
+    };
+    for (let i = 0; i < 100_000; i++) {
+      if (i % 200 === 0) limit.take('ana', reply as never);
+      limit.take(`stranger ${i}`, reply as never);
+    }
+    left.length = 0;
+    limit.take('ana', reply as never);
+    limit.take('stranger 0', reply as never);
+    expect(left[0]).toBeLessThan(600);
+    expect(left[1]).toBe(999);
+  });
+
   it('fills up again with time', async () => {
     const ask = limited(50, 1);
     expect((await ask('ana'))?.statusCode).toBe(200);

@@ -9,22 +9,28 @@ import { ProblemException } from './problem.js';
 
 const MOST_BUCKETS = 50_000;
 
+/** What a caller has left, in requests, and when that was so. */
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
 @Injectable()
 export class RateLimit {
-  private readonly buckets = new Map<string, { tokens: number; at: number }>();
+  /** Two halves, so that a caller costs no more than a look-up: who was not heard of since the last change of halves is forgotten. */
+  private recent = new Map<string, Bucket>();
+  private older = new Map<string, Bucket>();
 
   /** @throws ProblemException rate_limited with Retry-After, in whole seconds */
   take(key: string, reply: FastifyReply): void {
     const { ratePerSecond: rate, rateBurst: burst } = config().limits;
     const now = performance.now();
-    const before = this.buckets.get(key);
-    const refilled = before ? Math.min(burst, before.tokens + ((now - before.at) / 1000) * rate) : burst;
+    const bucket = this.bucketOf(key) ?? this.remember(key, { tokens: burst, at: now });
+    const refilled = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * rate);
     const allowed = refilled >= 1;
     const tokens = allowed ? refilled - 1 : refilled;
-    // Deleted first, so that the map stays in order of use and the oldest is dropped.
-    this.buckets.delete(key);
-    this.buckets.set(key, { tokens, at: now });
-    if (this.buckets.size > MOST_BUCKETS) this.dropOldest();
+    bucket.tokens = tokens;
+    bucket.at = now;
 
     const remaining = Math.floor(tokens);
     const reset = Math.ceil((burst - tokens) / rate);
@@ -45,8 +51,19 @@ export class RateLimit {
       );
   }
 
-  private dropOldest(): void {
-    const [oldest] = this.buckets.keys();
-    if (oldest !== undefined) this.buckets.delete(oldest);
+  private bucketOf(key: string): Bucket | undefined {
+    const bucket = this.recent.get(key);
+    if (bucket) return bucket;
+    const old = this.older.get(key);
+    return old && this.remember(key, old);
+  }
+
+  private remember(key: string, bucket: Bucket): Bucket {
+    if (this.recent.size >= MOST_BUCKETS / 2) {
+      this.older = this.recent;
+      this.recent = new Map();
+    }
+    this.recent.set(key, bucket);
+    return bucket;
   }
 }

@@ -410,14 +410,14 @@ describe('a worker that dies', () => {
     const dying = Object.create(at.database) as Database;
     dying.inWorkspace = ((workspaceId: string, work: (sql: Sql) => Promise<unknown>) =>
       at.database.inWorkspace(workspaceId, (sql) =>
-        work({
-          ...sql,
-          query: sql.query,
-          execute: async (text: string, params?: readonly unknown[]) => {
-            if (text.includes('SET cursor') && ++written === 3) throw new Error('killed');
-            return sql.execute(text, params);
-          },
-        }),
+        work(
+          Object.assign(Object.create(sql) as Sql, {
+            execute: async (text: string, params?: readonly unknown[]) => {
+              if (text.includes('SET cursor') && ++written === 3) throw new Error('killed');
+              return sql.execute(text, params);
+            },
+          }),
+        ),
       )) as typeof dying.inWorkspace;
     await expect(new ImportWorker(dying).run(id, signal)).rejects.toThrow('killed');
     const stored = async () =>

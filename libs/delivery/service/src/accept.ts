@@ -140,7 +140,7 @@ export class Acceptance {
     if (!bug('answer-before-commit')) return this.database.inWorkspace(workspaceId, work);
     return new Promise((resolve, reject) => {
       const late = async (sql: Sql) => {
-        resolve(await work({ ...sql, last: sql }));
+        resolve(await work(Object.create(sql, { last: { value: sql } }) as Sql));
         await sql.query('SELECT pg_sleep(0.3)');
       };
       this.database.inWorkspace(workspaceId, late).catch(reject);

@@ -1,5 +1,5 @@
 /** What the list of failures costs, on a real PostgreSQL: rows read, never time. What it tells: desk.spec.ts. */
-import { Database, ensurePartitions, newId, type Sql } from '@carillon/database';
+import { Database, ensurePartitions, newId, type Kept, type Sql } from '@carillon/database';
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -80,20 +80,21 @@ function read(root: Node, table: string): { rows: number; kinds: Set<string> } {
 async function planOf(work: (sql: Sql) => Promise<unknown>): Promise<Node> {
   let plan: Node | undefined;
   await database.inWorkspace(workspaceId, (sql) =>
-    work({
-      ...sql,
-      query: async (statement, params) => {
-        const text = typeof statement === 'string' ? statement : statement.text;
-        if (text.includes('delivery_events e')) {
-          const [row] = await sql.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-            `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
-            params,
-          );
-          plan = row?.['QUERY PLAN'][0].Plan;
-        }
-        return sql.query(statement, params);
-      },
-    }),
+    work(
+      Object.assign(Object.create(sql) as Sql, {
+        query: async (statement: string | Kept, params?: readonly unknown[]) => {
+          const text = typeof statement === 'string' ? statement : statement.text;
+          if (text.includes('delivery_events e')) {
+            const [row] = await sql.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
+              `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+              params,
+            );
+            plan = row?.['QUERY PLAN'][0].Plan;
+          }
+          return sql.query(statement, params);
+        },
+      }),
+    ),
   );
   if (!plan) throw new Error('there was no such statement');
   return plan;
