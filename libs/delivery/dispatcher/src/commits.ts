@@ -9,8 +9,11 @@ import type { Rendered } from './deliver.js';
 import { Domains, markHandedOver, underCaps, unclaim } from './hand-over.js';
 import { recordAttempts, type Attempted, type Recorded } from './record.js';
 
-/** Sub-batches per commit, and commits of a kind under way in a workspace. Records are waited for by nobody's bytes. */
-const LIMITS = { marks: { size: 16, parallel: 2 }, records: { size: 16, parallel: 1 } };
+/**
+ * Sub-batches per commit, and commits of a kind under way in a workspace. Records are waited for by nobody's bytes, and begin so many
+ * milliseconds after one another: what they do for one message after the other delays the marks of the next.
+ */
+const LIMITS = { marks: { size: 16, parallel: 2 }, records: { size: 16, parallel: 1, restMs: 25 } };
 
 type Groups<Item, Result> = Map<string, GroupCommit<readonly Item[], PromiseSettledResult<Result>>>;
 
@@ -75,7 +78,7 @@ export class Commits {
 
   private async add<Item, Written, Result>(
     groups: Groups<Item, Result>,
-    limits: { size: number; parallel: number },
+    limits: { size: number; parallel: number; restMs?: number },
     workspaceId: string,
     batch: readonly Item[],
     write: (sql: Sql, all: readonly Item[]) => Promise<Written>,

@@ -6,7 +6,7 @@
  * say: what it cannot hold lies in rows. Called by the messages controller.
  */
 import { config } from '@carillon/config';
-import { Database } from '@carillon/database';
+import { Database, kept } from '@carillon/database';
 import { ProblemException } from '@carillon/server';
 import { Logger } from '@nestjs/common';
 import { statfs } from 'node:fs/promises';
@@ -163,6 +163,15 @@ class Figure<T> {
   }
 }
 
+const BACKLOG = kept(
+  'backlog',
+  `SELECT workspace_id AS "workspaceId", count(*) AS n FROM
+     (SELECT workspace_id FROM deliveries
+       WHERE due_at <= now() + make_interval(secs => $1::float8) AND (status = 'queued' OR (status = 'scheduled' AND due_at <= now()))
+       LIMIT $2) d
+   GROUP BY 1`,
+);
+
 /**
  * Deliveries due and not yet worked, on the database's clock: queued ones, and planned ones past their time. What is
  * planned for later does not count. No more rows are looked at than the limit; the partial index on due_at leads to them.
@@ -170,11 +179,7 @@ class Figure<T> {
 async function count(database: Pick<Database, 'acrossWorkspaces'>): Promise<Backlog> {
   const rows = await database.acrossWorkspaces((sql) =>
     sql.query<{ workspaceId: string; n: number }>(
-      `SELECT workspace_id AS "workspaceId", count(*) AS n FROM
-         (SELECT workspace_id FROM deliveries
-           WHERE due_at <= now() + make_interval(secs => $1::float8) AND (status = 'queued' OR (status = 'scheduled' AND due_at <= now()))
-           LIMIT $2) d
-       GROUP BY 1`,
+      BACKLOG,
       // A second for rows that were written while this statement began.
       [OFFER_AGAIN_SECONDS + 1, config().limits.backlog + 1],
     ),
