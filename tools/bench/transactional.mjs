@@ -52,6 +52,9 @@ export default async function transactional({ url, apiKey, ownerUrl, queueUrl, p
         'p50 ms',
         'p95 ms',
         'p99 ms',
+        'request → provider p50',
+        'p95',
+        'p99',
         'answer p50',
         'p95',
         'p99',
@@ -77,11 +80,14 @@ export default async function transactional({ url, apiKey, ownerUrl, queueUrl, p
       // was a third of what they did in the ten seconds behind the first pace.
       await run({ clients: CLIENTS, seconds: WARM_SECONDS });
       await run({ rate: RATE, seconds: WARM_SECONDS });
+      await sink.ask({});
       const calm = await run({ rate: RATE, seconds: STEADY_SECONDS });
+      const { arrivals } = await sink.ask({});
       steady.push([
         channel,
         round(calm.answer.accepted),
         ...quantiles(await handOffMs(owner, channel, calm.from)),
+        ...(arrivals.length ? quantiles(untilProvider(calm.answer.sentAt, arrivals)) : ['', '', '']),
         ...quantiles(calm.answer.latencyMs),
         ...costCells(calm.cost),
       ]);
@@ -102,4 +108,10 @@ export default async function transactional({ url, apiKey, ownerUrl, queueUrl, p
     await sink.stop();
     await owner.end();
   }
+}
+
+/** From outside: between the callers' writing a request and the provider's reading the message. @returns milliseconds, rising */
+function untilProvider(sentAt, arrivals) {
+  const arrived = new Map(arrivals);
+  return sentAt.map(([order, at]) => arrived.get(order) - at).sort((a, b) => a - b);
 }

@@ -4,7 +4,8 @@
  *   `{ clients, seconds, channel }`         so many callers who send the next message when the last is answered;
  *   `{ clients, batches, size, channel, later }`   the same with batches, `later`: to be sent in an hour,
  *   `{ prepare: true, batches, … }`        only writes those batches, for whoever asks next,
- * it answers `{ accepted, refused, latencyMs }` (rising).
+ * it answers `{ accepted, refused, latencyMs, sentAt }`: rising; and when the order of each number was sent, of those at a fixed rate
+ * (milliseconds since 1970).
  */
 import { Pool } from 'undici';
 
@@ -43,6 +44,7 @@ async function post(path, body) {
 
 async function run({ rate, seconds, channel, clients, batches, size = 500, later = false, prepare = false }) {
   const latencyMs = [];
+  const sentAt = [];
   let accepted = 0;
   let refused = 0;
   let firstRefusal;
@@ -70,6 +72,7 @@ async function run({ rate, seconds, channel, clients, batches, size = 500, later
     for (let i = 0; i < rate * seconds; i++) {
       const wait = started + (i * 1000) / rate - performance.now();
       if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+      sentAt.push([n, performance.timeOrigin + performance.now()]);
       answers.push(one('/v1/messages', JSON.stringify(message(channel, n++)), 1));
     }
     await Promise.all(answers);
@@ -90,6 +93,7 @@ async function run({ rate, seconds, channel, clients, batches, size = 500, later
     firstRefusal,
     seconds: (performance.now() - started) / 1000,
     latencyMs: latencyMs.sort((a, b) => a - b),
+    sentAt,
   };
 }
 
