@@ -19,6 +19,7 @@ const BATCHES = 120;
 const SIZE = 500;
 const RATE = 1000;
 const SECONDS = 15;
+const ROUNDS = 3;
 
 export default async function audience({
   url,
@@ -124,22 +125,38 @@ async function eventFloor(owner, workspaceId) {
 
 async function states({ owner, workspaceId, people, part, watched }) {
   await part.ask({ rate: RATE, seconds: 10, people });
-  let answer;
-  const cost = await measure(watched, async () => {
-    answer = await part.ask({ rate: RATE, seconds: SECONDS, people });
-    if (answer.failed > 0) throw new Error(`${answer.failed} failed: ${answer.firstFailure}`);
-    return answer.done;
-  });
+  const rounds = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    let answer;
+    const cost = await measure(watched, async () => {
+      answer = await part.ask({ rate: RATE, seconds: SECONDS, people });
+      if (answer.failed > 0) throw new Error(`${answer.failed} failed: ${answer.firstFailure}`);
+      return answer.done;
+    });
+    rounds.push({ cost, latency: quantiles(answer.latencyMs) });
+  }
+  // A host that takes the cores away for half a second of a round's fifteen makes its slowest hundredth: so each is seen.
+  rounds.sort((x, y) => x.latency[2] - y.latency[2]);
+  const { cost, latency } = rounds[Math.floor(ROUNDS / 2)];
   const floor = await rowFloor(owner, workspaceId, people);
   table([
-    [`State of a profile, ${round(RATE)}/s for ${SECONDS} s`, 'reads/s', 'p50 ms', 'p95', 'p99', ...costHead],
+    [
+      `State of a profile, ${round(RATE)}/s for ${SECONDS} s, median of ${ROUNDS}`,
+      'reads/s',
+      'p50 ms',
+      'p95',
+      'p99',
+      'p99 of each',
+      ...costHead,
+    ],
     [
       'GET /v1/profiles/{id}/state',
       round(cost.perSecond),
-      ...quantiles(answer.latencyMs),
+      ...latency,
+      rounds.map((r) => r.latency[2]).join(' '),
       ...costCells(cost),
     ],
-    ['floor: the row alone, one connection, no HTTP', '', ...quantiles(floor, 2), '', '', '', ''],
+    ['floor: the row alone, one connection, no HTTP', '', ...quantiles(floor, 2), '', '', '', '', ''],
   ]);
 }
 

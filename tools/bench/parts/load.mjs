@@ -7,11 +7,13 @@
  * it answers `{ accepted, refused, latencyMs, sentAt }`: rising; and when the order of each number was sent, of those at a fixed rate
  * (milliseconds since 1970).
  */
-import { Pool } from 'undici';
+import { caller } from './caller.mjs';
 
 const { url, apiKey } = JSON.parse(process.argv[2]);
-const pool = new Pool(url, { connections: 64, pipelining: 1, headersTimeout: 60_000 });
-const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+const call = caller(url, {
+  connections: 64,
+  headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+});
 
 const content = {
   email: { subject: 'Order {{ order }}', html: '<p>Hello, order {{ order }} is on its way.</p>' },
@@ -35,13 +37,6 @@ const message = (channel, n, later) => ({
 
 let n = 0;
 const prepared = [];
-async function post(path, body) {
-  const from = performance.now();
-  const answer = await pool.request({ method: 'POST', path, headers, body });
-  const text = await answer.body.text();
-  return { ok: answer.statusCode === 202, text, ms: performance.now() - from };
-}
-
 async function run({ rate, seconds, channel, clients, batches, size = 500, later = false, prepare = false }) {
   const latencyMs = [];
   const sentAt = [];
@@ -49,13 +44,14 @@ async function run({ rate, seconds, channel, clients, batches, size = 500, later
   let refused = 0;
   let firstRefusal;
   const one = async (path, body, count) => {
-    const answer = await post(path, body);
+    const answer = await call('POST', path, body);
     latencyMs.push(answer.ms);
-    const good = !answer.ok
-      ? 0
-      : count === 1
-        ? 1
-        : Number(/^\{"accepted":(\d+)/.exec(answer.text)?.[1] ?? NaN);
+    const good =
+      answer.status !== 202
+        ? 0
+        : count === 1
+          ? 1
+          : Number(/^\{"accepted":(\d+)/.exec(answer.text)?.[1] ?? NaN);
     accepted += good;
     refused += count - good;
     if (good < count) firstRefusal ??= answer.text.slice(0, 300);

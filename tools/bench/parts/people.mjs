@@ -5,38 +5,13 @@
  *   `{ rate, seconds, tell, from }`        an event of this name at a fixed rate, each of the next person,
  * it answers `{ done, failed, firstFailure, latencyMs }` (rising).
  */
-import { Pool } from 'undici';
+import { caller } from './caller.mjs';
 
 const { url, apiKey } = JSON.parse(process.argv[2]);
-const pool = new Pool(url, { connections: 32, pipelining: 1, headersTimeout: 60_000 });
-const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
-
-/** By the least that undici offers: on two cores the generator takes its part from what is measured. */
-function call(method, path, body) {
-  const from = performance.now();
-  return new Promise((resolve) => {
-    const pieces = [];
-    let status = 0;
-    pool.dispatch(
-      { method, path, headers, ...(body ? { body: JSON.stringify(body) } : {}) },
-      {
-        onRequestStart() {},
-        onResponseStart(_controller, statusCode) {
-          status = statusCode;
-        },
-        onResponseData(_controller, piece) {
-          pieces.push(piece);
-        },
-        onResponseEnd() {
-          const text = Buffer.concat(pieces).toString();
-          resolve({ ok: status >= 200 && status < 300, text, ms: performance.now() - from });
-        },
-        onResponseError: (_controller, error) =>
-          resolve({ ok: false, text: error.message, ms: performance.now() - from }),
-      },
-    );
-  });
-}
+const call = caller(url, {
+  connections: 32,
+  headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+});
 
 let n = 0;
 /** Low numbers do most of it, as where the people come from. */
@@ -54,10 +29,11 @@ async function run({ batches, size = 500, clients = 4, rate, seconds, people, te
   let done = 0;
   let failed = 0;
   let firstFailure;
-  const one = async (count, ...request) => {
-    const answer = await call(...request);
+  const one = async (count, method, path, body) => {
+    const answer = await call(method, path, body && JSON.stringify(body));
     latencyMs.push(answer.ms);
-    const good = !answer.ok ? 0 : count === 1 ? 1 : JSON.parse(answer.text).accepted;
+    const ok = answer.status >= 200 && answer.status < 300;
+    const good = !ok ? 0 : count === 1 ? 1 : JSON.parse(answer.text).accepted;
     done += good;
     failed += count - good;
     if (good < count) firstFailure ??= answer.text.slice(0, 300);
