@@ -9,6 +9,7 @@ import { Server, type CustomTransportStrategy, type MessageHandler } from '@nest
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { QueueBackend } from './backend.js';
 import { checkHandlers } from './check-handlers.js';
+import { endsWithin } from './ends-within.js';
 import { QueueWorker, type Handler, type Watchdog } from './queue-worker.js';
 
 export interface BullServerOptions {
@@ -79,16 +80,13 @@ export class BullServer extends Server implements CustomTransportStrategy {
   }
 
   private async ready(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<string>((resolve) => {
-      timer = setTimeout(() => resolve('no answer yet'), READY_WITHIN_MS);
-    });
-    const ready = Promise.all(this.workers.map((worker) => worker.ready())).then(
-      () => undefined,
+    const trouble = await endsWithin(
+      READY_WITHIN_MS,
+      Promise.all(this.workers.map((worker) => worker.ready())),
+    ).then(
+      (inTime) => (inTime ? undefined : 'no answer yet'),
       () => 'refused',
     );
-    const trouble = await Promise.race([ready, patience]);
-    clearTimeout(timer);
     if (trouble)
       this.log.warn(
         `The ${this.options.backend.kind} queues are not reachable (${trouble}); workers keep trying.`,

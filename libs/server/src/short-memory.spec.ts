@@ -12,6 +12,16 @@ function remembered() {
   return { memory, under, recall };
 }
 
+/** The same, with `first` known for a second. */
+async function aSecondOld() {
+  const one = remembered();
+  const first = one.recall();
+  one.under[0]!.end('first');
+  await first;
+  jest.advanceTimersByTime(1_000);
+  return one;
+}
+
 describe('what was looked up', () => {
   it('is shared by those who come together, and is looked up again after two seconds', async () => {
     const { under, recall } = remembered();
@@ -26,11 +36,7 @@ describe('what was looked up', () => {
   });
 
   it('is looked up beside its callers once it is a second old: none of them waits', async () => {
-    const { under, recall } = remembered();
-    const first = recall();
-    under[0]!.end('first');
-    await first;
-    jest.advanceTimersByTime(1_000);
+    const { under, recall } = await aSecondOld();
     expect(await recall()).toBe('first');
     expect(await recall()).toBe('first');
     expect(under).toHaveLength(2);
@@ -44,11 +50,7 @@ describe('what was looked up', () => {
   });
 
   it('ends when the look-up beside finds nothing', async () => {
-    const { under, recall } = remembered();
-    const first = recall();
-    under[0]!.end('first');
-    await first;
-    jest.advanceTimersByTime(1_000);
+    const { under, recall } = await aSecondOld();
     await recall();
     under[1]!.end(null);
     await jest.advanceTimersByTimeAsync(0);
@@ -58,11 +60,7 @@ describe('what was looked up', () => {
   });
 
   it('holds no longer than two seconds when looking it up beside fails', async () => {
-    const { under, recall } = remembered();
-    const first = recall();
-    under[0]!.end('first');
-    await first;
-    jest.advanceTimersByTime(1_000);
+    const { under, recall } = await aSecondOld();
     await recall();
     under[1]!.fail(new Error('away'));
     await jest.advanceTimersByTimeAsync(999);
@@ -74,11 +72,7 @@ describe('what was looked up', () => {
   });
 
   it('does not come back from a look-up that began before all was forgotten', async () => {
-    const { memory, under, recall } = remembered();
-    const first = recall();
-    under[0]!.end('first');
-    await first;
-    jest.advanceTimersByTime(1_000);
+    const { memory, under, recall } = await aSecondOld();
     await recall();
     memory.clear();
     under[1]!.end('before');
