@@ -80,7 +80,7 @@ export default async function transactional({ url, apiKey, ownerUrl, queueUrl, p
       // was a third of what they did in the ten seconds behind the first pace.
       await run({ clients: CLIENTS, seconds: WARM_SECONDS });
       await run({ rate: RATE, seconds: WARM_SECONDS });
-      await sink.ask({});
+      await sink.ask({ note: true });
       const calm = await run({ rate: RATE, seconds: STEADY_SECONDS });
       const { arrivals } = await sink.ask({});
       steady.push([
