@@ -149,7 +149,7 @@ const ABOUT = keptByDay(
   (
     day,
   ) => `SELECT id, channel, address, profile_id AS "profileId", topic, message_id AS "messageId", source FROM deliveries
-     WHERE day = ${day} AND id = ANY($2::uuid[]) AND workspace_id = $1`,
+     WHERE day = ${day} AND id = ANY($2::uuid[]) AND workspace_id IS NOT DISTINCT FROM $1`,
 );
 
 /** What the lines taken of one day tell, in one breath. */

@@ -158,7 +158,7 @@ const MARK = keptByDay(
           gate_version = coalesce($9::int, d.gate_version), provider_account_id = coalesce($7::uuid, d.provider_account_id), provider = coalesce($8, d.provider),
           address = CASE WHEN $6 IN ('email', 'sms') THEN coalesce(d.address, u.address) ELSE d.address END
      FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[]) AS u(id, attempt, address, topics)
-    WHERE ${AT_HOME} AND d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt AND ${bug('cancel-unread-at-mark') ? "d.status IN ('sending', 'cancelled')" : "d.status = 'sending'"} AND d.handed_over_at IS NULL
+    WHERE ${AT_HOME} AND d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id IS NOT DISTINCT FROM $1 AND d.attempt = u.attempt AND ${bug('cancel-unread-at-mark') ? "d.status IN ('sending', 'cancelled')" : "d.status = 'sending'"} AND d.handed_over_at IS NULL
       AND (d.expires_at IS NULL OR d.expires_at > clock_timestamp()${bug('expiry-ignored') ? ' OR true' : ''})
       AND NOT EXISTS (SELECT FROM suppressions s WHERE ${bug('suppression-unread-at-mark') ? 'false AND' : ''} s.workspace_id = $1 AND s.channel = $6 AND s.address IN (u.address, substring(u.address FROM '@[^@]*$'))
                          AND NOT (s.reason = 'complained' AND d.class = 'transactional' AND ${COMPLAINTS_IGNORED}) OFFSET 0)
@@ -173,5 +173,5 @@ const UNCLAIM = keptByDay(
   (
     day,
   ) => `UPDATE deliveries d SET status = 'queued', due_at = now() FROM unnest($2::uuid[], $3::int[]) AS u(id, attempt)
-    WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL`,
+    WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id IS NOT DISTINCT FROM $1 AND d.attempt = u.attempt AND d.status = 'sending' AND d.handed_over_at IS NULL`,
 );

@@ -100,7 +100,7 @@ async function bringForward(
 const BRING_FORWARD = keptByDay(
   'bring-forward',
   (day) =>
-    `UPDATE deliveries SET due_at = now() WHERE day = ${day} AND id = ANY($2::uuid[]) AND workspace_id = $1 AND status = 'scheduled' AND reason = 'fallback'`,
+    `UPDATE deliveries SET due_at = now() WHERE day = ${day} AND id = ANY($2::uuid[]) AND workspace_id IS NOT DISTINCT FROM $1 AND status = 'scheduled' AND reason = 'fallback'`,
 );
 
 /** Ends what could not be rendered. One workspace. */
@@ -334,7 +334,7 @@ const RECORD = keptByDay(
             gate_version = coalesce($22::int, d.gate_version)
        FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::int[])
          AS u(id, attempt, status, reason, after_ms, account_id, provider, provider_message_id, address, possible_duplicate, tries_delta)
-      WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id = $1 AND ${bug('record-unfenced') ? 'true' : 'd.attempt = u.attempt'}
+      WHERE d.day = ${day} AND d.id = ANY($2::uuid[]) AND d.id = u.id AND d.workspace_id IS NOT DISTINCT FROM $1 AND ${bug('record-unfenced') ? 'true' : 'd.attempt = u.attempt'}
         AND (${bug('record-unfenced') ? 'true OR' : ''} d.status = 'sending' OR (u.status IN ('sent', 'delivered') AND (d.status IN ('unknown', 'queued', 'scheduled', 'delivered', 'failed') OR (d.possible_duplicate AND d.status IN ('cancelled', 'suppressed', 'expired')))))
      RETURNING d.id),
      told AS (
