@@ -58,6 +58,7 @@ import {
   type Window,
 } from './log-page.js';
 import { recordAttempts, recordUnrenderable, type Attempted } from './record.js';
+import { Upcoming } from './upcoming.js';
 
 /** Messages handed over between two commits: what a crash may leave in doubt, per page in hand. */
 export const SUB_BATCH = 250;
@@ -139,38 +140,42 @@ export class PageDeliverer {
   }
 
   private async work(page: PageInHand, signal: AbortSignal): Promise<void> {
-    const { members, lost, content } = await this.precedence.step(() => this.read(page));
-    await this.turns.take(() => this.leave(page, members, { ...nothing(), lost }, content, signal));
+    const { lost, upcoming, content } = await this.read(page);
+    await this.turns.take(() => this.leave(page, upcoming, { ...nothing(), lost }, content, signal));
   }
 
-  private read(page: PageInHand): Promise<{ members: Member[]; lost: Logged[]; content: Content }> {
-    return this.database.reading(page.workspaceId, async (sql) => {
-      const [logged, all, template] = await Promise.all([
+  private async read(page: PageInHand): Promise<{ lost: Logged[]; upcoming: Upcoming; content: Content }> {
+    const reading = <T>(work: (sql: Sql) => Promise<T>): Promise<T> =>
+      this.precedence.step(() => this.database.reading(page.workspaceId, work));
+    const [logged, template, doubtful] = await reading((sql) =>
+      Promise.all([
         loggedOf(sql, page),
-        membersOf(sql, page),
         templateContent(sql, page.workspaceId, [refOf(page)]).then((of) => of(refOf(page))),
-      ]);
-      page.counts = logged.counts;
-      const missing = logged.ids.size === 0 ? all : all.filter((m) => !logged.ids.has(m.id));
-      return {
-        members: missing.filter((m) => m.seq >= page.mark),
-        lost: missing.filter((m) => m.seq < page.mark).map((m) => this.lostRow(m)),
-        content: byLocale((locale) => contentFor(refOf(page), page.content, template, locale)),
-      };
-    });
+        page.mark > page.cursor ? membersOf(sql, page, page.cursor, page.mark) : [],
+      ]),
+    );
+    page.counts = logged.counts;
+    const members = (from: number, to: number) => reading((sql) => membersOf(sql, page, from, to));
+    const upcoming = new Upcoming(page, logged.ids, members, SUB_BATCH);
+    upcoming.ahead();
+    return {
+      lost: doubtful.filter((m) => !logged.ids.has(m.id)).map((m) => this.lostRow(m)),
+      upcoming,
+      content: byLocale((locale) => contentFor(refOf(page), page.content, template, locale)),
+    };
   }
 
   /** Window after window, to the end of the page or until there is nothing to go on with. */
   private async leave(
     page: PageInHand,
-    members: readonly Member[],
+    upcoming: Upcoming,
     done: Done,
     content: Content,
     signal: AbortSignal,
   ): Promise<void> {
     let accounts: Window['accounts'] = [];
-    for (let at = 0; ;) {
-      const next = await this.permitted(page, members.slice(at, at + SUB_BATCH), accounts, signal);
+    for (;;) {
+      const next = await this.permitted(page, await upcoming.next(), accounts, signal);
       const doing = done;
       const window = await this.precedence.step(() => this.commit(page, doing, next));
       failpoint('after-mark');
@@ -179,7 +184,8 @@ export class PageDeliverer {
         if (next.members && next.account) await this.flow.report(next.account, [], asked);
         return;
       }
-      at += window.asked;
+      upcoming.went(window.asked);
+      upcoming.ahead();
       accounts = window.accounts;
       done = await this.send(page, window, content, signal);
       if (window.account?.domainQuotas)
@@ -404,9 +410,8 @@ export class PageDeliverer {
   private async render(inputs: readonly RenderInput[]): Promise<RenderResult<unknown>[]> {
     const results: RenderResult<unknown>[] = [];
     for (let at = 0; at < inputs.length; at += RENDERED_AT_ONCE) {
-      await this.precedence.room();
       const some = inputs.slice(at, at + RENDERED_AT_ONCE);
-      results.push(...(await this.renderer.render(this.channel.channel, some)));
+      results.push(...(await this.precedence.step(() => this.renderer.render(this.channel.channel, some))));
     }
     return results;
   }

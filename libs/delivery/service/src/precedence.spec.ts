@@ -65,4 +65,14 @@ describe('precedence', () => {
     await inTurn[1];
     expect(begun.at(-1)).toBe('last');
   });
+
+  it('lets others go on while a step waits for something else', async () => {
+    const precedence = new Precedence();
+    await precedence.first(async () => {});
+    const { end, promise } = pending();
+    const waits = precedence.step(() => promise.then(() => 'came'));
+    expect(await precedence.step(() => Promise.resolve('went on'))).toBe('went on');
+    end();
+    expect(await waits).toBe('came');
+  });
 });

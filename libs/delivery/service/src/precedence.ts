@@ -5,6 +5,7 @@
  * it goes on all the same. Knows neither pages nor messages.
  */
 import { setImmediate as others } from 'node:timers/promises';
+import { endsWithin } from '@carillon/queue';
 import { Turns } from '@carillon/server';
 import { Injectable } from '@nestjs/common';
 
@@ -12,6 +13,8 @@ import { Injectable } from '@nestjs/common';
 const MOST_MS = 20;
 /** So long after the last single message another one is expected. */
 const EXPECTED_MS = 1000;
+/** A turn is over after this at the latest: a step may wait for a process, and the next one writes down what was sent. */
+const TURN_MS = 50;
 
 @Injectable()
 export class Precedence {
@@ -41,7 +44,13 @@ export class Precedence {
       await this.room();
       return work();
     };
-    return performance.now() - this.lastAt > EXPECTED_MS ? inRoom() : this.turns.take(inRoom);
+    if (performance.now() - this.lastAt > EXPECTED_MS) return inRoom();
+    return new Promise<T>((resolve, reject) => {
+      void this.turns.take(async () => {
+        const done = inRoom().then(resolve, reject);
+        await endsWithin(TURN_MS, done);
+      });
+    });
   }
 
   /** Resolves when nothing urgent is under way, or has been for too long. */
