@@ -63,9 +63,14 @@ const queues = {
   offer: () => Promise.resolve(true),
   send: () => Promise.resolve(),
 } as unknown as Queues;
+/** Messages that are rendered before nothing can be any more. */
+let renderable = Infinity;
 const renderer = {
-  render: (_: unknown, inputs: readonly Parameters<Channel['render']>[0][]) =>
-    Promise.resolve(inputs.map((input) => channel.render(input))),
+  render: async (_: unknown, inputs: readonly Parameters<Channel['render']>[0][]) => {
+    renderable -= inputs.length;
+    if (renderable < 0) throw new Error('no process could be started');
+    return Promise.resolve(inputs.map((input) => channel.render(input)));
+  },
 };
 const aDeliverer = (
   stopping = () => false,
@@ -572,6 +577,29 @@ describe('a run', () => {
       { reason: 'recipient_unknown', code: 550 },
       { reason: 'template_error', code: null },
     ]);
+  });
+
+  it('sends what could be rendered when rendering ends, and the rest later: nobody twice, nobody in doubt', async () => {
+    const run = await start();
+    renderable = 150;
+    try {
+      await workAll();
+    } finally {
+      renderable = Infinity;
+    }
+    // A call of the provider takes a hundred: what was rendered for the second one did not leave. Nor did a second page of 200.
+    expect(await statuses(run.messageId)).toEqual({ sent: 100, sending: SUB_BATCH - 100 + 200 });
+    expect(await progress(run.id)).toMatchObject({ pending: PEOPLE - SUB_BATCH - 200, state: 'running' });
+    await owner.query('UPDATE runs SET next_release_at = NULL WHERE id = $1', [run.id]);
+    await workAll();
+    const { offer } = await tick();
+    await ordinary().deliver(
+      offer.map((d) => d.id),
+      signal,
+    );
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE });
+    expect(new Set(addressesSent()).size).toBe(PEOPLE);
+    expect(sent).toHaveLength(PEOPLE);
   });
 
   it('waits, and burns nobody, while its accounts are paused', async () => {

@@ -81,6 +81,8 @@ interface Done {
   rows: Logged[];
   attempted: Attempted[];
   unrenderable: Parameters<typeof recordUnrenderable>[2][number][];
+  /** Rows that nothing renders now. They have not left, and go on as single messages when their lease ends. */
+  unrendered: Logged[];
   /** Rows whose window a dead worker had opened: they may have left. */
   lost: Logged[];
   /** What the provider said. */
@@ -92,6 +94,7 @@ const nothing = (): Done => ({
   rows: [],
   attempted: [],
   unrenderable: [],
+  unrendered: [],
   lost: [],
   outcomes: [],
 });
@@ -175,7 +178,10 @@ export class PageDeliverer {
   ): Promise<void> {
     let accounts: Window['accounts'] = [];
     for (;;) {
-      const next = await this.permitted(page, await upcoming.next(), accounts, signal);
+      const next: Next =
+        done.unrendered.length > 0
+          ? { members: null, restMs: PAUSED_MS }
+          : await this.permitted(page, await upcoming.next(), accounts, signal);
       const doing = done;
       const window = await this.precedence.step(() => this.commit(page, doing, next));
       failpoint('after-mark');
@@ -192,7 +198,7 @@ export class PageDeliverer {
         await giveBackToDomains(
           this.database,
           window.account,
-          done.unrenderable.map(({ delivery }) => delivery.address),
+          [...done.unrenderable.map(({ delivery }) => delivery), ...done.unrendered].map((one) => one.address),
         );
       // What a shutdown cut off tells nothing of the account.
       if (window.account)
@@ -325,6 +331,8 @@ export class PageDeliverer {
     await insertRows(sql, page, done.rows, done.handedOver, done.gateVersion);
     for (const row of done.rows) if (row.status !== 'sending') count(page, row.status);
     await insertRows(sql, page, done.lost, { at: new Date(), account: null });
+    await insertRows(sql, page, done.unrendered, null);
+    for (const _ of done.unrendered) count(page, 'scheduled');
     // The clock says within a moment what follows from a worker's death; for marketing it is this.
     for (const _ of done.lost) count(page, 'unknown');
     const recorded = [];
@@ -362,26 +370,39 @@ export class PageDeliverer {
         tracking: { policy: settings.tracking, own: page.options.tracking },
       })),
     );
-    const inputs = going.map((g, i) => this.inputOf(page, g, content, links[i]!));
-    const results = await this.render(inputs.flatMap((input) => input ?? []));
     const leaving: Going[] = [];
-    const outgoing: Outgoing<unknown>[] = [];
-    let n = 0;
-    for (const [i, one] of going.entries()) {
-      const result = inputs[i] ? results[n++] : undefined;
-      if (result?.ok) {
-        leaving.push(one);
-        for (const { address, attemptId } of one.targets)
-          outgoing.push({
-            deliveryId: one.member.id,
-            attemptId,
-            address,
-            messageClass: page.messageClass,
-            rendered: result.rendered,
-          });
-      } else done.unrenderable.push({ delivery: this.asDelivery(page, one), ...(result ?? NO_TEMPLATE) });
+    const calls: Promise<Outcome[]>[] = [];
+    // What is rendered leaves before the next are: a mail is held no longer than its provider needs.
+    for (let at = 0; at < going.length; at += this.channel.batchSize) {
+      const some = going.slice(at, at + this.channel.batchSize);
+      const inputs = some.map((g, i) => this.inputOf(page, g, content, links[at + i]!));
+      const results = await this.render(inputs.flatMap((input) => input ?? [])).catch((error: unknown) => {
+        this.log.error(`rendering a page failed: ${error instanceof Error ? error.message : 'unknown error'}`);
+        return null;
+      });
+      if (!results) {
+        done.unrendered = going.slice(at).map((one) => this.lostRow(one.member));
+        break;
+      }
+      const outgoing: Outgoing<unknown>[] = [];
+      let n = 0;
+      for (const [i, one] of some.entries()) {
+        const result = inputs[i] ? results[n++] : undefined;
+        if (result?.ok) {
+          leaving.push(one);
+          for (const { address, attemptId } of one.targets)
+            outgoing.push({
+              deliveryId: one.member.id,
+              attemptId,
+              address,
+              messageClass: page.messageClass,
+              rendered: result.rendered,
+            });
+        } else done.unrenderable.push({ delivery: this.asDelivery(page, one), ...(result ?? NO_TEMPLATE) });
+      }
+      calls.push(this.call(account, outgoing, signal));
     }
-    const outcomes = await this.call(account, outgoing, signal);
+    const outcomes = (await Promise.all(calls)).flat();
     done.handedOver = { at: openedAt, account };
     done.gateVersion = gateVersion;
     let o = 0;
@@ -595,8 +616,9 @@ const NO_TEMPLATE = {
   detail: 'its template version is missing',
   pointer: '',
 } as const satisfies Partial<RenderResult<never>>;
-const idsOf = ({ rows, lost, unrenderable }: Done): string[] => [
+const idsOf = ({ rows, lost, unrendered, unrenderable }: Done): string[] => [
   ...rows.map((r) => r.member.id),
   ...lost.map((r) => r.member.id),
+  ...unrendered.map((r) => r.member.id),
   ...unrenderable.map((u) => u.delivery.id),
 ];
