@@ -198,7 +198,9 @@ export class PageDeliverer {
         await giveBackToDomains(
           this.database,
           window.account,
-          [...done.unrenderable.map(({ delivery }) => delivery), ...done.unrendered].map((one) => one.address),
+          [...done.unrenderable.map(({ delivery }) => delivery), ...done.unrendered].map(
+            (one) => one.address,
+          ),
         );
       // What a shutdown cut off tells nothing of the account.
       if (window.account)
@@ -377,7 +379,9 @@ export class PageDeliverer {
       const some = going.slice(at, at + this.channel.batchSize);
       const inputs = some.map((g, i) => this.inputOf(page, g, content, links[at + i]!));
       const results = await this.render(inputs.flatMap((input) => input ?? [])).catch((error: unknown) => {
-        this.log.error(`rendering a page failed: ${error instanceof Error ? error.message : 'unknown error'}`);
+        this.log.error(
+          `rendering a page failed: ${error instanceof Error ? error.message : 'unknown error'}`,
+        );
         return null;
       });
       if (!results) {
