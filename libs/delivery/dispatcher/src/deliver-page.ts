@@ -1,5 +1,5 @@
 /**
- * A page of a run, from claim to its last commit: read · then per sub-batch commit (log-page.ts) · render · send. Rows
+ * A page of a run, from claim to its last commit, a sub-batch at a time: read (upcoming.ts) · commit (log-page.ts) · render · send. Rows
  * enter the log with their outcome; what needs more than one line (a retry, a refusal, several devices) is entered as
  * being sent and recorded by the ordinary code in the same transaction. Beside `Deliverer`, which works lists.
  */
@@ -64,7 +64,7 @@ import { Upcoming } from './upcoming.js';
 export const SUB_BATCH = 250;
 /** A millisecond or two of this thread. */
 const RENDERED_AT_ONCE = 50;
-/** Pages with a window open, per process. One more is claimed and read meanwhile: the contract of the queue says how many jobs are worked. */
+/** Pages with a window open, per process. One more is claimed meanwhile, and its first window read: the contract of the queue says how many jobs are worked. */
 const PAGES_LEAVING = 2;
 const RENEW_EVERY_MS = 3000;
 /** A run whose accounts are all paused, or kept away from, looks again after this. */
@@ -162,7 +162,7 @@ export class PageDeliverer {
     const upcoming = new Upcoming(page, logged.ids, members, SUB_BATCH);
     upcoming.ahead();
     return {
-      lost: doubtful.filter((m) => !logged.ids.has(m.id)).map((m) => this.lostRow(m)),
+      lost: doubtful.filter((m) => !logged.ids.has(m.id)).map((m) => sendingRow(m, this.addressOf(m))),
       upcoming,
       content: byLocale((locale) => contentFor(refOf(page), page.content, template, locale)),
     };
@@ -333,10 +333,10 @@ export class PageDeliverer {
     await insertRows(sql, page, done.rows, done.handedOver, done.gateVersion);
     for (const row of done.rows) if (row.status !== 'sending') count(page, row.status);
     await insertRows(sql, page, done.lost, { at: new Date(), account: null });
-    await insertRows(sql, page, done.unrendered, null);
-    for (const _ of done.unrendered) count(page, 'scheduled');
     // The clock says within a moment what follows from a worker's death; for marketing it is this.
     for (const _ of done.lost) count(page, 'unknown');
+    await insertRows(sql, page, done.unrendered, null);
+    for (const _ of done.unrendered) count(page, 'scheduled');
     const recorded = [];
     if (done.attempted.length > 0) {
       recorded.push(await recordAttempts(sql, page.workspaceId, done.attempted));
@@ -385,7 +385,7 @@ export class PageDeliverer {
         return null;
       });
       if (!results) {
-        done.unrendered = going.slice(at).map((one) => this.lostRow(one.member));
+        done.unrendered = going.slice(at).map(enteredRow);
         break;
       }
       const outgoing: Outgoing<unknown>[] = [];
@@ -416,7 +416,7 @@ export class PageDeliverer {
       done.outcomes.push(outcome);
       if (own.length === 1 && outcome.kind === 'accepted') done.rows.push(acceptedRow(page, one, outcome));
       else {
-        done.rows.push(sendingRow(one.member, one.targets[0]?.address ?? null));
+        done.rows.push(enteredRow(one));
         done.attempted.push({
           delivery: this.asDelivery(page, one),
           account,
@@ -521,10 +521,6 @@ export class PageDeliverer {
     };
   }
 
-  private lostRow(member: Member): Logged {
-    return sendingRow(member, this.addressOf(member));
-  }
-
   private async release(): Promise<void> {
     try {
       const { channel } = this.channel;
@@ -611,6 +607,8 @@ const sendingRow = (member: Pick<Member, 'id' | 'profileId'>, address: string | 
   afterMs: null,
   providerMessageId: null,
 });
+/** What may have gone, or was about to. */
+const enteredRow = ({ member, targets }: Going): Logged => sendingRow(member, targets[0]?.address ?? null);
 const memberOf = ({ id, profileId }: Claimed): Pick<Member, 'id' | 'profileId'> => ({
   id,
   profileId: profileId ?? '',
