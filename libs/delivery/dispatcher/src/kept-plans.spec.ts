@@ -93,14 +93,17 @@ const scans = (node: Node): Node[] =>
 async function kept(): Promise<{ plans: string[]; indexes: Set<string> }> {
   return database.inWorkspace(workspaceId, async (sql) => {
     await walk(sql);
-    // The plan that is there, and no other.
-    await sql.query(`SELECT set_config('plan_cache_mode', 'force_generic_plan', true)`);
     const all = await sql.query<{ name: string; params: number }>(
       `SELECT name, cardinality(parameter_types) AS params FROM pg_prepared_statements WHERE name !~ '^scope' AND generic_plans > 0 ORDER BY name`,
     );
     const plans: string[] = [];
     const indexes = new Set<string>();
     for (const { name, params } of all) {
+      // The plan that is there; or, when statistics came a moment ago and took it away, the one its next user would make.
+      await sql.query(
+        `SELECT set_config(n, v, true) FROM unnest(ARRAY['plan_cache_mode', 'enable_seqscan', 'enable_mergejoin', 'enable_nestloop'], $1::text[]) AS t(n, v)`,
+        [['force_generic_plan', 'off', 'off', name.endsWith(day) ? 'off' : 'on']],
+      );
       const [row] = await sql.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
         `EXPLAIN (FORMAT JSON) EXECUTE "${name}" (${Array.from({ length: params }, () => 'NULL').join()})`,
       );
