@@ -32,7 +32,7 @@ function sharedBuffersMb() {
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
-  // BullMQ keeps one LISTEN connection per worker besides its pool; idle connections cost nothing here.
+  // A process per service and several dispatchers of a kind, each with its pools.
   max_connections: 300,
   shared_buffers: `${sharedBuffersMb()}MB`,
   max_wal_size: '2GB',

@@ -18,8 +18,9 @@ import {
 } from 'bullmq';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { JobNotices, type Bell } from './job-notices.js';
 
-/** Connections besides the one that every worker listens on. Too few is a silent deadlock, see {@link PostgresQueues}. */
+/** Connections that queries share, besides the one on which the process listens. */
 const SHARED_CONNECTIONS = 6;
 /** Pause after a failed fetch: a store that refuses (a full Redis) would else be asked thousands of times a second. */
 const FETCH_PAUSE_MS = 250;
@@ -104,9 +105,11 @@ function consume<B extends IQueueBackend, C>(
   connection: C,
   factory: BackendFactory<B, C>,
   { concurrency, alive }: ConsumerOptions,
+  prepare: (backend: B) => void = () => {},
 ): Worker<unknown, unknown, string, B, JobProgress, C> {
   const watched: BackendFactory<B, C> = (...args) => {
     const backend = factory(...args);
+    prepare(backend);
     const fetch = backend.moveToActive.bind(backend);
     backend.moveToActive = async (...job) => {
       try {
@@ -123,6 +126,26 @@ function consume<B extends IQueueBackend, C>(
   return new Worker(queue, process, { ...consumerOptions, concurrency, connection }, watched);
 }
 
+/** A worker that waits by a bell needs no connection to listen on, and no question before each wait whether a job came meanwhile. */
+function waitBy(bell: Bell, backend: IQueueBackend): void {
+  const fetch = backend.moveToActive.bind(backend);
+  backend.moveToActive = (...job) => {
+    bell.silence();
+    return fetch(...job);
+  };
+  const complete = backend.moveToCompleted.bind(backend);
+  backend.moveToCompleted = (job, value, remove, token, fetchNext) => {
+    if (fetchNext) bell.silence();
+    return complete(job, value, remove, token, fetchNext);
+  };
+  backend.waitForJob = async (seconds) =>
+    (await bell.wait(seconds)) ? { member: bell.queue, score: 0 } : null;
+  backend.disconnectBlocking = () => Promise.resolve(bell.mute());
+  backend.reconnectBlocking = () => Promise.resolve(bell.mute(false));
+  // Names the connection it would listen on.
+  backend.setName = () => Promise.resolve();
+}
+
 /** Its jobs' locks are renewed no longer, so that another process may take them. */
 function abandon<B extends IQueueBackend, C>(
   worker: Worker<unknown, unknown, string, B, JobProgress, C>,
@@ -134,13 +157,11 @@ function abandon<B extends IQueueBackend, C>(
   disconnect();
 }
 
-/**
- * All queues of the process on one pool. Every worker keeps one connection of it for LISTEN, so a pool of a fixed size
- * deadlocks without a word once there are as many workers as connections: it grows with each worker instead.
- */
+/** All queues of the process on one pool, one connection of which hears for all workers that jobs came. */
 class PostgresQueues implements QueueBackend {
   readonly kind = 'postgres';
   private readonly pool: pg.Pool;
+  private readonly notices: JobNotices;
 
   constructor(databaseUrl: string, role: string, deadlineMs: number) {
     const url = new URL(databaseUrl);
@@ -154,7 +175,7 @@ class PostgresQueues implements QueueBackend {
         .filter(Boolean)
         .join(' '),
       application_name: 'carillon queues',
-      max: SHARED_CONNECTIONS,
+      max: SHARED_CONNECTIONS + 1,
       keepAlive: true,
       connectionTimeoutMillis: deadlineMs,
       query_timeout: deadlineMs,
@@ -163,6 +184,7 @@ class PostgresQueues implements QueueBackend {
     // BullMQ uses some clients without listening for their errors, and one that dies then would end the process.
     // Whoever uses a dead client is told by his query.
     this.pool.on('connect', (client) => client.on('error', () => {}));
+    this.notices = new JobNotices(this.pool);
   }
 
   /** A pool connects when it is asked, and fails at once when nobody answers. */
@@ -184,13 +206,20 @@ class PostgresQueues implements QueueBackend {
   }
 
   consumer(queue: QueueName, process: Processor, options: ConsumerOptions): JobWorker {
-    this.pool.options.max += 1;
-    const worker = consume(queue, process, this.pool, createPostgresBackend, options);
-    worker.once('closed', () => (this.pool.options.max -= 1));
-    return Object.assign(worker, { discard: () => abandon(worker, () => void worker.disconnect()) });
+    const bell = this.notices.bell(queue);
+    const worker = consume(queue, process, this.pool, createPostgresBackend, options, (backend) =>
+      waitBy(bell, backend),
+    );
+    worker.once('closed', () => bell.end());
+    const disconnect = () => {
+      bell.end();
+      void worker.disconnect();
+    };
+    return Object.assign(worker, { discard: () => abandon(worker, disconnect) });
   }
 
   close(): Promise<void> {
+    this.notices.end();
     return this.pool.end();
   }
 }
