@@ -36,6 +36,8 @@ const SETTINGS = {
   max_connections: 300,
   shared_buffers: `${sharedBuffersMb()}MB`,
   max_wal_size: '2GB',
+  // Segments of WAL are used again, up to so much: making a new one holds every commit for some 50 ms.
+  min_wal_size: '512MB',
   timezone: 'UTC',
   log_timezone: 'UTC',
 };

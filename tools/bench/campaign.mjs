@@ -22,7 +22,7 @@ import {
 } from './harness.mjs';
 
 export const alone = true;
-const TEXTS = 100;
+const TEXTS = 150;
 const lib = (name) => import(`../../libs/${name}/dist/index.js`);
 
 export default async function campaign({ more: [given = '100000'], profile }) {
@@ -42,6 +42,8 @@ export default async function campaign({ more: [given = '100000'], profile }) {
       await bulkRun(people, Math.min(WARM, count));
       // Only now: what warms up is checked to be sent to everybody.
       await prepareGate(people);
+      // As in a database that is in use: segments of WAL are there to be used again.
+      await owner.query('CHECKPOINT');
       const texts = async () => {
         const { rows } = await owner.query('SELECT now() AS now');
         await worker.ask({ texts: TEXTS, workspaceId });

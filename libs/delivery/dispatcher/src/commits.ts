@@ -3,7 +3,7 @@
  * sub-batch still waits for its own mark before its bytes leave, so what can be unknown after a crash stays the same.
  */
 import { GroupCommit, type Database, type Sql } from '@carillon/database';
-import { groupBy, unlessOvertaken } from '@carillon/delivery-service';
+import { countSends, groupBy, unlessOvertaken } from '@carillon/delivery-service';
 import { Logger } from '@nestjs/common';
 import type { Rendered } from './deliver.js';
 import { Domains, markHandedOver, underCaps, unclaim } from './hand-over.js';
@@ -41,11 +41,13 @@ export class Commits {
   async mark(workspaceId: string, batch: readonly Rendered[]): Promise<Marks> {
     const write = async (sql: Sql, all: readonly Rendered[]): Promise<Marks> => {
       const domains = await Domains.hold(sql, all);
-      const allowed = await underCaps(sql, workspaceId, domains ? domains.take(all) : all);
+      const { allowed, counted } = await underCaps(sql, workspaceId, domains ? domains.take(all) : all);
       const groups = groupBy(allowed, (r) => `${r.delivery.day} ${r.account.id}`).values();
-      const ids = await Promise.all(
-        [...groups].map((some) => markHandedOver(domains ? sql : sql.last, some, some[0]?.account)),
-      );
+      const end = domains ? sql : sql.last;
+      // In one breath; lists before rows, always: so nobody waits in a ring.
+      const counting = countSends(end, workspaceId, counted);
+      const ids = await Promise.all([...groups].map((some) => markHandedOver(end, some, some[0]?.account)));
+      await counting;
       const marked = new Set(ids.flatMap((some) => [...some]));
       await domains?.save(sql.last, marked);
       return { marked, waits: domains?.waits ?? new Map() };

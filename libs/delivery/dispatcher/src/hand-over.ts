@@ -10,6 +10,7 @@ import {
   groupBy,
   holdDomains,
   holdLists,
+  mayBeHeldBack,
   reserve,
   saveLists,
   takePlaces,
@@ -17,6 +18,7 @@ import {
   type DomainPlaces,
   type Lists,
   type SendingAccount,
+  type Wanted,
 } from '@carillon/delivery-service';
 import type { Ready } from './claim.js';
 
@@ -96,16 +98,16 @@ export class Domains {
 
 /**
  * Reserves places under the frequency caps and of capacities, in a breath of its own before the mark: nothing where there are
- * none. @returns those that may be marked
+ * none. @returns those that may be marked, and what is only to be counted, with the mark
  */
 export async function underCaps<R extends Ready>(
   sql: Sql,
   workspaceId: string,
   batch: readonly R[],
-): Promise<readonly R[]> {
+): Promise<{ allowed: readonly R[]; counted: readonly Wanted[] }> {
   const wanted = batch.flatMap((r) => wantedOf(r.delivery, r.own) ?? []);
   const needy = batch.flatMap((r) => (r.own?.rooms?.length ? [{ ...r.delivery, ...r.own.rank }] : []));
-  if (wanted.length === 0 && needy.length === 0) return batch;
+  if (needy.length === 0 && !wanted.some(mayBeHeldBack)) return { allowed: batch, counted: wanted };
   const held = await holdLists(sql, workspaceId, wanted);
   const refused = reserve(held.lists, wanted, held.now);
   const [first] = batch.flatMap((r) => (r.own?.rooms?.length ? [r.own] : []));
@@ -123,7 +125,7 @@ export async function underCaps<R extends Ready>(
   if (taken.length > 0)
     await saveLists(sql, workspaceId, { ...held, lists: without(held.lists, full) }, taken);
   const stays = (r: R) => !refused.has(r.delivery.id) && !full.has(r.delivery.id);
-  return refused.size === 0 && full.size === 0 ? batch : batch.filter(stays);
+  return { allowed: refused.size === 0 && full.size === 0 ? batch : batch.filter(stays), counted: [] };
 }
 const NOBODY: ReadonlySet<string> = new Set();
 const without = (lists: Lists, ids: ReadonlySet<string>): Lists =>

@@ -443,6 +443,54 @@ describe('frequency caps', () => {
     expect(tally(await rowsOf(ids))).toEqual({ sent: 1, 'suppressed frequency_cap': 1 });
   });
 
+  it('count what they do not hold back, once however often it is tried, and forget what no window reaches', async () => {
+    await setRules({ caps: [{ ...cap(3), class: 'all' }] });
+    const { rows } = await owner.query<{ id: string }>(`SELECT id FROM profiles WHERE external_id = 'p8'`);
+    const person = rows[0]!.id;
+    const listOf = async () =>
+      (
+        await owner.query<{ id: string; topic: string | null; secondsAgo: number }>(
+          `SELECT s->>1 AS id, s->>4 AS topic, round(extract(epoch FROM now()) - (s->>0)::numeric / 1000)::int AS "secondsAgo"
+             FROM counted_sends, jsonb_array_elements(sends) AS s WHERE profile_id = $1`,
+          [person],
+        )
+      ).rows;
+    const day = 86_400_000;
+    await owner.query(`INSERT INTO counted_sends (workspace_id, profile_id, sends) VALUES ($1, $2, $3)`, [
+      workspaceId,
+      person,
+      JSON.stringify([95, 2].map((days) => [Date.now() - days * day, `${days}`, 'email', 'marketing', null])),
+    ]);
+    answer = () => ({ kind: 'deferred', answer: {} });
+    const code = await accept('p8', { class: 'transactional', topic: 'codes' });
+    await workAll([code], [aDeliverer()]);
+    answer = () => accepted;
+    await owner.query(`UPDATE deliveries SET status = 'queued' WHERE id = $1`, [code]);
+    await workAll([code], [aDeliverer()]);
+    const counted = await listOf();
+    expect(counted.map(({ id, topic }) => ({ id, topic }))).toEqual([
+      { id: '2', topic: null },
+      { id: code, topic: 'codes' },
+    ]);
+    expect(Math.abs(counted[1]!.secondsAgo)).toBeLessThan(60);
+
+    const more = await Promise.all(
+      Array.from({ length: 10 }, (_, n) => accept('p8', { class: n < 5 ? 'transactional' : 'marketing' })),
+    );
+    await workAll(more, [aDeliverer(), aDeliverer()]);
+    const codes = await rowsOf(more.slice(0, 5));
+    expect(tally(codes)).toEqual({ sent: 5 });
+    const others = tally(await rowsOf(more.slice(5)));
+    expect((others['sent'] ?? 0) + (others['suppressed frequency_cap'] ?? 0)).toBe(5);
+    expect(others['sent'] ?? 0).toBeLessThanOrEqual(2);
+    const ids = (await listOf()).map(({ id }) => id);
+    expect(ids).toEqual([...new Set(ids)]);
+    expect(ids).toEqual(expect.arrayContaining(more.slice(0, 5)));
+    const late = await accept('p8');
+    await workAll([late], [aDeliverer()]);
+    expect(tally(await rowsOf([late]))).toEqual({ 'suppressed frequency_cap': 1 });
+  });
+
   it('can be reset for a person', async () => {
     await setRules({ caps: [cap(1)] });
     const one = await accept('p7');

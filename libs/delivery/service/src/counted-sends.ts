@@ -40,6 +40,9 @@ export function wantedOf(
   return { id, profileId: own.personId, channel, messageClass, topic, caps, zone: own.where().zone };
 }
 
+/** What no cap holds back is counted all the same. */
+export const mayBeHeldBack = ({ caps }: Wanted): boolean => caps.length > 0;
+
 type Kept = [at: number, id: string, channel: Channel, messageClass: MessageClass, topic: string | null];
 
 const OF_THESE = 'FROM counted_sends WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])';
@@ -62,13 +65,47 @@ const INSERT_LISTS = kept(
    SELECT $1::uuid, id, sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) ORDER BY id`,
 );
 
-/** Reads the lists of these people, and drops from them what did not go out, where it would decide. */
+// It does not have to be read before. What is there stays as it is, and what no window reaches goes.
+const COUNT = kept(
+  'count-sends',
+  `INSERT INTO counted_sends AS c (workspace_id, profile_id, sends)
+   SELECT $1::uuid, u.profile_id, jsonb_agg(jsonb_build_array(floor(extract(epoch FROM clock_timestamp()) * 1000), u.id, u.channel, u.class, u.topic))
+     FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS u(profile_id, id, channel, class, topic)
+    GROUP BY u.profile_id ORDER BY u.profile_id
+   ON CONFLICT (workspace_id, profile_id) DO UPDATE SET sends =
+     (SELECT coalesce(jsonb_agg(s ORDER BY n), '[]') FROM jsonb_array_elements(c.sends) WITH ORDINALITY AS o(s, n)
+       WHERE (s->>0)::numeric >= extract(epoch FROM clock_timestamp()) * 1000 - $7::numeric)
+     || (SELECT coalesce(jsonb_agg(s), '[]') FROM jsonb_array_elements(EXCLUDED.sends) AS s
+          WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(c.sends) AS o WHERE o->1 = s->1))`,
+);
+
+/** Counts what no cap holds back ({@link mayBeHeldBack}), in one statement: whoever marks it does so in the same breath. */
+export async function countSends(
+  sql: Sql,
+  workspaceId: string,
+  wanted: readonly Omit<Wanted, 'caps' | 'zone'>[],
+): Promise<void> {
+  if (wanted.length === 0) return;
+  await sql.execute(COUNT, [
+    workspaceId,
+    uuids(wanted.map((w) => w.profileId)),
+    texts(wanted.map((w) => w.id)),
+    texts(wanted.map((w) => w.channel)),
+    texts(wanted.map((w) => w.messageClass)),
+    texts(wanted.map((w) => w.topic)),
+    LONGEST_WINDOW_MS,
+  ]);
+}
+
+/** Reads the lists of these people, of whom a cap may hold something back, and drops from them what did not go out, where it would decide. */
 export async function sentLately(
   sql: Sql,
   workspaceId: string,
-  wanted: readonly Wanted[],
+  all: readonly Wanted[],
   now: Date,
 ): Promise<Lists> {
+  const wanted = all.filter(mayBeHeldBack);
+  if (wanted.length === 0) return new Map();
   const lists = listsOf(await sql.query<Row>(LISTS, [workspaceId, uuids(profilesOf(wanted))]));
   await settle(sql, workspaceId, lists, wanted, now);
   return lists;

@@ -5,7 +5,9 @@ export { resealAccounts } from './accounts.js';
 export { adoptCopy, copyReport, type CopyReport } from './adopt-copy.js';
 export { applyParked, applyReceipts, type Applied } from './apply-receipts.js';
 export {
+  countSends,
   holdLists,
+  mayBeHeldBack,
   reserve,
   saveLists,
   sentLately,
