@@ -7,6 +7,8 @@ import type pg from 'pg';
 
 /** Where BullMQ's functions tell the name of a queue that got a job. */
 const CHANNEL = 'bullmq_jobs';
+/** Also the question whether a connection still answers: saying it again changes nothing. */
+const LISTEN = `LISTEN ${CHANNEL}`;
 /** A connection that was silent for so long is asked whether it still answers. */
 const SILENCE_MS = 5_000;
 
@@ -55,7 +57,7 @@ export class JobNotices {
       if (channel === CHANNEL) this.ring(payload);
     });
     try {
-      await client.query(`LISTEN ${CHANNEL}`);
+      await client.query(LISTEN);
     } catch (error) {
       this.drop(client);
       throw error;
@@ -68,7 +70,7 @@ export class JobNotices {
 
   private ask(client: pg.PoolClient): void {
     this.signOfLifeAt = performance.now();
-    client.query('SELECT').catch(() => this.drop(client));
+    client.query(LISTEN).catch(() => this.drop(client));
   }
 
   private ring(queue?: string): void {
