@@ -45,9 +45,10 @@ export class Commits {
       const groups = groupBy(allowed, (r) => `${r.delivery.day} ${r.account.id}`).values();
       const end = domains ? sql : sql.last;
       // In one breath; lists before rows, always: so nobody waits in a ring.
-      const counting = countSends(end, workspaceId, counted);
-      const ids = await Promise.all([...groups].map((some) => markHandedOver(end, some, some[0]?.account)));
-      await counting;
+      const [, ...ids] = await Promise.all([
+        countSends(end, workspaceId, counted),
+        ...[...groups].map((some) => markHandedOver(end, some, some[0]?.account)),
+      ]);
       const marked = new Set(ids.flatMap((some) => [...some]));
       await domains?.save(sql.last, marked);
       return { marked, waits: domains?.waits ?? new Map() };
