@@ -8,6 +8,7 @@ import {
   DeliveryHints,
   links,
   planRun,
+  Precedence,
   progressOf,
   releasePages,
   SendContexts,
@@ -19,7 +20,7 @@ import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { AccountFlow } from './account-flow.js';
-import { PageDeliverer, SUB_BATCH } from './deliver-page.js';
+import { PageDeliverer, SMALL_SUB_BATCH, SUB_BATCH } from './deliver-page.js';
 import { Deliverer } from './deliver.js';
 import { Leases } from './leases.js';
 
@@ -75,6 +76,7 @@ const renderer = {
 const aDeliverer = (
   stopping = () => false,
   flow: Pick<AccountFlow, 'take' | 'report'> = new AccountFlow(database),
+  precedence?: Precedence,
 ) =>
   new PageDeliverer(
     channel,
@@ -85,7 +87,7 @@ const aDeliverer = (
     renderer,
     flow,
     () => 0,
-    undefined,
+    precedence,
     stopping,
   );
 
@@ -308,6 +310,22 @@ describe('a run', () => {
     deliverer = aDeliverer();
     await workAll();
     expect(new Set(addressesSent()).size).toBe(PEOPLE);
+    expect(sent).toHaveLength(PEOPLE);
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE });
+  });
+
+  it('leaves in smaller parts while a single message is under way, and reaches everybody once', async () => {
+    const run = await start();
+    const precedence = new Precedence();
+    let end = () => {};
+    const single = precedence.first(() => new Promise<void>((resolve) => (end = resolve)));
+    deliverer = aDeliverer(() => sent.length > 0, undefined, precedence);
+    for (const id of await release()) await deliverer.deliver(id, signal);
+    expect(sent).toHaveLength(SMALL_SUB_BATCH);
+    end();
+    await single;
+    deliverer = aDeliverer();
+    await workAll();
     expect(sent).toHaveLength(PEOPLE);
     expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE });
   });

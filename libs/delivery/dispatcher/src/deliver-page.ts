@@ -62,6 +62,8 @@ import { Upcoming } from './upcoming.js';
 
 /** Messages handed over between two commits: what a crash may leave in doubt, per page in hand. */
 export const SUB_BATCH = 250;
+/** The same while single messages come: they wait for the statement and the flush that are under way, which are shorter then. */
+export const SMALL_SUB_BATCH = 60;
 /** A millisecond or two of this thread. */
 const RENDERED_AT_ONCE = 50;
 /** Pages with a window open, per process. One more is claimed meanwhile, and its first window read: the contract of the queue says how many jobs are worked. */
@@ -159,7 +161,9 @@ export class PageDeliverer {
     );
     page.counts = logged.counts;
     const members = (from: number, to: number) => reading((sql) => membersOf(sql, page, from, to));
-    const upcoming = new Upcoming(page, logged.ids, members, SUB_BATCH);
+    const upcoming = new Upcoming(page, logged.ids, members, () =>
+      this.precedence.expected() ? SMALL_SUB_BATCH : SUB_BATCH,
+    );
     upcoming.ahead();
     return {
       lost: doubtful.filter((m) => !logged.ids.has(m.id)).map((m) => sendingRow(m, this.addressOf(m))),

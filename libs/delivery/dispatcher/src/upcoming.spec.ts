@@ -5,14 +5,18 @@ import { Upcoming } from './upcoming.js';
 const member = (seq: number) => ({ id: `id-${seq}`, seq }) as Member;
 const places = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => member(from + i));
 
-/** A page of ten whose first two places are done with, read four at a time. */
-function page(logged: number[], read = (from: number, to: number) => Promise.resolve(places(from, to))) {
+/** A page of ten whose first two places are done with, read four at a time where nothing else is said. */
+function page(
+  logged: number[],
+  read = (from: number, to: number) => Promise.resolve(places(from, to)),
+  most = () => 4,
+) {
   const asked: string[] = [];
   const upcoming = new Upcoming(
     { mark: 2, hi: 10 },
     new Set(logged.map((n) => `id-${n}`)),
     (from, to) => (asked.push(`${from}-${to}`), read(from, to)),
-    4,
+    most,
   );
   const next = async () => (await upcoming.next()).map(({ seq }) => seq);
   return { upcoming, next, asked };
@@ -31,6 +35,15 @@ describe('who of a page is still to go', () => {
     upcoming.went(4);
     expect(await next()).toEqual([]);
     expect(asked).toEqual(['2-6', '6-10']);
+  });
+
+  it('is read in windows of the size that is right at the moment', async () => {
+    const sizes = [3, 1, 9];
+    const { upcoming, next } = page([], undefined, () => sizes.shift() ?? 0);
+    for (const window of [[2, 3, 4], [5], [6, 7, 8, 9]]) {
+      expect(await next()).toEqual(window);
+      upcoming.went(window.length);
+    }
   });
 
   it('leaves out who is in the log, windows and all, and is not at its end because of it', async () => {

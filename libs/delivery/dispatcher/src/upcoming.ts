@@ -12,13 +12,13 @@ export class Upcoming {
   /**
    * @param logged ids that are in the log already
    * @param read members from one place to before another
-   * @param most places that are read at once
+   * @param most places that are read at once, asked each time
    */
   constructor(
     private readonly page: Pick<PageInHand, 'mark' | 'hi'>,
     private readonly logged: ReadonlySet<string>,
     private readonly read: (from: number, to: number) => Promise<readonly Member[]>,
-    private readonly most: number,
+    private readonly most: () => number,
   ) {
     this.from = page.mark;
   }
@@ -45,7 +45,7 @@ export class Upcoming {
   private async more(): Promise<void> {
     const { hi } = this.page;
     while (this.there.length === 0 && this.from < hi) {
-      const to = Math.min(hi, this.from + this.most);
+      const to = Math.min(hi, this.from + this.most());
       const read = await this.read(this.from, to);
       this.there = this.logged.size === 0 ? read : read.filter(({ id }) => !this.logged.has(id));
       this.from = to;

@@ -44,13 +44,18 @@ export class Precedence {
       await this.room();
       return work();
     };
-    if (performance.now() - this.lastAt > EXPECTED_MS) return inRoom();
+    if (!this.expected()) return inRoom();
     return new Promise<T>((resolve, reject) => {
       void this.turns.take(async () => {
         const done = inRoom().then(resolve, reject);
         await endsWithin(TURN_MS, done);
       });
     });
+  }
+
+  /** Whether single messages come: one is under way, or was a moment ago. */
+  expected(): boolean {
+    return this.urgent > 0 || performance.now() - this.lastAt <= EXPECTED_MS;
   }
 
   /** Resolves when nothing urgent is under way, or has been for too long. */
