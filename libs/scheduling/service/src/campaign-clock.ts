@@ -149,7 +149,7 @@ async function watch(sql: Sql, workspaceId: string, campaign: CampaignRow, now: 
     return moveCampaign(sql, workspaceId, id, { state: 'running', dueMs });
   }
   // Its pages are done; some of what they wrote may wait for quiet hours or the next attempt.
-  const { pending = 0 } = (await campaignNumbers(sql, workspaceId, id)) ?? {};
+  const { pending = 0 } = (await campaignNumbers(sql, workspaceId, id, { exact: true })) ?? {};
   if (pending > 0) return moveCampaign(sql, workspaceId, id, { state: 'running', dueMs: WAITING_MS });
   await endRun(sql, workspaceId, id, runNo, 'completed');
   await forget(sql, workspaceId, id);

@@ -1,22 +1,30 @@
 /**
  * What became of those who were to get a campaign. Everything is counted against the frozen snapshot: pending is what is
  * left of it, so that the sum holds at every instant. While a large run goes on, its pages tell (what they wrote when they
- * wrote it); otherwise the log does, which also knows of receipts and of what had to wait.
+ * wrote it); otherwise the log does, which also knows of receipts and of what had to wait. A large part of the log is
+ * counted so seldom that it costs little, however many watch.
  */
 import type { CampaignNumbers, CampaignTally, Status } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { campaignById } from './campaign-rows.js';
 import { partsOf, rangeOf, type Part } from './run-campaign.js';
 
-/** Up to here the log is counted each time: a range of its primary key. */
+/** Up to here the log is counted each time: a range of its primary key. A million take more than a second. */
 const COUNTED_EACH_TIME = 50_000;
+/** So long after its end the last windows of a large part may still be written down. */
+const JUST_ENDED_SECONDS = 60;
+/** The share of the time that a process counts one large part of the log at most. */
+const SHARE = 0.02;
 
-/** @returns null when there is no such campaign, or no such run of it */
+/**
+ * @param asked.no the newest run where none is named; `exact`: by the log, however long that takes
+ * @returns null when there is no such campaign, or no such run of it
+ */
 export async function campaignNumbers(
   sql: Sql,
   workspaceId: string,
   id: string,
-  asked: { no?: number | undefined; reasons?: boolean } = {},
+  asked: { no?: number | undefined; reasons?: boolean; exact?: boolean } = {},
 ): Promise<CampaignNumbers | null> {
   const campaign = await campaignById(sql, workspaceId, id);
   if (!campaign) return null;
@@ -25,8 +33,8 @@ export async function campaignNumbers(
   const parts = no === 0 ? [] : await partsOf(sql, workspaceId, id, no);
   const counted = await Promise.all(
     parts.map(async (part) => {
-      const log = part.ended || part.members <= COUNTED_EACH_TIME;
-      const counts = await (log ? inLog(sql, workspaceId, part) : inPages(sql, workspaceId, part));
+      const where = asked.exact ? 'log' : countedIn(part, OVER.has(campaign.state));
+      const counts = await HOW[where](sql, workspaceId, part);
       return { part, counts, tally: tallyOf(part, counts) };
     }),
   );
@@ -82,6 +90,52 @@ export function tallyOf(part: Pick<Part, 'members' | 'state'>, counts: Counts): 
   const over = Object.values(ended).reduce((sum, n) => sum + n, 0);
   return { targeted: part.members, pending: part.members - over, ...ended };
 }
+
+const OVER: ReadonlySet<string> = new Set(['completed', 'cancelled', 'failed']);
+
+/**
+ * Where a part is counted. `remembered`: the log as it was counted some time ago.
+ * @param over whether its campaign is
+ */
+export function countedIn(
+  { members, ended, endedSeconds }: Pick<Part, 'members' | 'ended' | 'endedSeconds'>,
+  over: boolean,
+): 'log' | 'remembered' | 'pages' {
+  if (members <= COUNTED_EACH_TIME) return 'log';
+  if (!ended) return 'pages';
+  if ((endedSeconds ?? 0) > JUST_ENDED_SECONDS) return 'remembered';
+  return over ? 'log' : 'pages';
+}
+
+/** What took long to find out, for as long as finding it out again would cost more than a share of the time. */
+export class Remembered<T> {
+  private readonly known = new Map<string, { value: T; until: number }>();
+
+  /** @param now milliseconds */
+  constructor(
+    private readonly share: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  async of(key: string, find: () => Promise<T>): Promise<T> {
+    const from = this.now();
+    for (const [old, { until }] of this.known) if (until <= from) this.known.delete(old);
+    const known = this.known.get(key);
+    if (known) return known.value;
+    const value = await find();
+    const at = this.now();
+    this.known.set(key, { value, until: at + (at - from) / this.share });
+    return value;
+  }
+}
+
+const remembered = new Remembered<Counts>(SHARE);
+const HOW = {
+  log: inLog,
+  pages: inPages,
+  remembered: (sql: Sql, workspaceId: string, part: Part) =>
+    remembered.of(part.runId, () => inLog(sql, workspaceId, part)),
+};
 
 async function inLog(sql: Sql, workspaceId: string, part: Part): Promise<Counts> {
   const rows = await sql.query<{ status: Status; n: number }>(

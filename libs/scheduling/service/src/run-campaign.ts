@@ -162,13 +162,16 @@ export interface Part {
   messageId: string;
   day: string;
   ended: boolean;
+  /** Since its end; null before. */
+  endedSeconds: number | null;
 }
 
 /** The mailings of a run. */
 export const partsOf = (sql: Sql, workspaceId: string, id: string, no: number): Promise<Part[]> =>
   sql.query<Part>(
     `SELECT p.run_id AS "runId", p.channel, p.variant, p.rest, r.state, r.paused_reason AS "pausedReason", r.members, r.message_id AS "messageId", r.day::text AS day,
-            r.state IN ('completed', 'cancelled') AS ended
+            r.state IN ('completed', 'cancelled') AS ended,
+            extract(epoch FROM now() - r.ended_at)::float8 AS "endedSeconds"
        FROM campaign_parts p JOIN runs r ON r.workspace_id = $1 AND r.id = p.run_id
       WHERE p.workspace_id = $1 AND p.campaign_id = $2 AND p.no = $3 ORDER BY p.channel, p.variant`,
     [workspaceId, id, no],
