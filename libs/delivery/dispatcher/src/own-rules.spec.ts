@@ -491,6 +491,21 @@ describe('frequency caps', () => {
     expect(tally(await rowsOf([late]))).toEqual({ 'suppressed frequency_cap': 1 });
   });
 
+  it('stand and fall with the mark: what cannot be counted does not leave, and does later', async () => {
+    await setRules({ caps: [{ ...cap(3), class: 'all' }] });
+    const code = await accept('p9', { class: 'transactional' });
+    await owner.query(
+      `ALTER TABLE counted_sends ADD CONSTRAINT nothing_counts CHECK (sends = '[]') NOT VALID`,
+    );
+    await expect(aDeliverer().deliver([code], signal)).rejects.toThrow();
+    await owner.query('ALTER TABLE counted_sends DROP CONSTRAINT nothing_counts');
+    expect(sent).toEqual([]);
+    expect(tally(await rowsOf([code]))).toEqual({ sending: 1 });
+    await owner.query(`UPDATE deliveries SET status = 'queued' WHERE id = $1`, [code]);
+    await workAll([code], [aDeliverer()]);
+    expect(tally(await rowsOf([code]))).toEqual({ sent: 1 });
+  });
+
   it('can be reset for a person', async () => {
     await setRules({ caps: [cap(1)] });
     const one = await accept('p7');
