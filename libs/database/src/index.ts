@@ -6,5 +6,6 @@ export { AT_HOME, copiedAt, copySentence } from './installation.js';
 export { GroupCommit } from './group-commit.js';
 export { dayOf, idInSeries, newId, newSeries, placeInSeries, timeOf } from './ids.js';
 export { kept, keptByDay, type Kept } from './kept.js';
+export { Listening, type Heard } from './listening.js';
 export { ensurePartitions, isMissingPartition, PARTITIONS_AHEAD_DAYS } from './partitions.js';
 export { rowParameters, texts, uuids, type RowParameters } from './rows.js';

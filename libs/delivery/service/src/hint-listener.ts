@@ -1,12 +1,11 @@
 /** Listens for hints that rows changed (hints.ts) on one connection per process, and hands them to whoever watches. */
-import { Database } from '@carillon/database';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Database, Listening } from '@carillon/database';
+import { Inject, Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { DELIVERY_HINTS, INBOX_HINTS, type Hint, type HintChannel } from './hints.js';
 
 /** A watcher that reads slower than this many hints is told to read again. */
 const BUFFERED_HINTS = 50;
-const RECONNECT_MS = 1000;
 
 export interface Watched {
   channel: HintChannel;
@@ -22,15 +21,17 @@ interface Watcher {
 
 @Injectable()
 export class HintListener implements OnApplicationShutdown {
-  private readonly log = new Logger('HintListener');
   private readonly watchers = new Set<Watcher>();
-  /** Ends the connection; undefined while there is none. */
-  private hangUp: (() => void) | undefined;
-  private connecting: Promise<void> | undefined;
-  private retry: NodeJS.Timeout | undefined;
+  private readonly listening: Listening;
   private stopped = false;
 
-  constructor(@Inject(Database) private readonly database: Database) {}
+  constructor(@Inject(Database) database: Database) {
+    this.listening = new Listening(database.pool, [DELIVERY_HINTS, INBOX_HINTS], {
+      told: (channel, payload) => this.hand(channel, payload),
+      // What was missed meanwhile is read from the rows.
+      began: () => this.watchers.forEach((watcher) => push(watcher, null)),
+    });
+  }
 
   /**
    * Ids that changed, as they change; null for "many, or some may have been missed: read the rows". The first is always
@@ -42,8 +43,9 @@ export class HintListener implements OnApplicationShutdown {
     signal.addEventListener('abort', wake);
     this.watchers.add(watcher);
     try {
-      await this.listen();
-      push(watcher, null);
+      await this.listening.begin();
+      // Whatever it was told until now is in what it reads now.
+      watcher.waiting = [null];
       while (!signal.aborted && !this.stopped) {
         const next = watcher.waiting.shift();
         if (next !== undefined) yield next;
@@ -57,52 +59,8 @@ export class HintListener implements OnApplicationShutdown {
 
   onApplicationShutdown(): void {
     this.stopped = true;
-    clearTimeout(this.retry);
     for (const watcher of this.watchers) watcher.wake();
-    this.hangUp?.();
-  }
-
-  private async listen(): Promise<void> {
-    if (this.hangUp || this.stopped) return;
-    this.connecting ??= this.connect().finally(() => (this.connecting = undefined));
-    await this.connecting;
-  }
-
-  private async connect(): Promise<void> {
-    const client = await this.database.pool.connect();
-    let released = false;
-    const release = () => {
-      if (!released) client.release(true);
-      released = true;
-      if (this.hangUp === release) this.hangUp = undefined;
-    };
-    client.on('error', (error) => {
-      const wasOurs = this.hangUp === release;
-      release();
-      if (!wasOurs) return;
-      this.log.warn(`the hint connection broke: ${error.message}`);
-      this.listenAgain();
-    });
-    client.on('notification', ({ channel, payload }) => this.hand(channel, payload));
-    try {
-      await client.query(`LISTEN ${DELIVERY_HINTS}; LISTEN ${INBOX_HINTS}`);
-    } catch (error) {
-      release();
-      throw error;
-    }
-    if (this.stopped) release();
-    else this.hangUp = release;
-  }
-
-  private listenAgain(): void {
-    if (this.stopped || this.watchers.size === 0) return;
-    this.retry = setTimeout(() => {
-      this.listen().then(
-        // What was missed meanwhile is read from the rows.
-        () => this.watchers.forEach((watcher) => push(watcher, null)),
-        () => this.listenAgain(),
-      );
-    }, RECONNECT_MS).unref();
+    this.listening.end();
   }
 
   private hand(channel: string, payload: string | undefined): void {
