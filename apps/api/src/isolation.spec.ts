@@ -447,6 +447,32 @@ describe('things of another workspace', () => {
   });
 });
 
+describe('cursors', () => {
+  const lists = table.filter(
+    ([, { query, auth }]) =>
+      query && 'shape' in query && 'cursor' in (query.shape as object) && typeof auth === 'object',
+  );
+
+  it.each(lists)('%s says which ones are not its own', async (name, operation) => {
+    const ask = (cursor: string) =>
+      at.ask(at.here, name, {
+        params: namesOf(operation),
+        query: `${queries[name] ?? '?'}&cursor=${encodeURIComponent(cursor)}`,
+      });
+    const { status, json } = await ask('not a cursor');
+    expect({ status, json }).toMatchObject({
+      status: 422,
+      json: { code: 'invalid_request', errors: [{ pointer: '?cursor' }] },
+    });
+    for (const cursor of [newId(), '9'.repeat(15), 'bm9uc2Vuc2U', 'a-key', ''])
+      expect({ name, cursor, served: [200, 422].includes((await ask(cursor)).status) }).toEqual({
+        name,
+        cursor,
+        served: true,
+      });
+  });
+});
+
 describe('scopes', () => {
   const scoped = table.flatMap(([name, operation]) =>
     typeof operation.auth === 'object' ? [{ name, operation, scope: operation.auth.scope }] : [],

@@ -4,7 +4,7 @@
  * the evaluator explains it. Nothing here is text of a query, and there are no regular expressions.
  */
 import { z } from 'zod';
-import { Id, PageQuery, Time } from './page.js';
+import { cursors, Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
 import { Channel, MessageClass, messageOutcomes } from './words.js';
 
@@ -498,6 +498,7 @@ export const Audience = z
   .meta({ id: 'Audience' });
 export type Audience = z.infer<typeof Audience>;
 export const AudienceList = PageQuery.extend({
+  ...cursors.byKey,
   search: z.string().max(200).optional().describe('Part of its key or name.'),
   archived: z.enum(['true', 'false']).optional(),
 });
@@ -569,6 +570,7 @@ export const AudienceMember = MemberProfile.extend({
 }).meta({ id: 'AudienceMember' });
 export type AudienceMember = z.infer<typeof AudienceMember>;
 export const AudienceMemberList = PageQuery.extend({
+  ...cursors.byNumberOrId,
   limit: z.coerce.number().int().min(1).max(1000).default(50),
   after: z.coerce
     .number()

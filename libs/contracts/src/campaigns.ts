@@ -5,7 +5,7 @@ import { ContentByChannel } from './content.js';
 import { ApprovalBy } from './desk.js';
 import { AnyJson } from './json.js';
 import { Attachment, Data, Duration } from './messages.js';
-import { Id, PageQuery, Time } from './page.js';
+import { cursors, Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
 import { Tracking } from './tracking.js';
 import { Channel, MessageClass, Status } from './words.js';
@@ -473,7 +473,7 @@ export const CampaignChanges = z
       'What is not as it was: of what is said and when, of templates and audiences, and of the people that preparing counted.',
   });
 
-export const CampaignEdits = PageQuery;
+export const CampaignEdits = PageQuery.extend(cursors.byNumber);
 export const CampaignEdit = z
   .object({
     version: z.number(),

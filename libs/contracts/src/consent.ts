@@ -1,6 +1,6 @@
 /** What people agreed to: topics, words of consent, addresses that must not be written to, and the workspace's rules. */
 import { z } from 'zod';
-import { PageQuery, Time } from './page.js';
+import { cursors, PageQuery, Time } from './page.js';
 import { consentSources, suppressionReasons } from './lists.js';
 import { Channel, MessageClass } from './words.js';
 
@@ -123,6 +123,7 @@ export type PersonConsents = z.infer<typeof PersonConsents>;
 const Blocked = z.string().trim().min(2).max(320);
 export const SuppressionReason = z.enum(suppressionReasons);
 export const SuppressionList = PageQuery.extend({
+  ...cursors.sealed,
   channel: Channel.optional(),
   reason: SuppressionReason.optional(),
   search: z

@@ -1,6 +1,6 @@
 /** What people did: events, as they are told to us. What became of messages is read from the log instead. */
 import { z } from 'zod';
-import { Id, PageQuery, Time } from './page.js';
+import { cursors, Id, PageQuery, Time } from './page.js';
 import { ExternalId, IdentityKey } from './profiles.js';
 import { timelineKinds } from './lists.js';
 import { Channel, DeliveryEventType, MessageClass, Reason, Status } from './words.js';
@@ -79,6 +79,7 @@ export const TrackBatchResult = z
   .meta({ id: 'TrackBatchResult' });
 
 export const TimelineQuery = PageQuery.extend({
+  ...cursors.sealed,
   kind: z
     .preprocess(
       (v) => (typeof v === 'string' ? v.split(',').filter(Boolean) : v),

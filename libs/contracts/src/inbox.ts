@@ -1,6 +1,6 @@
 /** The in-app inbox, read by a browser with a short-lived token of one profile. */
 import { z } from 'zod';
-import { Id, PageQuery, Time } from './page.js';
+import { cursors, Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
 
 export const InboxTokenRequest = z
@@ -23,7 +23,10 @@ export const InboxItem = z
   })
   .meta({ id: 'InboxItem' });
 export type InboxItem = z.infer<typeof InboxItem>;
-export const InboxList = PageQuery.extend({ filter: z.enum(['all', 'unread', 'archived']).default('all') });
+export const InboxList = PageQuery.extend({
+  ...cursors.byNumber,
+  filter: z.enum(['all', 'unread', 'archived']).default('all'),
+});
 export type InboxList = z.infer<typeof InboxList>;
 export const InboxPage = z
   .object({

@@ -8,7 +8,7 @@ import { AnyJson } from './json.js';
 import { ContentByChannel } from './content.js';
 import { EventName } from './events.js';
 import { Data, Duration } from './messages.js';
-import { Id, PageQuery, Time } from './page.js';
+import { cursors, Id, PageQuery, Time } from './page.js';
 import { ExternalId, IdentityKey } from './profiles.js';
 import { channels, journeyOutcomes, weekdays } from './lists.js';
 import { Channel, MessageClass } from './words.js';
@@ -591,6 +591,7 @@ export const Journey = z
   })
   .meta({ id: 'Journey' });
 export const JourneyList = PageQuery.extend({
+  ...cursors.byKey,
   state: JourneyState.optional(),
   search: z.string().max(200).optional().describe('Part of its key or name.'),
 });

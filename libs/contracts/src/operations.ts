@@ -17,7 +17,7 @@ import * as journeys from './journeys.js';
 import * as simulations from './simulations.js';
 import * as lanes from './lanes.js';
 import * as messages from './messages.js';
-import { Id, pageOf, PageQuery } from './page.js';
+import { cursors, Id, pageOf, PageQuery } from './page.js';
 import * as profiles from './profiles.js';
 import * as templates from './templates.js';
 import * as retry from './retry.js';
@@ -1398,7 +1398,7 @@ export const operations = {
     tag: 'Journeys',
     summary: 'What happened to people and could not be taken, the oldest first',
     auth: { scope: 'journeys:read' },
-    query: PageQuery,
+    query: PageQuery.extend(cursors.byNumber),
     status: 200,
     response: pageOf(journeys.ParkedSignal),
   }),

@@ -4,7 +4,7 @@ import { AudienceKey } from './audiences.js';
 import { RenderedContent } from './deliveries.js';
 import { JourneyDefinition, StepKey } from './journeys.js';
 import { Duration } from './messages.js';
-import { Id, PageQuery, Time } from './page.js';
+import { cursors, Id, PageQuery, Time } from './page.js';
 import { ExternalId } from './profiles.js';
 import { Channel, MessageClass, Reason, Status } from './words.js';
 
@@ -184,6 +184,7 @@ export const SimulatedWay = z
   })
   .meta({ id: 'SimulatedWay' });
 export const SimulatedPeopleQuery = PageQuery.extend({
+  ...cursors.byNumber,
   outcome: z.string().max(50).optional(),
   step: StepKey.optional().describe('Who came to this step.'),
   profile: z.string().max(255).optional().describe('External id.'),

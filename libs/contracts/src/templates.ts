@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ContentByChannel } from './content.js';
 import { RenderedContent } from './deliveries.js';
 import { Data } from './messages.js';
-import { Id, PageQuery, Time } from './page.js';
+import { cursors, Id, PageQuery, Time } from './page.js';
 import { Channel } from './words.js';
 
 export const TemplateKey = z
@@ -77,7 +77,7 @@ export const TemplateDetail = Template.extend({
     .describe('What keeps the newest version from being rendered fast. Nothing is wrong with it.'),
 }).meta({ id: 'TemplateDetail' });
 export type TemplateDetail = z.infer<typeof TemplateDetail>;
-export const TemplateList = PageQuery.extend({ search: z.string().max(100).optional() });
+export const TemplateList = PageQuery.extend({ ...cursors.byKey, search: z.string().max(100).optional() });
 export const PreviewRequest = z
   .strictObject({
     channel: Channel,

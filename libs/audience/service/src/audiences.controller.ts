@@ -43,14 +43,13 @@ export class AudiencesController {
   @Operation('listAudiences')
   list({ query, caller }: Call<'listAudiences'>): Promise<Result<'listAudiences'>> {
     return this.database.inWorkspace(caller.workspaceId, async (sql) => {
-      const after = query.cursor === undefined ? '' : Buffer.from(query.cursor, 'base64url').toString();
       const rows = await sql.query<AudienceRow>(
         `SELECT ${AUDIENCE_COLUMNS} FROM audiences
          WHERE workspace_id = $1 AND key > $2 AND (archived_at IS NOT NULL) = $3 AND ($4 = '' OR strpos(lower(key || ' ' || name), lower($4)) > 0)
          ORDER BY key LIMIT $5`,
         [
           caller.workspaceId,
-          after.replaceAll('\0', ''),
+          query.cursor ?? '',
           query.archived === 'true',
           query.search ?? '',
           query.limit + 1,
@@ -60,8 +59,7 @@ export class AudiencesController {
       const items = rows.slice(0, query.limit);
       return {
         items: items.map((row) => shown(row, audiences)),
-        nextCursor:
-          rows.length > query.limit ? Buffer.from(items.at(-1)?.key ?? '').toString('base64url') : null,
+        nextCursor: rows.length > query.limit ? (items.at(-1)?.key ?? null) : null,
       };
     });
   }
@@ -151,7 +149,7 @@ export class AudiencesController {
       this.database.inWorkspace(workspaceId, async (sql) => {
         const audience = await existing(sql, workspaceId, params.key);
         if (!keepsMembers(audience)) return evaluatedPage(sql, workspaceId, audience, query);
-        const from = Math.max(query.after ?? 0, Number(query.cursor ?? 0) || 0);
+        const from = Math.max(query.after ?? 0, Number(placeIn(query.cursor, /^\d+$/) ?? 0));
         const rows = await membersAfter(sql, workspaceId, audience.id, from, query.limit + 1);
         const items = rows.slice(0, query.limit);
         return {
@@ -344,6 +342,16 @@ async function existing(sql: Sql, workspaceId: string, key: string): Promise<Aud
   return row;
 }
 
+/** Members that are kept are listed by number, others by id. @throws where a rule became the other kind between two pages */
+function placeIn(cursor: string | undefined, kind: RegExp): string | null {
+  if (cursor === undefined) return null;
+  if (kind.test(cursor)) return cursor;
+  const message = 'is of before this rule began or ceased to keep its members: begin again without it';
+  throw new ProblemException('invalid_request', `The query is not valid: ?cursor: ${message}`, {
+    errors: [{ pointer: '?cursor', code: 'invalid', message }],
+  });
+}
+
 /** A page of a rule whose members are not kept, by profile id. */
 async function evaluatedPage(
   sql: Sql,
@@ -356,11 +364,7 @@ async function evaluatedPage(
       'conflict',
       'This rule keeps no members and so knows no order of entering: save it with live: true, or leave out after.',
     );
-  if (query.cursor !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(query.cursor))
-    throw new ProblemException(
-      'invalid_request',
-      'This cursor is not one of ours: send the nextCursor of the page before.',
-    );
+  const after = placeIn(query.cursor, /-/);
   await asAWhole(sql, EVALUATION_MS);
   const { text, params } = await membersQuery(sql, workspaceId, audience);
   const rows = await sql.query<{
@@ -372,7 +376,7 @@ async function evaluatedPage(
     `SELECT p.id, p.external_id AS "externalId", p.email, p.phone
      FROM (SELECT profile_id FROM (${text}) AS x WHERE profile_id > coalesce($${params.length + 2}::uuid, '00000000-0000-0000-0000-000000000000') ORDER BY profile_id LIMIT $${params.length + 3}) AS chosen
      JOIN profiles p ON p.workspace_id = $${params.length + 1}::uuid AND p.id = chosen.profile_id ORDER BY p.id`,
-    [...params, workspaceId, query.cursor ?? null, query.limit + 1],
+    [...params, workspaceId, after, query.limit + 1],
   );
   const items = rows.slice(0, query.limit).map((row) => ({ ...row, seq: null, since: null }));
   return { items, nextCursor: rows.length > query.limit ? (items.at(-1)?.id ?? null) : null };

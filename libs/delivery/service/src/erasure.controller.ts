@@ -52,8 +52,6 @@ export class ErasureController {
 
   @Operation('listAudit')
   async audit({ query, caller }: Call<'listAudit'>): Promise<Result<'listAudit'>> {
-    const cursor = query.cursor === undefined ? null : Buffer.from(query.cursor, 'base64url').toString();
-    const before = cursor !== null && /^[0-9a-f-]{36}$/.test(cursor) ? cursor : null;
     const rows = await this.database.inWorkspace(caller.workspaceId, (sql) =>
       sql.query<{
         id: string;
@@ -64,14 +62,14 @@ export class ErasureController {
         detail: Record<string, unknown>;
       }>(
         `SELECT id, at, by, action, subject, detail FROM audit_log WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
-        [caller.workspaceId, before, query.limit + 1],
+        [caller.workspaceId, query.cursor ?? null, query.limit + 1],
       ),
     );
     const page = rows.slice(0, query.limit);
     const last = page.at(-1);
     return {
       items: page.map((row) => ({ ...row, at: row.at.toISOString() })),
-      nextCursor: rows.length > query.limit && last ? Buffer.from(last.id).toString('base64url') : null,
+      nextCursor: rows.length > query.limit && last ? last.id : null,
     };
   }
 

@@ -58,13 +58,7 @@ export class InboxController {
   @Operation('listInbox')
   list({ query, caller }: Call<'listInbox'>): Promise<Result<'listInbox'>> {
     const { cursor, filter, limit } = query;
-    const before = cursor === undefined ? null : seqOf(cursor);
-    if (cursor !== undefined && before === null) {
-      const message = 'is not a cursor of this list: give nextCursor of the page before, or leave it out';
-      throw new ProblemException('invalid_request', `The query is not valid: ?cursor: ${message}`, {
-        errors: [{ pointer: '?cursor', code: 'invalid', message }],
-      });
-    }
+    const before = cursor === undefined ? null : Number(cursor);
     return this.database.inWorkspace(caller.workspaceId, async (sql) =>
       listItems(sql, await present(sql, caller), filter, { limit, before }),
     );

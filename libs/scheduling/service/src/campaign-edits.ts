@@ -31,7 +31,7 @@ export async function campaignEdits(
   if (!(await campaignById(sql, workspaceId, id))) return null;
   const rows = await sql.query<EditRow>(
     `SELECT version, name, definition, by, at FROM campaign_edits
-      WHERE workspace_id = $1 AND campaign_id = $2 AND ($3::int IS NULL OR version < $3) ORDER BY version DESC LIMIT $4`,
+      WHERE workspace_id = $1 AND campaign_id = $2 AND ($3::bigint IS NULL OR version < $3) ORDER BY version DESC LIMIT $4`,
     [workspaceId, id, before ?? null, limit + 1],
   );
   const items = rows.slice(0, limit).map((row, n): CampaignEdit => {

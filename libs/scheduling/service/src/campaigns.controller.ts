@@ -55,10 +55,9 @@ export class CampaignsController {
     const { workspaceId } = caller;
     const { limit, cursor, state, template } = query;
     return this.in(caller, async (sql) => {
-      const after = cursor !== undefined && /^[0-9a-f-]{36}$/.test(cursor) ? cursor : undefined;
       const rows = await campaignsBefore(sql, workspaceId, {
         state,
-        cursor: after,
+        cursor,
         limit: limit + 1,
         template: template === 'true',
       });
@@ -127,7 +126,7 @@ export class CampaignsController {
   @Operation('listCampaignEdits')
   async edits({ params, query, caller }: Call<'listCampaignEdits'>): Promise<Result<'listCampaignEdits'>> {
     const { cursor, limit } = query;
-    const before = cursor !== undefined && /^\d{1,9}$/.test(cursor) ? Number(cursor) : undefined;
+    const before = cursor === undefined ? undefined : Number(cursor);
     const { items, next } = found(
       await this.in(caller, (sql) => campaignEdits(sql, caller.workspaceId, params.id, { before, limit })),
     );

@@ -136,7 +136,7 @@ export class JourneysController {
       const { id } = found(await journeyByKey(sql, caller.workspaceId, params.key));
       const rows = await enrollmentsBefore(sql, caller.workspaceId, id, {
         ...asked,
-        cursor: cursor !== undefined && /^[0-9a-f-]{36}$/.test(cursor) ? cursor : undefined,
+        cursor,
         limit: limit + 1,
       });
       const items = rows.slice(0, limit);
@@ -229,9 +229,8 @@ export class JourneysController {
   @Operation('listParkedSignals')
   parked({ query, caller }: Call<'listParkedSignals'>): Promise<Result<'listParkedSignals'>> {
     const { limit, cursor } = query;
-    const after = cursor !== undefined && SignalId.safeParse(cursor).success ? cursor : undefined;
     return this.in(caller, async (sql) => {
-      const rows = await parkedSignals(sql, caller.workspaceId, { after, limit: limit + 1 });
+      const rows = await parkedSignals(sql, caller.workspaceId, { after: cursor, limit: limit + 1 });
       const items = rows.slice(0, limit);
       return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
     });

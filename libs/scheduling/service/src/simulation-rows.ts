@@ -48,7 +48,7 @@ export async function simulatedPeople(
   },
 ): Promise<SimulatedPerson[]> {
   const rows = await sql.query<{ shown: SimulatedPerson }>(
-    `SELECT shown FROM simulated_people WHERE workspace_id = $1 AND simulation_id = $2 AND no > $3
+    `SELECT shown FROM simulated_people WHERE workspace_id = $1 AND simulation_id = $2 AND no > $3::bigint
         AND ($4::text IS NULL OR outcome = $4) AND ($5::text IS NULL OR $5 = ANY(steps)) AND ($6::text IS NULL OR shown->>'profile' = $6)
       ORDER BY no LIMIT $7`,
     [

@@ -55,7 +55,7 @@ export class SimulationsController {
     const { workspaceId } = caller;
     return this.database.inWorkspace(workspaceId, async (sql) => {
       const { id } = await this.one(sql, workspaceId, params);
-      const after = cursor !== undefined && /^\d{1,9}$/.test(cursor) ? Number(cursor) : -1;
+      const after = cursor === undefined ? -1 : Number(cursor);
       const rows = await simulatedPeople(sql, workspaceId, id, { ...asked, after, limit: limit + 1 });
       const items = rows.slice(0, limit);
       return { items, nextCursor: rows.length > limit ? String(items.at(-1)?.no) : null };
