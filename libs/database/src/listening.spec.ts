@@ -1,6 +1,8 @@
 /** Runs on a real PostgreSQL. */
 import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import net from 'node:net';
 import pg from 'pg';
 import { Listening } from './listening.js';
 
@@ -25,14 +27,18 @@ const tell = (channel: string, payload: string) =>
   owner.query('SELECT pg_notify($1, $2)', [channel, payload]);
 const kill = () =>
   owner.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'listens'`);
-function listening() {
+function ears() {
   const told: string[] = [];
   let began = 0;
-  const it = new Listening(pool, ['one', 'other'], {
-    told: (channel, payload) => told.push(`${channel} ${payload}`),
+  const heard = {
+    told: (channel: string, payload: string | undefined) => told.push(`${channel} ${payload}`),
     began: () => (began += 1),
-  });
-  return { it, told, began: () => began };
+  };
+  return { told, heard, began: () => began };
+}
+function listening() {
+  const { told, heard, began } = ears();
+  return { it: new Listening(pool, ['one', 'other'], heard), told, began };
 }
 
 describe('listening', () => {
@@ -60,6 +66,44 @@ describe('listening', () => {
     await it.begin();
     expect(began()).toBe(2);
     expect(pool.totalCount).toBe(0);
+  });
+
+  it('asks a connection that is silent, and leaves one that does not answer', async () => {
+    const { hostname, port } = new URL(fresh.appUrl);
+    const nears: net.Socket[] = [];
+    const proxy = net.createServer((near) => {
+      const far = net.connect(Number(port), hostname);
+      near.pipe(far).pipe(near);
+      near.on('error', () => far.destroy());
+      far.on('error', () => near.destroy());
+      nears.push(near);
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const url = new URL(fresh.appUrl);
+    url.host = `127.0.0.1:${(proxy.address() as net.AddressInfo).port}`;
+    const behind = new pg.Pool({ connectionString: url.href, max: 2 });
+    behind.on('error', () => {});
+    const { told, heard, began } = ears();
+    const it = new Listening(behind, ['one'], heard, { look: 20, silence: 2_000 });
+    await it.begin();
+    // One that answers is kept.
+    const asked = async () =>
+      (
+        await owner.query(
+          `SELECT FROM pg_stat_activity WHERE query = 'LISTEN one' AND state_change > backend_start + interval '0.5 s'`,
+        )
+      ).rowCount;
+    await eventually(async () => (await asked()) === 1);
+    expect(began()).toBe(1);
+    nears[0]!.unpipe();
+    await eventually(() => began() === 2);
+    await tell('one', 'c');
+    await eventually(() => told.length === 1);
+    it.end();
+    await behind.end();
+    for (const near of nears) near.destroy();
+    proxy.close();
   });
 
   it('tells whoever asks that there is no connection, and has one when there is', async () => {

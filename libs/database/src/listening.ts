@@ -5,10 +5,8 @@
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';
 
-/** How often one looks whether it is there. */
-const LOOK_MS = 1_000;
-/** A connection that was silent for so long is asked whether it still answers. */
-const SILENCE_MS = 5_000;
+/** How often one looks whether it is there; and how long it may be silent before it is asked, and may take to answer. Milliseconds. */
+const PATIENCE = { look: 1_000, silence: 5_000 };
 
 export interface Heard {
   /** A notice came. */
@@ -25,6 +23,8 @@ export class Listening {
   private connecting: Promise<void> | undefined;
   private looking: NodeJS.Timeout | undefined;
   private signOfLifeAt = 0;
+  /** When it was asked what it has not answered yet. */
+  private askedAt: number | null = null;
   private ended = false;
 
   /** @param pool has room for one connection more than others need: it is kept */
@@ -32,6 +32,7 @@ export class Listening {
     private readonly pool: pg.Pool,
     channels: readonly string[],
     private readonly heard: Heard,
+    private readonly patience = PATIENCE,
   ) {
     this.words = channels.map((channel) => `LISTEN ${channel}`).join('; ');
   }
@@ -39,7 +40,7 @@ export class Listening {
   /** Resolves when it listens; goes on until it ends. @throws when there is no connection to be had, which is tried again */
   async begin(): Promise<void> {
     if (this.ended) return;
-    this.looking ??= setInterval(() => this.look(), LOOK_MS).unref();
+    this.looking ??= setInterval(() => this.look(), this.patience.look).unref();
     if (!this.client) this.connecting ??= this.connect().finally(() => (this.connecting = undefined));
     await this.connecting;
   }
@@ -65,6 +66,7 @@ export class Listening {
       throw error;
     }
     this.signOfLifeAt = performance.now();
+    this.askedAt = null;
     this.heard.began();
     if (this.ended) this.drop(client);
   }
@@ -73,9 +75,22 @@ export class Listening {
     const { client } = this;
     // Whoever waits for it is told why not; here it is tried again.
     if (!client) return void this.begin().catch(() => {});
-    if (performance.now() - this.signOfLifeAt <= SILENCE_MS) return;
-    this.signOfLifeAt = performance.now();
-    client.query(this.words).catch((error: Error) => this.drop(client, error));
+    const now = performance.now();
+    if (this.askedAt !== null) {
+      if (now - this.askedAt > this.patience.silence) this.drop(client, new Error('it does not answer'));
+    } else if (now - this.signOfLifeAt > this.patience.silence) this.ask(client);
+  }
+
+  private ask(client: pg.PoolClient): void {
+    this.askedAt = performance.now();
+    client.query(this.words).then(
+      () => {
+        if (this.client !== client) return;
+        this.signOfLifeAt = performance.now();
+        this.askedAt = null;
+      },
+      (error: Error) => this.drop(client, error),
+    );
   }
 
   private drop(client: pg.PoolClient, error?: Error): void {
