@@ -94,11 +94,13 @@ export const makeAnswers = (
     csrfToken: 'csrf',
   });
   const paged = <T>(items: readonly T[], query: Record<string, unknown>) => {
-    const from = Number(query.cursor ?? 0);
+    // A cursor as most lists have them: an id.
+    const cursorAt = (place: number) => `00000000-0000-0000-0000-${String(place).padStart(12, '0')}`;
+    const from = Number(String(query.cursor ?? 0).slice(-12));
     const limit = Number(query.limit);
     return {
       items: items.slice(from, from + limit),
-      nextCursor: from + limit < items.length ? String(from + limit) : null,
+      nextCursor: from + limit < items.length ? cursorAt(from + limit) : null,
     };
   };
   const filtered = (query: Record<string, unknown>) =>
