@@ -6,7 +6,7 @@
  */
 import type { CampaignNumbers, CampaignTally, Status } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
-import { campaignById } from './campaign-rows.js';
+import { campaignById, isOver } from './campaign-rows.js';
 import { partsOf, rangeOf, type Part } from './run-campaign.js';
 
 /** Up to here the log is counted each time: a range of its primary key. A million take more than a second. */
@@ -33,7 +33,7 @@ export async function campaignNumbers(
   const parts = no === 0 ? [] : await partsOf(sql, workspaceId, id, no);
   const counted = await Promise.all(
     parts.map(async (part) => {
-      const where = asked.exact ? 'log' : countedIn(part, OVER.has(campaign.state));
+      const where = asked.exact ? 'log' : countedIn(part, isOver(campaign.state));
       const counts = await HOW[where](sql, workspaceId, part);
       return { part, counts, tally: tallyOf(part, counts) };
     }),
@@ -91,19 +91,17 @@ export function tallyOf(part: Pick<Part, 'members' | 'state'>, counts: Counts): 
   return { targeted: part.members, pending: part.members - over, ...ended };
 }
 
-const OVER: ReadonlySet<string> = new Set(['completed', 'cancelled', 'failed']);
-
 /**
  * Where a part is counted. `remembered`: the log as it was counted some time ago.
  * @param over whether its campaign is
  */
 export function countedIn(
-  { members, ended, endedSeconds }: Pick<Part, 'members' | 'ended' | 'endedSeconds'>,
+  { members, endedSeconds }: Pick<Part, 'members' | 'endedSeconds'>,
   over: boolean,
 ): 'log' | 'remembered' | 'pages' {
   if (members <= COUNTED_EACH_TIME) return 'log';
-  if (!ended) return 'pages';
-  if ((endedSeconds ?? 0) > JUST_ENDED_SECONDS) return 'remembered';
+  if (endedSeconds === null) return 'pages';
+  if (endedSeconds > JUST_ENDED_SECONDS) return 'remembered';
   return over ? 'log' : 'pages';
 }
 

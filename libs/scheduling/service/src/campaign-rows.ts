@@ -114,6 +114,9 @@ export async function showCampaign(sql: Sql, workspaceId: string, id: string): P
   return toCampaign(row, runs, await readPolicies(sql, workspaceId));
 }
 
+/** Whether it has come to its end, one way or another. */
+export const isOver = (state: CampaignState): boolean => ['completed', 'cancelled', 'failed'].includes(state);
+
 /** Writes where it stands. `due`: milliseconds until the clock looks at it; null: not by itself. */
 export async function moveCampaign(
   sql: Sql,
@@ -126,5 +129,5 @@ export async function moveCampaign(
             due_at = now() + $7::float8 * interval '1 millisecond', updated_at = now() WHERE workspace_id = $1 AND id = $2`,
     [workspaceId, id, to.state, to.reason ?? null, to.startsAt !== undefined, to.startsAt ?? null, to.dueMs],
   );
-  if (['completed', 'cancelled', 'failed'].includes(to.state)) await forget(sql, workspaceId, id);
+  if (isOver(to.state)) await forget(sql, workspaceId, id);
 }

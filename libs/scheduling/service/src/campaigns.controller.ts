@@ -22,7 +22,7 @@ import { campaignChanges } from './campaign-changes.js';
 import { campaignEdits } from './campaign-edits.js';
 import { campaignNumbers, tallyNames } from './campaign-numbers.js';
 import { chooseWinner, showTest } from './campaign-test.js';
-import { campaignById, campaignsBefore, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
+import { campaignById, campaignsBefore, isOver, runsOf, showCampaign, toCampaign } from './campaign-rows.js';
 import { proofsOf, sendProofs } from './prove-campaign.js';
 import { toTry, tryCampaign } from './try-campaign.js';
 import {
@@ -267,7 +267,7 @@ export class CampaignsController {
         const text = JSON.stringify(now);
         if (text !== told) yield { event: 'numbers', data: now };
         told = text;
-        if (['completed', 'cancelled', 'failed'].includes(now.state)) return;
+        if (isOver(now.state)) return;
         await setTimeout(LOOK_MS, undefined, { signal }).catch(() => undefined);
       }
     })();
