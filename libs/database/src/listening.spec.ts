@@ -107,8 +107,10 @@ describe('listening', () => {
   });
 
   it('tells whoever asks that there is no connection, and has one when there is', async () => {
-    const away = new pg.Pool({ connectionString: fresh.appUrl, max: 1, connectionTimeoutMillis: 50 });
+    const away = new pg.Pool({ connectionString: fresh.appUrl, max: 1 });
     const taken = await away.connect();
+    // Only from here on: making the first connection may take its time.
+    away.options.connectionTimeoutMillis = 50;
     let began = false;
     const it = new Listening(away, ['one'], { told: () => {}, began: () => (began = true) });
     await expect(it.begin()).rejects.toThrow('timeout');
