@@ -10,9 +10,12 @@ import {
   isMissingPartition,
   kept,
   keptByDay,
+  literal,
   newId,
   rowParameters,
+  texts,
   timeOf,
+  uuids,
   type Sql,
 } from './index.js';
 
@@ -425,6 +428,42 @@ describe('rows as parameters', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('lists of ids and of texts arrive as they were (150)', async () => {
+    const id = fc.oneof(
+      fc.uuid(),
+      fc.uuid().map((s) => s.toUpperCase()),
+      fc.uuid().map((s) => s.replaceAll('-', '')),
+    );
+    const lists = fc.record({ ids: fc.array(fc.option(id)), words: fc.array(fc.option(word)) });
+    await fc.assert(
+      fc.asyncProperty(lists, async ({ ids, words }) => {
+        const got = await database.reading(a, (sql) =>
+          sql.query(`SELECT $1::uuid[]::text[] AS ids, $2::text[] AS words, $3::text::text[] AS literal`, [
+            uuids(ids),
+            texts(words),
+            literal(words),
+          ]),
+        );
+        const plain = (one: string | null) => one && one.replaceAll('-', '').toLowerCase();
+        const [row] = got as { ids: (string | null)[]; words: unknown; literal: unknown }[];
+        expect({ ...row, ids: row!.ids.map(plain) }).toEqual({ ids: ids.map(plain), words, literal: words });
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  const good = newId();
+  it.each([
+    ['too short', good.slice(1)],
+    ['a letter that is no digit', `g${good.slice(1)}`],
+    ['the second of two digits', `${good.slice(0, 1)}g${good.slice(2)}`],
+    ['what is no ASCII', `${good.slice(0, -1)}\u0661`],
+    ['a quote', `${good.slice(0, -1)}"`],
+  ])('an id that is none is refused: %s', async (_, wrong) => {
+    const asked = database.reading(a, (sql) => sql.query('SELECT $1::uuid[]', [uuids([good, wrong])]));
+    await expect(asked).rejects.toMatchObject({ code: '22P02' });
   });
 });
 

@@ -31,26 +31,74 @@ export function rowParameters<Name extends string>(
         const [first = null] = column;
         // An empty array is filled up with nulls, and what all rows say stands in for each of them.
         if (i > 0 && column.every((value) => isSame(value ?? null, first))) return ['{}', written(first)];
-        const quote = type === 'text' || type === 'jsonb';
-        let list = '';
-        for (const value of column) {
-          const text = written(value);
-          list += `${list && ','}${text === null ? 'NULL' : quote ? quoted(text) : text}`;
-        }
-        return [`{${list}}`, null];
+        const words = column.map(written);
+        if (type === 'uuid') return [uuids(words), null];
+        if (type === 'text') return [texts(words), null];
+        if (type === 'jsonb') return [literal(words), null];
+        return [`{${words.map((word) => word ?? 'NULL').join(',')}}`, null];
       }),
   };
 }
 
-/** A list as one parameter, for `ANY` or `unnest`: what pg makes of an array takes several times as long. */
-export const uuids = (ids: readonly string[]): string => `{${ids.join(',')}}`;
-export function texts(values: readonly (string | null)[]): string {
-  // Most lists hold plain words: one string is made of them, not three for each.
-  if (values.length > 0 && !values.some((value) => value === null || ESCAPED.test(value)))
-    return `{"${values.join('","')}"}`;
-  return `{${values.map((value) => (value === null ? 'NULL' : quoted(value))).join(',')}}`;
+/**
+ * A list of ids as one parameter, for `ANY` or `unnest`, in the binary form of PostgreSQL (array_send and uuid_send in its source), which it
+ * reads in half of the time. @returns it as text where one of them is not written as ids are, for PostgreSQL to say so
+ */
+export function uuids(ids: readonly (string | null)[]): Buffer | string {
+  const list = Buffer.allocUnsafe(HEAD + ids.length * (4 + 16));
+  let at = HEAD;
+  for (const id of ids) {
+    if (id === null) {
+      at = list.writeInt32BE(NULL, at);
+      continue;
+    }
+    if (id.length !== 36) return literal(ids);
+    at = list.writeInt32BE(16, at);
+    let wrong = 0;
+    for (const place of PLACES) {
+      const byte = (DIGITS[id.charCodeAt(place)]! << 4) | DIGITS[id.charCodeAt(place + 1)]!;
+      wrong |= byte;
+      list[at++] = byte;
+    }
+    if (wrong > 0xff) return literal(ids);
+  }
+  return headed(list, at, UUID, ids);
 }
-const ESCAPED = /["\\]/;
+/** A list of texts as one parameter, likewise: nothing in it has to be quoted, and nothing is taken apart. */
+export function texts(values: readonly (string | null)[]): Buffer {
+  let most = HEAD;
+  for (const value of values) most += 4 + (value?.length ?? 0) * 3;
+  const list = Buffer.allocUnsafe(most);
+  let at = HEAD;
+  for (const value of values)
+    if (value === null) at = list.writeInt32BE(NULL, at);
+    else {
+      const bytes = list.write(value, at + 4);
+      at = list.writeInt32BE(bytes, at) + bytes;
+    }
+  return headed(list, at, TEXT, values);
+}
+/** A list as PostgreSQL writes one: what is to be read as a list later, from a text or out of a column. */
+export const literal = (values: readonly (string | null)[]): string =>
+  `{${values.map((value) => (value === null ? 'NULL' : `"${value.replace(/["\\]/g, '\\$&')}"`)).join(',')}}`;
+
+/** Dimensions, whether there are nulls, the type of the elements; how many there are, and the number of the first. */
+const HEAD = 5 * 4;
+const [UUID, TEXT] = [2950, 25];
+const NULL = -1;
+function headed(list: Buffer, end: number, type: number, values: readonly (string | null)[]): Buffer {
+  let at = list.writeInt32BE(1, 0);
+  at = list.writeInt32BE(values.includes(null) ? 1 : 0, at);
+  at = list.writeInt32BE(type, at);
+  at = list.writeInt32BE(values.length, at);
+  list.writeInt32BE(1, at);
+  return list.subarray(0, end);
+}
+/** Where the bytes of an id begin. */
+const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+/** By character; what is none spoils the byte. */
+const DIGITS = new Uint16Array(0x10000).fill(0x100);
+for (const digit of '0123456789abcdefABCDEF') DIGITS[digit.charCodeAt(0)] = Number.parseInt(digit, 16);
 
 const isSame = (a: unknown, b: unknown): boolean =>
   a === b || (a instanceof Date && b instanceof Date && a.getTime() === b.getTime());
@@ -62,4 +110,3 @@ function written(value: unknown): string | null {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   throw new TypeError('a value of a list is text, a number, a boolean or a time');
 }
-const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;

@@ -6,7 +6,7 @@
  * The words: `attribute:<name>` · `profile` (email, phone, locale, zone) · `device` · `consent` · `suppression` ·
  * `event:<name>` · `message:<opened|clicked|…>` · `activity` · `*`, which every audience mentions: a person who is new.
  */
-import { texts, type Sql } from '@carillon/database';
+import { literal, type Sql } from '@carillon/database';
 
 export interface Change {
   profileId: string;
@@ -84,6 +84,6 @@ async function leaveRows(
   await sql.execute(
     `INSERT INTO stale_profiles (workspace_id, profile_id, mentions)
      SELECT $1, profile_id, mentions::text[] FROM unnest($2::uuid[], $3::text[]) AS u(profile_id, mentions)`,
-    [workspaceId, [...stale.keys()], [...stale.values()].map((words) => texts([...words]))],
+    [workspaceId, [...stale.keys()], [...stale.values()].map((words) => literal([...words]))],
   );
 }

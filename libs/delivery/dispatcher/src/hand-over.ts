@@ -5,7 +5,7 @@
  * goes back to the queue, where the gate will say why; if that is not written, its lease ends and the clock sweeps it.
  */
 import { bug } from '@carillon/config';
-import { AT_HOME, keptByDay, texts, type Sql } from '@carillon/database';
+import { AT_HOME, keptByDay, literal, type Sql } from '@carillon/database';
 import {
   groupBy,
   holdDomains,
@@ -41,7 +41,7 @@ export async function markHandedOver(
     ids,
     attempts,
     batch.map((r) => r.targets[0]?.address ?? ''),
-    batch.map((r) => texts(r.countingTopics)),
+    batch.map((r) => literal(r.countingTopics)),
     channel,
     account?.id ?? null,
     account?.provider ?? null,

@@ -5,7 +5,7 @@
  * hand-over mark. It is not given back by anybody: what did not go out is seen in the log when it would decide, and counts no more. So the caps cannot disagree with the log, whatever stopped a delivery.
  */
 import type { Channel, FrequencyCap, MessageClass } from '@carillon/contracts';
-import { dayOf, kept, texts, uuids, type Sql } from '@carillon/database';
+import { dayOf, kept, rowParameters, texts, uuids, type Sql } from '@carillon/database';
 import {
   heldForComfort,
   LONGEST_WINDOW_MS,
@@ -58,11 +58,13 @@ const UPDATE_LISTS = kept(
   `UPDATE counted_sends SET sends = ($3::text[])[array_position($2::uuid[], profile_id)]::jsonb
     WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])`,
 );
+// A list in three parts: what was sent, and what stands before and after it, which is the same for all of a page and travels once.
+const FIRST = rowParameters(2, { profile_id: 'uuid', id: 'uuid', before: 'text', after: 'text' });
 // Without ON CONFLICT, which writes each row down twice: who is there already fails all of it (`unlessOvertaken`).
 const INSERT_LISTS = kept(
   'insert-lists',
   `INSERT INTO counted_sends (workspace_id, profile_id, sends)
-   SELECT $1::uuid, id, sends::jsonb FROM unnest($2::uuid[], $3::text[]) AS u(id, sends) ORDER BY id`,
+   SELECT $1::uuid, u.profile_id, (u.before || u.id || u.after)::jsonb FROM ${FIRST.text} AS u ORDER BY u.profile_id`,
 );
 
 // It does not have to be read before. What is there stays as it is, and what no window reaches goes.
@@ -183,20 +185,36 @@ export async function saveLists(
   profileIds: readonly string[],
 ): Promise<void> {
   const since = now.getTime() - LONGEST_WINDOW_MS;
-  const written = (id: string) =>
-    JSON.stringify(
-      (lists.get(id) ?? [])
-        .filter((s) => s.at >= since)
-        .map((s): Kept => [s.at, s.id, s.channel, s.messageClass, s.topic]),
-    );
-  const [known = [], first = []] = [true, false].map((is) =>
-    [...new Set(profileIds)].filter((id) => locked.has(id) === is),
-  );
-  const params = (ids: string[]) => [workspaceId, uuids(ids), texts(ids.map(written))];
+  const lately = (id: string) => (lists.get(id) ?? []).filter((s) => s.at >= since);
+  const ids = [...new Set(profileIds)];
+  const known = ids.filter((id) => locked.has(id));
+  const first = ids.filter((id) => !locked.has(id) && lists.has(id));
+  const firsts = first.map((id) => inThree(lists.get(id)!));
   await Promise.all([
-    known.length > 0 && sql.execute(UPDATE_LISTS, params(known)),
-    first.length > 0 && sql.execute(INSERT_LISTS, params(first)),
+    known.length > 0 &&
+      sql.execute(UPDATE_LISTS, [
+        workspaceId,
+        uuids(known),
+        texts(known.map((id) => JSON.stringify(lately(id).map(asKept)))),
+      ]),
+    first.length > 0 &&
+      sql.execute(INSERT_LISTS, [
+        workspaceId,
+        ...FIRST.params({
+          profile_id: first,
+          id: firsts.map((f) => f.id),
+          before: firsts.map((f) => f.before),
+          after: firsts.map((f) => f.after),
+        }),
+      ]),
   ]);
+}
+const asKept = (s: Counted): Kept => [s.at, s.id, s.channel, s.messageClass, s.topic];
+function inThree(list: readonly Counted[]): { before: string; id: string; after: string } {
+  const [[at, id, ...what], ...more] = list.map(asKept) as [Kept, ...Kept[]];
+  const rest = [what, ...more].map((part) => JSON.stringify(part));
+  rest[0] = rest[0]!.slice(1);
+  return { before: `[[${at},"`, id, after: `",${rest.join(',')}]` };
 }
 
 interface Row {
