@@ -8,4 +8,5 @@ export { dayOf, idInSeries, newId, newSeries, placeInSeries, timeOf } from './id
 export { kept, keptByDay, type Kept } from './kept.js';
 export { Listening, type Heard } from './listening.js';
 export { ensurePartitions, isMissingPartition, PARTITIONS_AHEAD_DAYS } from './partitions.js';
+export { isAway, onceThere } from './once-there.js';
 export { literal, rowParameters, texts, uuids, type RowParameters } from './rows.js';

@@ -4,6 +4,7 @@
  */
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { ProblemCode } from '@carillon/contracts';
+import { isAway } from '@carillon/database';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemException } from './problem.js';
 import { noSuchRoute } from './routes.js';
@@ -41,7 +42,7 @@ export class ProblemFilter implements ExceptionFilter {
         'malformed_request',
         'This request cannot be read: check its address and headers.',
       );
-    const away = isStoreAway(thrown);
+    const away = isAway(thrown);
     this.log[away ? 'warn' : 'error'](
       `${request.method} ${request.routeOptions.url ?? 'unknown route'} failed, request ${request.id}: ${describe(thrown)}`,
       ...(away ? [] : [framesOf(thrown)]),
@@ -78,17 +79,6 @@ function statusOf(thrown: unknown): number | undefined {
 
 const codeOf = (thrown: unknown): string =>
   thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
-
-/** PostgreSQL classes 08, 28 (it refuses us, whoever asks), 53, 57 (https://www.postgresql.org/docs/current/errcodes-appendix.html) and lost sockets. */
-function isStoreAway(thrown: unknown): boolean {
-  return (
-    /^(08|28|53|57)|^(40001|40P01|55P03)$|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/.test(
-      codeOf(thrown),
-    ) ||
-    (thrown instanceof Error &&
-      /^(Connection terminated|timeout exceeded when trying to connect)/.test(thrown.message))
-  );
-}
 
 /** What may pass by itself: the sentence, and when to come again. */
 function storeAway(code: string): ProblemException {

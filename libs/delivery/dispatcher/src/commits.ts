@@ -2,12 +2,12 @@
  * Marks and records of sub-batches that end together share a commit: one flush to the disk instead of one each. A
  * sub-batch still waits for its own mark before its bytes leave, so what can be unknown after a crash stays the same.
  */
-import { GroupCommit, type Database, type Sql } from '@carillon/database';
+import { GroupCommit, onceThere, type Database, type Sql } from '@carillon/database';
 import { countSends, groupBy, unlessOvertaken } from '@carillon/delivery-service';
 import { Logger } from '@nestjs/common';
 import type { Rendered } from './deliver.js';
 import { Domains, markHandedOver, underCaps, unclaim } from './hand-over.js';
-import { recordAttempts, type Attempted, type Recorded } from './record.js';
+import { notRecorded, recordAttempts, type Attempted, type Recorded } from './record.js';
 
 /**
  * Sub-batches per commit, and commits of a kind under way in a workspace. Records are waited for by nobody's bytes, and begin so many
@@ -73,10 +73,13 @@ export class Commits {
     }
   }
 
-  /** Writes what the provider said about a sub-batch. Told with `tell`, once per commit. */
+  /** Writes what the provider said about a sub-batch, as soon as PostgreSQL is there to do it. Told with `tell`, once per commit. */
   record(workspaceId: string, attempted: readonly Attempted[]): Promise<void> {
-    const write = (sql: Sql, all: readonly Attempted[]) => recordAttempts(sql.last, workspaceId, all);
-    return this.add(this.records, LIMITS.records, workspaceId, attempted, write, this.tell);
+    const write = async (sql: Sql, all: readonly Attempted[], again: boolean) => {
+      const rest = again ? await notRecorded(sql, workspaceId, all) : all;
+      return recordAttempts(sql.last, workspaceId, rest);
+    };
+    return this.add(this.records, LIMITS.records, workspaceId, attempted, write, this.tell, onceThere);
   }
 
   private async add<Item, Written, Result>(
@@ -84,13 +87,16 @@ export class Commits {
     limits: { size: number; parallel: number; restMs?: number },
     workspaceId: string,
     batch: readonly Item[],
-    write: (sql: Sql, all: readonly Item[]) => Promise<Written>,
+    write: (sql: Sql, all: readonly Item[], again: boolean) => Promise<Written>,
     committed: (written: Written) => Result,
+    trying: typeof onceThere = (work) => work(false),
   ): Promise<Result> {
     let group = groups.get(workspaceId);
     if (!group) {
       const alone = (own: readonly Item[]): Promise<PromiseSettledResult<Result>> =>
-        unlessOvertaken(() => this.database.inWorkspace(workspaceId, (sql) => write(sql, own))).then(
+        trying((again) =>
+          unlessOvertaken(() => this.database.inWorkspace(workspaceId, (sql) => write(sql, own, again))),
+        ).then(
           (written) => ({ status: 'fulfilled', value: committed(written) }),
           (reason: unknown) => ({ status: 'rejected', reason }),
         );

@@ -12,11 +12,12 @@ import {
   progressOf,
   releasePages,
   SendContexts,
+  takeBackPages,
   takeDue,
   type NewRun,
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
-import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { eventually, freshDatabase, lineTo, type FreshDatabase } from '@carillon/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { AccountFlow } from './account-flow.js';
@@ -77,13 +78,14 @@ const aDeliverer = (
   stopping = () => false,
   flow: Pick<AccountFlow, 'take' | 'report'> = new AccountFlow(database),
   precedence?: Precedence,
+  on = database,
 ) =>
   new PageDeliverer(
     channel,
-    database,
+    on,
     queues,
     contexts,
-    new DeliveryHints(database),
+    new DeliveryHints(on),
     renderer,
     flow,
     () => 0,
@@ -167,7 +169,11 @@ const start = async (more: Partial<NewRun> = {}) => {
   });
   return run;
 };
-const release = (ahead?: number) => database.acrossWorkspaces((sql) => releasePages(sql, 'email', ahead));
+const release = (ahead?: number) =>
+  database.acrossWorkspaces(async (sql) => {
+    await takeBackPages(sql, 'email');
+    return releasePages(sql, 'email', ahead);
+  });
 const progress = (id: string) => inWorkspace(workspaceId, (sql) => progressOf(sql, workspaceId, id));
 const change = (id: string, step: 'pause' | 'resume' | 'cancel') =>
   inWorkspace(workspaceId, (sql) => changeRun(sql, workspaceId, id, step));
@@ -432,6 +438,29 @@ describe('a run', () => {
     expect(rows).toEqual([{ reason: 'worker_lost' }]);
     wake();
     await expect(dead).rejects.toThrow('taken by another worker');
+  });
+
+  it('leaves nobody in doubt when PostgreSQL goes away while it leaves, and comes back', async () => {
+    const line = await lineTo(fresh.appUrl);
+    const behind = new Database({ url: line.url, max: 6 });
+    deliverer = aDeliverer(undefined, undefined, undefined, behind);
+    // In the first window, in one between, and in the last of a page.
+    const cutAt = new Set([1, 600, 990]);
+    let answered = 0;
+    answer = () => {
+      if (cutAt.has((answered += 1))) {
+        const { turnedAway } = line.cut();
+        void eventually(() => Promise.resolve(turnedAway() >= 2)).then(() => line.mend());
+      }
+      return accepted;
+    };
+    const run = await start();
+    await workAll();
+    expect(await statuses(run.messageId)).toEqual({ sent: PEOPLE });
+    expect(sent).toHaveLength(PEOPLE);
+    expect(await progress(run.id)).toMatchObject({ pending: 0, counts: { sent: PEOPLE } });
+    await behind.close();
+    await line.close();
   });
 
   it('fences off a worker that was believed dead: it writes nothing and sends no further', async () => {

@@ -4,7 +4,7 @@
  * being sent and recorded by the ordinary code in the same transaction. Beside `Deliverer`, which works lists.
  */
 import { failpoint } from '@carillon/config';
-import { Database, type Sql } from '@carillon/database';
+import { Database, onceThere, type Sql } from '@carillon/database';
 import { afterAttempt, chooseAccount, combineDevices } from '@carillon/delivery-rules';
 import type {
   Channel,
@@ -185,7 +185,7 @@ export class PageDeliverer {
       const next: Next =
         done.unrendered.length > 0
           ? { members: null, restMs: PAUSED_MS }
-          : await this.permitted(page, await upcoming.next(), accounts, signal);
+          : await onceThere(async () => this.permitted(page, await upcoming.next(), accounts, signal));
       const doing = done;
       const window = await this.precedence.step(() => this.commit(page, doing, next));
       failpoint('after-mark');
@@ -198,14 +198,17 @@ export class PageDeliverer {
       upcoming.ahead();
       accounts = window.accounts;
       done = await this.send(page, window, content, signal);
-      if (window.account?.domainQuotas)
-        await giveBackToDomains(
-          this.database,
-          window.account,
-          [...done.unrenderable.map(({ delivery }) => delivery), ...done.unrendered].map(
-            (one) => one.address,
+      const { account } = window;
+      if (account?.domainQuotas) {
+        const stayed = [...done.unrenderable.map(({ delivery }) => delivery), ...done.unrendered];
+        await onceThere(() =>
+          giveBackToDomains(
+            this.database,
+            account,
+            stayed.map((one) => one.address),
           ),
         );
+      }
       // What a shutdown cut off tells nothing of the account.
       if (window.account)
         await this.flow.report(
@@ -261,9 +264,10 @@ export class PageDeliverer {
   /** Writes what was done, and opens the window of what is next. @returns null when there is nothing to go on with */
   private async commit(page: PageInHand, done: Done, next: Next): Promise<Window | null> {
     const { workspaceId } = page;
-    const counts = { ...page.counts };
+    const { counts, cursor: from, mark: to } = page;
     const work = async (sql: Sql) => {
-      page.counts = { ...counts };
+      // Where it stood, whatever an earlier try made of it.
+      Object.assign(page, { counts: { ...counts }, cursor: from, mark: to });
       // In one breath. Should the page not be ours any more, nothing of it stays.
       const [head, eventIds, facts] = await Promise.all([
         lockPage(sql, page),
@@ -322,8 +326,8 @@ export class PageDeliverer {
       };
       return { window, eventIds, ids: [...idsOf(done), ...judged.stopped.map((r) => r.member.id)] };
     };
-    const { window, eventIds, ids } = await unlessOvertaken(() =>
-      this.database.inWorkspace(workspaceId, work),
+    const { window, eventIds, ids } = await onceThere(() =>
+      unlessOvertaken(() => this.database.inWorkspace(workspaceId, work)),
     ).catch((error: { code?: string }) => {
       throw error.code === DUPLICATE ? takenByAnother(page, error) : error;
     });

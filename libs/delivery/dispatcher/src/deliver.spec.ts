@@ -20,7 +20,7 @@ import {
   SendContexts,
 } from '@carillon/delivery-service';
 import type { Queues } from '@carillon/queue';
-import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { eventually, freshDatabase, lineTo, type FreshDatabase, type Line } from '@carillon/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { AccountFlow } from './account-flow.js';
@@ -36,6 +36,7 @@ let fresh: FreshDatabase;
 let owner: pg.Client;
 let database: Database;
 let acceptance: Acceptance;
+let delivererOn: (database: Database) => Deliverer;
 let deliverer: Deliverer;
 let contexts: SendContexts;
 let offered: string[];
@@ -95,21 +96,22 @@ beforeAll(async () => {
     inboxFor: () => ({ store: () => Promise.resolve([]), find: () => Promise.resolve(new Map()) }),
     allowPrivateNetworks: false,
   });
-  const hints = new DeliveryHints(database);
-  deliverer = new Deliverer(
-    channel as Channel,
-    database,
-    queues,
-    new Leases(database),
-    contexts,
-    hints,
-    // Processes for rendering are the pool's own spec's affair; here a scripted channel renders.
-    { render: (_, inputs) => Promise.resolve(inputs.map((input) => channel.render(input))) },
-    new AccountFlow(database),
-    () => 0,
-    undefined,
-    () => mayBegin(),
-  );
+  delivererOn = (database) =>
+    new Deliverer(
+      channel as Channel,
+      database,
+      queues,
+      new Leases(database),
+      contexts,
+      new DeliveryHints(database),
+      // Processes for rendering are the pool's own spec's affair; here a scripted channel renders.
+      { render: (_, inputs) => Promise.resolve(inputs.map((input) => channel.render(input))) },
+      new AccountFlow(database),
+      () => 0,
+      undefined,
+      () => mayBegin(),
+    );
+  deliverer = delivererOn(database);
   await ensurePartitions(database);
   await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
   await owner.query(
@@ -920,5 +922,64 @@ describe('what this process accepts and dispatches itself', () => {
     await lane.close(10_000);
     expect(new Set(sent.map((m) => m.deliveryId))).toEqual(new Set(all.map(({ id }) => id)));
     for (const { id } of all) expect(await row(id)).toMatchObject({ status: 'sent', tries: 1 });
+  });
+});
+
+describe('an outcome that is known', () => {
+  let line: Line;
+  let behind: Database;
+  beforeEach(async () => {
+    line = await lineTo(fresh.appUrl);
+    behind = new Database({ url: line.url, max: 6 });
+  });
+  afterEach(async () => {
+    await behind.close();
+    await line.close();
+  });
+
+  it.each([
+    ['accepted', accepted, { status: 'sent', provider_message_id: 'p-1' }, 'sent'],
+    ['deferred', { kind: 'deferred', answer: { code: 421 } }, { status: 'scheduled', tries: 1 }, 'deferred'],
+    ['rejected', { kind: 'rejected', reason: 'content_refused', answer: {} }, { status: 'failed' }, 'failed'],
+  ] as const)(
+    'is recorded when PostgreSQL is back, if it was away when the provider answered: %s',
+    async (_, outcome, becomes, told) => {
+      const { id } = await accept('away@example.com');
+      answer = async () => {
+        const { turnedAway } = line.cut();
+        void eventually(() => Promise.resolve(turnedAway() >= 2)).then(() => line.mend());
+        return Promise.resolve(outcome);
+      };
+      await delivererOn(behind).deliver([id], signal);
+      expect(sent).toHaveLength(1);
+      expect(await row(id)).toMatchObject({ ...becomes, attempt: 1, possible_duplicate: false });
+      expect(await timeline(id)).toEqual(['accepted', 'handed_over', told]);
+    },
+  );
+
+  it('settles what was swept meanwhile, for as long as nobody has begun anew', async () => {
+    const { id } = await accept('swept@example.com', { class: 'marketing' });
+    answer = async () => {
+      const { turnedAway } = line.cut();
+      void eventually(() => Promise.resolve(turnedAway() >= 2))
+        .then(() => passTime(id))
+        .then(() => tick())
+        .then(() => line.mend());
+      return Promise.resolve(accepted);
+    };
+    await delivererOn(behind).deliver([id], signal);
+    expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'unknown', 'sent']);
+    expect(await row(id)).toMatchObject({ status: 'sent', provider_message_id: 'p-1' });
+  });
+
+  it('is told once, also when nobody heard that it had been written', async () => {
+    const { id } = await accept('told@example.com');
+    answer = () => {
+      line.loseAnswer();
+      return { ...accepted, delivered: true };
+    };
+    await delivererOn(behind).deliver([id], signal);
+    expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'delivered']);
+    expect(await row(id)).toMatchObject({ status: 'delivered', tries: 1 });
   });
 });

@@ -159,6 +159,24 @@ export async function recordAttempts(
   return recorded;
 }
 
+/** Those whose hand-over the timeline does not have: for who did not hear whether they were committed. */
+export async function notRecorded(
+  sql: Sql,
+  workspaceId: string,
+  attempted: readonly Attempted[],
+): Promise<Attempted[]> {
+  const byDay = await Promise.all(
+    [...groupBy(attempted, (a) => a.delivery.day)].map(([day, some]) =>
+      sql.query<{ id: string; at: Date }>(
+        `SELECT delivery_id AS id, at FROM delivery_events WHERE day = $1::date AND delivery_id = ANY($2::uuid[]) AND workspace_id = $3 AND type = 'handed_over'`,
+        [day, some.map((a) => a.delivery.id), workspaceId],
+      ),
+    ),
+  );
+  const there = new Set(byDay.flat().map(({ id, at }) => `${id} ${at.getTime()}`));
+  return attempted.filter((a) => !there.has(`${a.delivery.id} ${a.handedOverAt.getTime()}`));
+}
+
 const said = (answer: ProviderAnswer): string =>
   answer.message ? `: ${answer.code ? `${answer.code} ` : ''}${answer.message}` : '';
 const unchanged = (delivery: Claimed): Change => ({

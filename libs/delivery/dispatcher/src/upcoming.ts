@@ -25,7 +25,11 @@ export class Upcoming {
 
   /** Begins to read them. What fails is told to whoever asks for them. */
   ahead(): void {
-    this.reading ??= this.more();
+    this.reading ??= this.more().catch((error: unknown) => {
+      // Whoever asks again has them read again.
+      this.reading = undefined;
+      throw error;
+    });
     this.reading.catch(() => undefined);
   }
 

@@ -53,7 +53,7 @@ export { Precedence } from './precedence.js';
 export { linksOfMessages } from './message-links.js';
 export { memberDataOf } from './member-data.js';
 export { freezeAside, planRun, type NewRun, type PlannedRun, type RunOptions } from './plan-run.js';
-export { releasePages } from './release-pages.js';
+export { releasePages, takeBackPages } from './release-pages.js';
 export { changeRun, progressOf, type RunProgress } from './runs.js';
 export { masterKeys, mayBeUsed, stateOf, usableAccounts, type SendingAccount } from './sending-accounts.js';
 export { RenderPool } from './render-pool.js';

@@ -1,7 +1,7 @@
 /**
  * Releasing pages of runs to the dispatchers: fair between workspaces and runs (rules: fair-share.ts), and only a few
  * ahead of those that are being worked, so that a run that starts now does not wait behind one of a million people.
- * Takes back what a dead worker or a lost job left behind. Called by the clock, and by dispatchers as they go.
+ * Called by the clock, and by dispatchers as they go; the clock also takes back what a dead worker or a lost job left behind.
  */
 import type { Channel } from '@carillon/contracts';
 import { kept, type Sql } from '@carillon/database';
@@ -60,18 +60,21 @@ const TAKE_BACK = kept(
      RETURNING p.run_id AS "runId", p.crashes`,
 );
 
+/** Takes back pages that nobody worked in their time, for who releases them next. */
+export async function takeBackPages(sql: Sql, channel: Channel): Promise<void> {
+  const back = await sql.query<{ runId: string; crashes: number }>(TAKE_BACK, [channel]);
+  const hopeless = back.filter((page) => page.crashes >= HOPELESS_CRASHES).map((page) => page.runId);
+  if (hopeless.length > 0) await pauseHopeless(sql, hopeless);
+}
+
 /** @returns ids of pages, to be queued after the commit */
 export async function releasePages(sql: Sql, channel: Channel, ahead = AHEAD): Promise<string[]> {
   // In one breath, in this order. One releaser at a time keeps the turns; it takes a millisecond or two.
-  const [, back, [{ waiting } = { waiting: 0 }], all] = await Promise.all([
+  const [, [{ waiting } = { waiting: 0 }], runs] = await Promise.all([
     sql.execute(MY_TURN, [channel]),
-    sql.query<{ runId: string; crashes: number }>(TAKE_BACK, [channel]),
     sql.query<{ waiting: number }>(WAITING, [channel]),
     sql.query<Contender & { turn: number | null; over: boolean }>(CONTENDERS, [channel, ahead]),
   ]);
-  const hopeless = back.filter((page) => page.crashes >= HOPELESS_CRASHES).map((page) => page.runId);
-  if (hopeless.length > 0) await pauseHopeless(sql, hopeless);
-  const runs = all.filter((r) => !hopeless.includes(r.runId));
   const over = runs.filter((r) => r.over).map((r) => r.runId);
   if (over.length > 0)
     await sql.execute(`UPDATE runs SET state = 'completed', ended_at = now() WHERE id = ANY($1::uuid[])`, [

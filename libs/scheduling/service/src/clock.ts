@@ -14,7 +14,7 @@ import {
 } from '@carillon/audience-service';
 import { config, failpoint } from '@carillon/config';
 import { bulkQueue, deliverQueue, SendMessage, type Channel } from '@carillon/contracts';
-import { Database, ensurePartitions, kept } from '@carillon/database';
+import { Database, ensurePartitions, isAway, kept } from '@carillon/database';
 import {
   Acceptance,
   advanceRedrives,
@@ -25,6 +25,7 @@ import {
   forgetExpired,
   groupBy,
   releasePages,
+  takeBackPages,
   takeDue,
 } from '@carillon/delivery-service';
 import { Queues } from '@carillon/queue';
@@ -45,6 +46,8 @@ const REDRIVE_SLICE = 200;
 const HOUSEKEEPING_MS = 600_000;
 /** How often receipts that wait for their delivery are looked at. */
 const PARKED_MS = 1000;
+/** In this time after an outage whoever lives has renewed their leases, which they do every 3 s. */
+const RENEWED_MS = 4000;
 
 /** What may be there besides deliveries. */
 type There = Record<'redrives' | 'imports' | 'confirmations' | 'runs', boolean>;
@@ -59,6 +62,8 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
   });
   private kept = 0;
   private looked = 0;
+  private wasAway = false;
+  private countsFrom = 0;
 
   constructor(
     @Inject(Database) private readonly database: Database,
@@ -81,7 +86,10 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
       sql.query<{ channel: Channel }>(`SELECT DISTINCT channel FROM runs WHERE state = 'running'`),
     );
     for (const { channel } of busy) {
-      const ids = await this.database.acrossWorkspaces((sql) => releasePages(sql, channel));
+      const ids = await this.database.acrossWorkspaces(async (sql) => {
+        await takeBackPages(sql, channel);
+        return releasePages(sql, channel);
+      });
       await Promise.all(ids.map((pageId) => this.queues.send(bulkQueue(channel), { pageId })));
     }
   }
@@ -200,8 +208,27 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     }
   }
 
-  /** Deliveries first, and housekeeping last: what fails here must not keep those before it waiting for ever. */
   private async round(): Promise<void> {
+    try {
+      if (await this.leasesCount()) await this.tick();
+    } catch (error) {
+      this.wasAway ||= isAway(error);
+      throw error;
+    }
+  }
+
+  /** A lease that ran out while nobody could renew it says nothing of who holds it: after an outage they get the time for it. */
+  private async leasesCount(): Promise<boolean> {
+    if (this.wasAway) {
+      await this.look();
+      this.wasAway = false;
+      this.countsFrom = performance.now() + RENEWED_MS;
+    }
+    return performance.now() >= this.countsFrom;
+  }
+
+  /** Deliveries first, and housekeeping last: what fails here must not keep those before it waiting for ever. */
+  private async tick(): Promise<void> {
     await this.takeRows();
     const there = await this.look();
     if (there?.runs) await this.takePages();
