@@ -3,7 +3,7 @@ export { Operation, Public } from './operation.js';
 export type { Call, Result, StreamEvent } from './operation.js';
 export { WrittenJson } from './answer.js';
 export type { Caller, CallerOf, InboxCaller, KeyCaller, UserCaller } from './caller.js';
-export { notFound, ProblemException } from './problem.js';
+export { noSuchCursor, notFound, ProblemException } from './problem.js';
 export type { ProblemOptions } from './problem.js';
 export { csvLine } from './csv.js';
 export { faultIn, parseJson } from './json.js';

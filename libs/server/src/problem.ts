@@ -29,6 +29,14 @@ export class ProblemException extends Error {
   }
 }
 
+/** For lists of which only who wrote a cursor can tell it: the others are told by the contract (page.ts). */
+export function noSuchCursor(): ProblemException {
+  const message = 'Send the nextCursor of the page before, as it is.';
+  return new ProblemException('invalid_request', `This cursor is not one of ours: ${message}`, {
+    errors: [{ pointer: '?cursor', code: 'invalid_cursor', message }],
+  });
+}
+
 export function problemBody(
   code: ProblemCode,
   detail: string,

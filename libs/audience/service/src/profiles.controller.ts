@@ -12,6 +12,7 @@ import {
   errorsOf,
   notFound,
   Operation,
+  noSuchCursor,
   ProblemException,
   type Call,
   type Caller,
@@ -284,18 +285,3 @@ async function read(
   if (!found) throw noSuchProfile();
   return found;
 }
-
-const noSuchCursor = () =>
-  new ProblemException(
-    'invalid_request',
-    'This cursor is not one of ours: send the nextCursor of the page before.',
-    {
-      errors: [
-        {
-          pointer: '?cursor',
-          code: 'invalid_cursor',
-          message: 'Send the nextCursor of the page before, as it is.',
-        },
-      ],
-    },
-  );

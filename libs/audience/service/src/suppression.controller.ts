@@ -1,7 +1,7 @@
 /** The suppression list over HTTP: read, add, release, CSV. */
 import type { ProblemError, Suppression } from '@carillon/contracts';
 import { Database, type Sql } from '@carillon/database';
-import { csvLine, Operation, ProblemException, type Call, type Result } from '@carillon/server';
+import { csvLine, noSuchCursor, Operation, ProblemException, type Call, type Result } from '@carillon/server';
 import { Controller, Inject } from '@nestjs/common';
 import { audit } from './audit.js';
 import {
@@ -119,8 +119,5 @@ function readCursor(cursor: string): { at: string; channel: string; address: str
   } catch {
     // Not JSON: said below.
   }
-  const message = 'Send the nextCursor of the page before, as it is.';
-  throw new ProblemException('invalid_request', `This cursor is not one of ours: ${message}`, {
-    errors: [{ pointer: '?cursor', code: 'invalid_cursor', message }],
-  });
+  throw noSuchCursor();
 }
