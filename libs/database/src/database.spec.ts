@@ -461,6 +461,7 @@ describe('rows as parameters', () => {
     ['the second of two digits', `${good.slice(0, 1)}g${good.slice(2)}`],
     ['what is no ASCII', `${good.slice(0, -1)}\u0661`],
     ['a quote', `${good.slice(0, -1)}"`],
+    ['a digit in place of a dash', `${good.slice(0, 23)}0${good.slice(24)}`],
   ])('an id that is none is refused: %s', async (_, wrong) => {
     const asked = database.reading(a, (sql) => sql.query('SELECT $1::uuid[]', [uuids([good, wrong])]));
     await expect(asked).rejects.toMatchObject({ code: '22P02' });

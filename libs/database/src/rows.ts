@@ -52,7 +52,7 @@ export function uuids(ids: readonly (string | null)[]): Buffer | string {
       at = list.writeInt32BE(NULL, at);
       continue;
     }
-    if (id.length !== 36) return literal(ids);
+    if (id.length !== 36 || DASHES.some((place) => id[place] !== '-')) return literal(ids);
     at = list.writeInt32BE(16, at);
     let wrong = 0;
     for (const place of PLACES) {
@@ -94,6 +94,7 @@ function headed(list: Buffer, end: number, type: number, values: readonly (strin
   list.writeInt32BE(1, at);
   return list.subarray(0, end);
 }
+const DASHES = [8, 13, 18, 23];
 /** Where the bytes of an id begin. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 /** By character; what is none spoils the byte. */
