@@ -982,4 +982,23 @@ describe('an outcome that is known', () => {
     expect(await timeline(id)).toEqual(['accepted', 'handed_over', 'delivered']);
     expect(await row(id)).toMatchObject({ status: 'delivered', tries: 1 });
   });
+
+  it('is waited with no longer than its process lives, and in doubt then', async () => {
+    const { id } = await accept('ends@example.com', { class: 'marketing' });
+    let turnedAway = () => 0;
+    answer = () => {
+      turnedAway = line.cut().turnedAway;
+      return accepted;
+    };
+    const working = delivererOn(behind).deliver([id], signal);
+    await eventually(() => Promise.resolve(turnedAway() >= 2));
+    const [ended] = await Promise.allSettled([working, behind.close()]);
+    expect(ended).toMatchObject({
+      status: 'rejected',
+      reason: new Error('Cannot use a pool after calling end on the pool'),
+    });
+    await passTime(id);
+    await tick();
+    expect(await row(id)).toMatchObject({ status: 'unknown' });
+  });
 });
