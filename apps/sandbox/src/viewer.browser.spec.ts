@@ -19,7 +19,7 @@ beforeEach(async () => {
   sandbox = await startSandbox({ port: 0, smtpPort: 0 });
   sandbox.knobs.set({ sms: { receiptMs: 0 } });
   page = await browser.newPage();
-  page.setDefaultTimeout(5000);
+  page.setDefaultTimeout(30_000);
   noise = [];
   page.context().on('dialog', (dialog) => {
     noise.push(`dialog: ${dialog.message()}`);

@@ -105,7 +105,7 @@ async function visit(options: BrowserContextOptions & { theme?: string } = {}): 
   const { theme = 'auto', ...rest } = options;
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...rest });
   page = await context.newPage();
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(30_000);
   complaints = [];
   page.on('console', (message) => {
     // A server that is away is a network error in the console, which nobody can prevent.
@@ -312,10 +312,12 @@ describe('an outage', () => {
     } finally {
       await api.start();
     }
-    await panel()
-      .getByRole('button', { name: /meanwhile/ })
-      .first()
-      .waitFor();
+    const meanwhile = panel().getByRole('button', { name: /meanwhile/ });
+    await eventually(async () => {
+      // By itself it waits longer after each try.
+      await page.evaluate(() => window.dispatchEvent(new Event('online')));
+      return (await meanwhile.count()) > 0;
+    });
     await panel().getByRole('alert').waitFor({ state: 'detached' });
   });
 });
