@@ -60,9 +60,12 @@ const TAKE_BACK = kept(
      RETURNING p.run_id AS "runId", p.crashes`,
 );
 
-/** Takes back pages that nobody worked in their time, for who releases them next. */
+/** Takes back pages that nobody worked in their time. In turn with who releases: both lock runs. */
 export async function takeBackPages(sql: Sql, channel: Channel): Promise<void> {
-  const back = await sql.query<{ runId: string; crashes: number }>(TAKE_BACK, [channel]);
+  const [, back] = await Promise.all([
+    sql.execute(MY_TURN, [channel]),
+    sql.query<{ runId: string; crashes: number }>(TAKE_BACK, [channel]),
+  ]);
   const hopeless = back.filter((page) => page.crashes >= HOPELESS_CRASHES).map((page) => page.runId);
   if (hopeless.length > 0) await pauseHopeless(sql, hopeless);
 }
