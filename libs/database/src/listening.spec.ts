@@ -1,8 +1,6 @@
 /** Runs on a real PostgreSQL. */
-import { eventually, freshDatabase, type FreshDatabase } from '@carillon/testing';
+import { eventually, freshDatabase, lineTo, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { once } from 'node:events';
-import net from 'node:net';
 import pg from 'pg';
 import { Listening } from './listening.js';
 
@@ -69,20 +67,8 @@ describe('listening', () => {
   });
 
   it('asks a connection that is silent, and leaves one that does not answer', async () => {
-    const { hostname, port } = new URL(fresh.appUrl);
-    const nears: net.Socket[] = [];
-    const proxy = net.createServer((near) => {
-      const far = net.connect(Number(port), hostname);
-      near.pipe(far).pipe(near);
-      near.on('error', () => far.destroy());
-      far.on('error', () => near.destroy());
-      nears.push(near);
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    const url = new URL(fresh.appUrl);
-    url.host = `127.0.0.1:${(proxy.address() as net.AddressInfo).port}`;
-    const behind = new pg.Pool({ connectionString: url.href, max: 2 });
+    const line = await lineTo(fresh.appUrl);
+    const behind = new pg.Pool({ connectionString: line.url, max: 2 });
     behind.on('error', () => {});
     const { told, heard, began } = ears();
     const it = new Listening(behind, ['one'], heard, { look: 20, silence: 2_000 });
@@ -96,14 +82,13 @@ describe('listening', () => {
       ).rowCount;
     await eventually(async () => (await asked()) === 1);
     expect(began()).toBe(1);
-    nears[0]!.unpipe();
+    line.silence();
     await eventually(() => began() === 2);
     await tell('one', 'c');
     await eventually(() => told.length === 1);
     it.end();
     await behind.end();
-    for (const near of nears) near.destroy();
-    proxy.close();
+    await line.close();
   });
 
   it('tells whoever asks that there is no connection, and has one when there is', async () => {

@@ -33,9 +33,7 @@ export function rowParameters<Name extends string>(
         if (i > 0 && column.every((value) => isSame(value ?? null, first))) return ['{}', written(first)];
         const words = column.map(written);
         if (type === 'uuid') return [uuids(words), null];
-        if (type === 'text') return [texts(words), null];
-        if (type === 'jsonb') return [literal(words), null];
-        return [`{${words.map((word) => word ?? 'NULL').join(',')}}`, null];
+        return [type === 'text' ? texts(words) : literal(words), null];
       }),
   };
 }

@@ -9,6 +9,8 @@ export interface Line {
   cut(): { turnedAway: () => number };
   /** The next answer is lost, and with it its connection: what was asked has been done. */
   loseAnswer(): void;
+  /** What is open now stays so, and hears nothing any more. New connections pass. */
+  silence(): void;
   mend(): void;
   close(): Promise<void>;
 }
@@ -16,6 +18,7 @@ export interface Line {
 export async function lineTo(url: string): Promise<Line> {
   const { hostname, port } = new URL(url);
   const open = new Set<net.Socket>();
+  const silent = new WeakSet<net.Socket>();
   let state: 'whole' | 'cut' | 'losing' = 'whole';
   let turnedAway = 0;
   const server = net.createServer((near) => {
@@ -34,7 +37,7 @@ export async function lineTo(url: string): Promise<Line> {
       if (state === 'losing') {
         state = 'whole';
         near.destroy();
-      } else near.write(answer);
+      } else if (!silent.has(near)) near.write(answer);
     });
     open.add(near);
   });
@@ -54,6 +57,9 @@ export async function lineTo(url: string): Promise<Line> {
       return { turnedAway: () => turnedAway - before };
     },
     loseAnswer: () => (state = 'losing'),
+    silence: () => {
+      for (const near of open) silent.add(near);
+    },
     mend: () => (state = 'whole'),
     close: async () => {
       end();

@@ -11,8 +11,8 @@ import { Database, type Sql } from '@carillon/database';
 import {
   errorsOf,
   notFound,
-  Operation,
   noSuchCursor,
+  Operation,
   ProblemException,
   type Call,
   type Caller,

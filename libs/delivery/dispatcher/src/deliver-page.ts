@@ -210,12 +210,8 @@ export class PageDeliverer {
         );
       }
       // What a shutdown cut off tells nothing of the account.
-      if (window.account)
-        await this.flow.report(
-          window.account,
-          signal.aborted ? [] : done.outcomes,
-          asked - done.outcomes.length,
-        );
+      if (account)
+        await this.flow.report(account, signal.aborted ? [] : done.outcomes, asked - done.outcomes.length);
       failpoint('reply-read');
     }
   }

@@ -62,7 +62,7 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
   });
   private kept = 0;
   private looked = 0;
-  private wasAway = false;
+  /** When leases count; never, until PostgreSQL is seen to be back. */
   private countsFrom = 0;
 
   constructor(
@@ -212,16 +212,15 @@ export class Clock implements OnApplicationBootstrap, BeforeApplicationShutdown 
     try {
       if (await this.leasesCount()) await this.tick();
     } catch (error) {
-      this.wasAway ||= isAway(error);
+      if (isAway(error)) this.countsFrom = Infinity;
       throw error;
     }
   }
 
   /** A lease that ran out while nobody could renew it says nothing of who holds it: after an outage they get the time for it. */
   private async leasesCount(): Promise<boolean> {
-    if (this.wasAway) {
+    if (this.countsFrom === Infinity) {
       await this.look();
-      this.wasAway = false;
       this.countsFrom = performance.now() + RENEWED_MS;
     }
     return performance.now() >= this.countsFrom;
