@@ -59,10 +59,12 @@ export default async function campaign({ more: [given = '100000'], profile }) {
         whole = await run(people, { each: async () => memory.push((await worker.ask({ rss: true })).rss) });
         return whole.members;
       });
+      await check(people, whole);
       if (profile) await worker.ask({ profiled: 'dispatcher' });
       let busy;
-      await run(people, { once: async () => (busy = await texts()) });
+      await check(people, await run(people, { once: async () => (busy = await texts()) }));
       const paused = await run(people, { pause: true });
+      await check(people, paused);
       const perSecond = cost.messages / whole.seconds;
       const mb = memory.map((b) => Math.round(b / 1e6));
       console.log(`one process, queues in PostgreSQL; mail of ${round(mailBytes)} bytes; ${machine()}`);
@@ -168,6 +170,7 @@ async function run({ owner, database, workspaceId }, { each = async () => {}, on
   const looks = [];
   let paused = null;
   let asked;
+  let members = 0;
   for (;;) {
     const from = performance.now();
     const numbers = await within((sql) => steps.campaignNumbers(sql, workspaceId, id));
@@ -179,6 +182,7 @@ async function run({ owner, database, workspaceId }, { each = async () => {}, on
     )
       throw new Error('the numbers do not add up');
     if (state === 'paused' || state === 'failed') throw new Error(`it is ${state}`);
+    members = targeted;
     if (state === 'completed') break;
     if (targeted > 0) looks.push(took);
     const under = targeted > 0 && pending < targeted * 0.9;
@@ -188,18 +192,24 @@ async function run({ owner, database, workspaceId }, { each = async () => {}, on
     await sleep(1000);
   }
   await asked;
+  return { id, begun: begun[0].now, members, expected: report.audience, looks, pause: paused };
+}
+
+/** That everybody is in the log, once, and sent to or held out; adds when the first was handed over, and how long all took. */
+async function check({ owner, workspaceId }, whole) {
   const { rows } = await owner.query(
     `SELECT count(*)::int AS all, count(DISTINCT d.profile_id)::int AS people, count(*) FILTER (WHERE status = 'sent')::int AS sent, count(*) FILTER (WHERE reason = 'holdout')::int AS held,
             extract(epoch FROM max(sent_at) - min(handed_over_at))::float8 AS seconds, extract(epoch FROM min(handed_over_at) - $3)::float8 AS first
        FROM campaign_parts c JOIN deliveries d ON d.source_id = c.run_id::text WHERE c.workspace_id = $1 AND c.campaign_id = $2`,
-    [workspaceId, id, begun[0].now],
+    [workspaceId, whole.id, whole.begun],
   );
   const [log] = rows;
-  if (log.all !== report.audience || log.people !== log.all || log.sent + log.held !== log.all)
+  if (log.all !== whole.expected || log.people !== log.all || log.sent + log.held !== log.all)
     throw new Error(
-      `${log.sent} sent and ${log.held} held out of ${report.audience}; ${log.people} people in ${log.all} rows`,
+      `${log.sent} sent and ${log.held} held out of ${whole.expected}; ${log.people} people in ${log.all} rows`,
     );
-  return { members: log.all, seconds: log.seconds, firstSeconds: log.first, looks, pause: paused };
+  whole.seconds = log.seconds;
+  whole.firstSeconds = log.first;
 }
 
 /** @returns how long pausing took, and how long after its answer the last was handed over */

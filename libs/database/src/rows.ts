@@ -54,8 +54,9 @@ export function uuids(ids: readonly (string | null)[]): Buffer | string {
     at = list.writeInt32BE(16, at);
     let wrong = 0;
     for (const place of PLACES) {
-      const byte = (DIGITS[id.charCodeAt(place)]! << 4) | DIGITS[id.charCodeAt(place + 1)]!;
-      wrong |= byte;
+      const [high, low] = [id.charCodeAt(place), id.charCodeAt(place + 1)];
+      const byte = (DIGITS[high & 0xff]! << 4) | DIGITS[low & 0xff]!;
+      wrong |= byte | ((high | low) & 0xff00);
       list[at++] = byte;
     }
     if (wrong > 0xff) return literal(ids);
@@ -96,7 +97,7 @@ const DASHES = [8, 13, 18, 23];
 /** Where the bytes of an id begin. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 /** By character; what is none spoils the byte. */
-const DIGITS = new Uint16Array(0x10000).fill(0x100);
+const DIGITS = new Uint16Array(0x100).fill(0x100);
 for (const digit of '0123456789abcdefABCDEF') DIGITS[digit.charCodeAt(0)] = Number.parseInt(digit, 16);
 
 const isSame = (a: unknown, b: unknown): boolean =>

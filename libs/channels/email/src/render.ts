@@ -194,8 +194,10 @@ interface SourceFacts {
 const facts = new Map<string, SourceFacts>();
 /** Parsing HTML takes longer than rendering it: done once per source. The oldest goes first. */
 function factsOf(source: string): SourceFacts {
-  // Of a campaign it is the very same text each time; looking for it by its 34 kB takes longer than all the rest.
+  // Of a campaign it is the same text each time; looking for it by its 34 kB takes longer than all the rest.
   if (last.source !== source) last = { source, facts: foundIn(source) };
+  // Each page of a campaign has a copy of its own, and those are compared to their ends: the one at hand will be asked for next.
+  else last.source = source;
   return last.facts;
 }
 let last: { source: string; facts: SourceFacts } = {
