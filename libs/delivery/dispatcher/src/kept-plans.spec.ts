@@ -5,6 +5,7 @@ import { defineChannel, type Channel } from '@carillon/delivery-rules';
 import { freshDatabase, type FreshDatabase } from '@carillon/testing';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { membersOf, type PageInHand } from './claim-page.js';
 import { claim, judge, type Claimed, type Ready } from './claim.js';
 import { markHandedOver, unclaim } from './hand-over.js';
 import { recordAttempts } from './record.js';
@@ -53,6 +54,8 @@ afterAll(async () => {
   await fresh.drop();
 });
 
+const page = { workspaceId, day, runId: newId(), messageId, channel: 'email' } as PageInHand;
+
 /** All that a delivery asks on its way, of which no row needs to be there. */
 async function walk(sql: Sql): Promise<void> {
   const ready = {
@@ -60,6 +63,7 @@ async function walk(sql: Sql): Promise<void> {
     targets: [{ address: 'ada@example.com', attemptId: id }],
     countingTopics: ['news'],
   } as unknown as Ready;
+  await membersOf(sql, page, 0, 250);
   await claim(sql, [id]);
   await judge(sql, channel, workspaceId, [delivery]).catch(() => undefined);
   await markHandedOver(sql, [ready], { id: accountId, provider: 'smtp' });
@@ -130,6 +134,9 @@ const expectIndexes = ({ plans, indexes }: Awaited<ReturnType<typeof kept>>) => 
   // That of people ends in an id as well, behind everybody of the workspace.
   expect([...indexes].filter((index) => !/pkey|workspace_id_id/.test(index))).toEqual([]);
   expect(indexes.size).toBeGreaterThan(0);
+  const people = plans.filter((plan) => /of profiles /.test(plan));
+  expect(people.map((plan) => plan.split(':')[0])).toContain('people-of-page');
+  expect(people.filter((plan) => !/\bid = /.test(plan))).toEqual([]);
   const words = plans.filter((plan) => /of (suppressions|consents) /.test(plan));
   expect(words.length).toBeGreaterThan(4);
   expect(words.filter((plan) => !/address|profile_id/.test(plan))).toEqual([]);
@@ -141,6 +148,11 @@ const write = (rows: number) =>
      SELECT $1, gen_random_uuid(), $2, gen_random_uuid(), gen_random_uuid(), 'email', 'marketing', 'bulk', 'api', 'sent' FROM generate_series(1, $3::int)`,
     [day, workspaceId, rows],
   );
+const people = (count: number) =>
+  owner.query(
+    `INSERT INTO profiles (id, workspace_id, external_id) SELECT uuidv7(), $1, uuidv7() FROM generate_series(1, $2::int)`,
+    [workspaceId, count],
+  );
 /** As a connection does once a minute. */
 const forget = () => database.pool.query('DISCARD PLANS');
 
@@ -149,10 +161,12 @@ it('go by the ids and addresses that are given, whatever their tables held when 
   // Many rows, and PostgreSQL has not looked at them: it takes each workspace for a small one.
   await owner.query(`INSERT INTO workspaces (id, slug, name) VALUES ($1, 'w', 'W')`, [workspaceId]);
   await write(5_000);
+  await people(60);
   await forget();
   expectIndexes(await kept());
   // A few rows, and PostgreSQL knows how few: scanning them all would look cheap.
   await owner.query('TRUNCATE deliveries');
+  await people(5_000);
   await write(60);
   await owner.query(
     `INSERT INTO messages (day, id, workspace_id, class, lane, source) SELECT $1, gen_random_uuid(), $2, 'marketing', 'bulk', 'api' FROM generate_series(1, 60)`,
@@ -162,6 +176,6 @@ it('go by the ids and addresses that are given, whatever their tables held when 
     `INSERT INTO suppressions (workspace_id, channel, address, reason, source) SELECT $1, 'email', n || '@example.com', 'manual', 'api' FROM generate_series(1, 60) n`,
     [workspaceId],
   );
-  await owner.query('ANALYZE deliveries, messages, suppressions');
+  await owner.query('ANALYZE deliveries, messages, suppressions, profiles');
   expectIndexes(await kept());
 });
