@@ -170,7 +170,6 @@ async function run({ owner, database, workspaceId }, { each = async () => {}, on
   const looks = [];
   let paused = null;
   let asked;
-  let members = 0;
   for (;;) {
     const from = performance.now();
     const numbers = await within((sql) => steps.campaignNumbers(sql, workspaceId, id));
@@ -182,7 +181,6 @@ async function run({ owner, database, workspaceId }, { each = async () => {}, on
     )
       throw new Error('the numbers do not add up');
     if (state === 'paused' || state === 'failed') throw new Error(`it is ${state}`);
-    members = targeted;
     if (state === 'completed') break;
     if (targeted > 0) looks.push(took);
     const under = targeted > 0 && pending < targeted * 0.9;
@@ -192,7 +190,7 @@ async function run({ owner, database, workspaceId }, { each = async () => {}, on
     await sleep(1000);
   }
   await asked;
-  return { id, begun: begun[0].now, members, expected: report.audience, looks, pause: paused };
+  return { id, begun: begun[0].now, members: report.audience, looks, pause: paused };
 }
 
 /** That everybody is in the log, once, and sent to or held out; adds when the first was handed over, and how long all took. */
@@ -204,9 +202,9 @@ async function check({ owner, workspaceId }, whole) {
     [workspaceId, whole.id, whole.begun],
   );
   const [log] = rows;
-  if (log.all !== whole.expected || log.people !== log.all || log.sent + log.held !== log.all)
+  if (log.all !== whole.members || log.people !== log.all || log.sent + log.held !== log.all)
     throw new Error(
-      `${log.sent} sent and ${log.held} held out of ${whole.expected}; ${log.people} people in ${log.all} rows`,
+      `${log.sent} sent and ${log.held} held out of ${whole.members}; ${log.people} people in ${log.all} rows`,
     );
   whole.seconds = log.seconds;
   whole.firstSeconds = log.first;
