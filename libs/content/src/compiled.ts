@@ -97,16 +97,20 @@ export function compileProgram(
   try {
     const compiler = new Compiler(engine, escape, html, assignedIn(templates));
     const ops = compiler.list(templates, []);
+    // As many pieces as last time, as a rule: room that grows with them is made, and copied, eight times for a long mail.
+    let usual = 0;
     return {
       run(data, limits) {
-        const run = new Run(data, limits, compiler.repeated);
+        const run = new Run(data, limits, compiler.repeated, usual);
         try {
           runAll(ops, run);
         } catch {
           // Not lost: liquidjs meets the same, and what it says is thrown to whoever asked.
           return undefined;
         }
-        return new Segments(run.parts, run.most);
+        const parts = run.pieces();
+        usual = parts.length;
+        return new Segments(parts, run.most);
       },
     };
   } catch (error) {
@@ -117,7 +121,6 @@ export function compileProgram(
 
 /** One rendering. */
 class Run {
-  readonly parts: Segment[] = [];
   readonly place = new Place(() => this.tail());
   /** Values of loops that are running, by their depth, and how far each is. */
   readonly loops: { item: unknown; index: number; length: number }[] = [];
@@ -129,14 +132,29 @@ class Run {
   private left = BUDGET;
   private length = 0;
   private memory = 0;
+  private readonly parts: Segment[];
+  private count = 0;
   private filters: { context: Context; liquid: Liquid } | undefined;
 
   constructor(
     readonly data: Readonly<Record<string, unknown>>,
     private readonly limits: CompiledContext,
     repeated: number,
+    /** How many pieces there is room for before it grows. */
+    room: number,
   ) {
     this.known = new Array<string | Escaped | undefined>(repeated);
+    this.parts = new Array<Segment>(room);
+  }
+
+  add(part: Segment): void {
+    this.parts[this.count++] = part;
+  }
+
+  /** What there is when all is done. */
+  pieces(): Segment[] {
+    this.parts.length = this.count;
+    return this.parts;
   }
 
   pay(cost: number): void {
@@ -148,7 +166,7 @@ class Run {
     this.pay(1);
     this.grow(literal.text.length);
     this.most += literal.bytes.length;
-    this.parts.push(literal);
+    this.add(literal);
   }
 
   /** What fixed texts will cost together that stand in a row with values between them. */
@@ -164,7 +182,7 @@ class Run {
     if (text === '') return;
     this.grow(text.length);
     this.most += text.length * 3;
-    this.parts.push(text);
+    this.add(text);
   }
 
   /** Counted as if each character were written as the longest entity: what that keeps out, liquidjs decides. */
@@ -173,7 +191,7 @@ class Run {
     this.use(most);
     this.grow(most);
     this.most += most;
-    this.parts.push(value);
+    this.add(value);
   }
 
   private use(counted: number): void {
@@ -183,7 +201,7 @@ class Run {
 
   private tail(): string {
     let tail = '';
-    for (let i = this.parts.length - 1; i >= 0 && tail.length < TAIL; i--) {
+    for (let i = this.count - 1; i >= 0 && tail.length < TAIL; i--) {
       const part = this.parts[i] as Segment;
       tail = (typeof part === 'string' ? part : part.toString()) + tail;
     }
@@ -260,12 +278,11 @@ function inARow(row: readonly (Literal | Slot)[], html: boolean): Op {
   const last = literals.at(-1)?.place;
   return (run) => {
     run.literals(literals.length, length, bytes);
-    const { parts } = run;
     let begins = false;
     for (let i = 0; i < row.length; i++) {
       const step = row[i] as Literal | Slot;
       if (step instanceof Literal) {
-        parts.push(step);
+        run.add(step);
         begins = step.place.begins;
       } else if (html) printHtml(step, run, begins);
       else printText(step, run);
