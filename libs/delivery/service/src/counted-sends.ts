@@ -189,7 +189,8 @@ export async function saveLists(
   const ids = [...new Set(profileIds)];
   const known = ids.filter((id) => locked.has(id));
   const first = ids.filter((id) => !locked.has(id) && lists.has(id));
-  const firsts = first.map((id) => inThree(lists.get(id)!));
+  const around = aroundId();
+  const firsts = first.map((id) => inThree(lists.get(id)!, around));
   await Promise.all([
     known.length > 0 &&
       sql.execute(UPDATE_LISTS, [
@@ -210,11 +211,30 @@ export async function saveLists(
   ]);
 }
 const asKept = (s: Counted): Kept => [s.at, s.id, s.channel, s.messageClass, s.topic];
-function inThree(list: readonly Counted[]): { before: string; id: string; after: string } {
-  const [[at, id, ...what], ...more] = list.map(asKept) as [Kept, ...Kept[]];
-  const rest = [what, ...more].map((part) => JSON.stringify(part));
-  rest[0] = rest[0]!.slice(1);
-  return { before: `[[${at},"`, id, after: `",${rest.join(',')}]` };
+function inThree(list: readonly Counted[], around: Around): { before: string; id: string; after: string } {
+  const [one, ...more] = list as [Counted, ...Counted[]];
+  const { before, after } = around(one);
+  if (more.length === 0) return { before, id: one.id, after: `${after}]` };
+  return { before, id: one.id, after: `${after},${JSON.stringify(more.map(asKept)).slice(1)}` };
+}
+
+type Around = (one: Counted) => { before: string; after: string };
+/** What is written before and after the id of a message: as a rule as it was for the one before. */
+function aroundId(): Around {
+  let last: (Omit<Counted, 'id'> & { before: string; after: string }) | undefined;
+  return ({ at, channel, messageClass, topic }) => {
+    if (
+      !last ||
+      last.at !== at ||
+      last.channel !== channel ||
+      last.messageClass !== messageClass ||
+      last.topic !== topic
+    ) {
+      const after = `",${JSON.stringify([channel, messageClass, topic]).slice(1)}`;
+      last = { at, channel, messageClass, topic, before: `[[${at},"`, after };
+    }
+    return last;
+  };
 }
 
 interface Row {
