@@ -1,6 +1,6 @@
 /** Rules evaluated over everybody: counting, previews, snapshots. Each in a transaction that is bounded in time. */
 import { compileAudience } from '@carillon/audience-rules';
-import { channels, type AudienceDefinition, type AudiencePreview } from '@carillon/contracts';
+import { channels, type AudienceDefinition, type AudiencePreview, type Channel } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { ProblemException } from '@carillon/server';
 import { audiencesOf, scopeOf, type AudienceRow } from './audience-rows.js';
@@ -42,6 +42,27 @@ export async function previewAudience(
   workspaceId: string,
   definition: AudienceDefinition,
 ): Promise<AudiencePreview> {
+  const begun = performance.now();
+  const { total, sample, reach } = await counted(sql, workspaceId, definition, channels, true);
+  const ms = Math.round(performance.now() - begun);
+  return { total, sample: await profilesByIds(sql, workspaceId, sample), reach, ms };
+}
+
+/** How many can be reached by marketing, on some channels: each costs a look at all of them. */
+export const reachOf = async (
+  sql: Sql,
+  workspaceId: string,
+  definition: AudienceDefinition,
+  on: readonly Channel[],
+): Promise<AudiencePreview['reach']> => (await counted(sql, workspaceId, definition, on, false)).reach;
+
+async function counted(
+  sql: Sql,
+  workspaceId: string,
+  definition: AudienceDefinition,
+  on: readonly Channel[],
+  sampled: boolean,
+): Promise<Pick<AudiencePreview, 'total' | 'reach'> & { sample: string[] }> {
   const audiences = await audiencesOf(sql, workspaceId);
   refuseUnknown(definition, audiences);
   const [policy] = await sql.query<{ out: boolean }>(
@@ -52,27 +73,29 @@ export async function previewAudience(
   const scope = await scopeOf(sql, workspaceId, audiences);
   const { text, params } = compileAudience(definition, scope, ['email', 'phone']);
   const [w, byDefault] = [`$${params.length + 1}::uuid`, `$${params.length + 2}::boolean`];
-  const has: Record<(typeof channels)[number], string> = {
+  const has: Record<Channel, string> = {
     email: 'c.email IS NOT NULL',
     sms: 'c.phone IS NOT NULL',
     push: 'device.profile_id IS NOT NULL',
     'in-app': 'TRUE',
   };
-  const counts = channels.flatMap((channel, i) => [
+  const counts = on.flatMap((channel, i) => [
     `count(*) FILTER (WHERE NOT ${has[channel]}) AS a${i}`,
     `count(*) FILTER (WHERE ${has[channel]} AND s${i}.address IS NOT NULL) AS s${i}`,
     `count(*) FILTER (WHERE ${has[channel]} AND s${i}.address IS NULL AND (coalesce(w${i}.said_out, FALSE) OR NOT coalesce(w${i}.said_in, FALSE) AND (${byDefault} OR coalesce(w${i}.waits, FALSE)))) AS o${i}`,
   ]);
-  const joins = channels.map((channel, i) => {
+  const joins = on.map((channel, i) => {
     const address = { email: 'c.email', sms: 'c.phone' }[channel as string] ?? 'NULL::text';
     return (
       `LEFT JOIN suppressions s${i} ON s${i}.workspace_id = ${w} AND s${i}.channel = '${channel}' AND s${i}.address = ${address} ` +
       `LEFT JOIN words w${i} ON w${i}.channel = '${channel}' AND w${i}.profile_id = c.profile_id`
     );
   });
-  const begun = performance.now();
-  const [row] = await sql.query<Record<string, number> & { sample: string[] | null }>(
-    `WITH chosen AS MATERIALIZED (${text}),
+  const ten =
+    '(SELECT array_agg(profile_id) FROM (SELECT profile_id FROM chosen ORDER BY uuid_hash(profile_id) LIMIT 10) AS ten) AS sample';
+  const columns = ['count(*) AS total', ...(sampled ? [ten] : [])];
+  const [row] = await sql.query<Record<string, number> & { sample?: string[] | null }>(
+    `WITH chosen AS ${sampled ? 'MATERIALIZED ' : ''}(${text}),
      words AS MATERIALIZED (
        SELECT channel, profile_id, bool_or(word = 'out') AS said_out, bool_or(word = 'in') AS said_in, bool_or(word = 'pending') AS waits FROM (
          SELECT k.channel, k.profile_id, k.word FROM consents k
@@ -82,27 +105,24 @@ export async function previewAudience(
            JOIN profiles p ON p.workspace_id = ${w} AND k.address = CASE k.channel WHEN 'email' THEN p.email WHEN 'sms' THEN p.phone END
           WHERE k.workspace_id = ${w} AND k.address <> '' AND k.topic IN ('', 'marketing')
        ) said GROUP BY channel, profile_id)
-     SELECT count(*) AS total, ${counts.join(', ')},
-       (SELECT array_agg(profile_id) FROM (SELECT profile_id FROM chosen ORDER BY uuid_hash(profile_id) LIMIT 10) AS ten) AS sample
+     SELECT ${[...columns, ...counts].join(', ')}
      FROM chosen c
-     LEFT JOIN (SELECT DISTINCT profile_id FROM devices WHERE workspace_id = ${w}) device ON device.profile_id = c.profile_id
+     ${on.includes('push') ? `LEFT JOIN (SELECT DISTINCT profile_id FROM devices WHERE workspace_id = ${w}) device ON device.profile_id = c.profile_id` : ''}
      ${joins.join('\n')}`,
     [...params, workspaceId, policy?.out ?? false],
   );
-  const ms = Math.round(performance.now() - begun);
   const of = (column: string): number => row?.[column] ?? 0;
   const total = of('total');
   return {
     total,
-    sample: await profilesByIds(sql, workspaceId, row?.sample ?? []),
-    reach: channels.map((channel, i) => ({
+    sample: row?.sample ?? [],
+    reach: on.map((channel, i) => ({
       channel,
       reachable: total - of(`a${i}`) - of(`s${i}`) - of(`o${i}`),
       noAddress: of(`a${i}`),
       optedOut: of(`o${i}`),
       suppressed: of(`s${i}`),
     })),
-    ms,
   };
 }
 

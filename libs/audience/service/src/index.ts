@@ -43,6 +43,7 @@ export {
   membersQuery,
   previewAudience,
   profilesByIds,
+  reachOf,
   ruleQuery,
 } from './evaluate.js';
 export { knownZones } from './zones.js';

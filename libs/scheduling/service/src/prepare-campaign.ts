@@ -3,16 +3,17 @@
  * for what would go wrong. An error keeps it from starting; the same look is taken again when it starts by itself.
  */
 import { mentionsOf } from '@carillon/audience-rules';
-import { asAWhole, audiencesOf, previewAudience, type AudienceRow } from '@carillon/audience-service';
-import type {
-  CampaignCost,
-  CampaignDefinition,
-  CampaignFinding,
-  CampaignReport,
-  CampaignSample,
-  Channel,
-  ContentByChannel,
-  Prices,
+import { asAWhole, audiencesOf, reachOf, type AudienceRow } from '@carillon/audience-service';
+import {
+  channels,
+  type CampaignCost,
+  type CampaignDefinition,
+  type CampaignFinding,
+  type CampaignReport,
+  type CampaignSample,
+  type Channel,
+  type ContentByChannel,
+  type Prices,
 } from '@carillon/contracts';
 import type { Sql } from '@carillon/database';
 import { decidingDigits, priceOf } from '@carillon/delivery-rules';
@@ -339,7 +340,8 @@ async function count(
       [...people.params, workspaceId],
     );
     const rule = typeof definition.audience === 'string' ? definitionOf(definition) : null;
-    const reach = rule ? (await previewAudience(sql, workspaceId, rule)).reach : [];
+    const on = channels.filter((channel) => definition.channels.includes(channel));
+    const byChannel = rule ? await reachOf(sql, workspaceId, rule, on) : [];
     const each = definition.each
       ? await membersOf(
           sql,
@@ -374,7 +376,7 @@ async function count(
       cost: await costOf(sql, workspaceId, said, people),
       audience: zones.reduce((sum, z) => sum + z.people, 0),
       byZone: zones.slice(0, 100),
-      byChannel: reach.filter((r) => definition.channels.includes(r.channel)),
+      byChannel,
     };
   } catch (error) {
     // An audience that is not there, or that costs too much, is something to mend, not a failure of the call.
