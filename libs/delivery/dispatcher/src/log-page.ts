@@ -379,9 +379,11 @@ export async function insertRows(
   ]);
 }
 
+// A lease that was renewed within the second stays as it is: then no index has to learn of the page's new version.
 const SAVE_PAGE = kept(
   'save-page',
-  `UPDATE pages SET state = $4, cursor = $5, mark = $6, counts = $7, crashes = 0, done_at = CASE WHEN $4 = 'done' THEN now() END, lease_until = CASE WHEN $4 = 'working' THEN now() + make_interval(secs => $8) END
+  `UPDATE pages SET state = $4, cursor = $5, mark = $6, counts = $7, crashes = 0, done_at = CASE WHEN $4 = 'done' THEN now() END,
+          lease_until = CASE WHEN $4 <> 'working' THEN NULL WHEN lease_until > now() + make_interval(secs => $8 - 1) THEN lease_until ELSE now() + make_interval(secs => $8) END
     WHERE id = $1 AND workspace_id = $2 AND attempt = $3`,
 );
 
