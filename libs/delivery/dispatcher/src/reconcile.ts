@@ -19,6 +19,7 @@ import {
   type RenderPool,
   type SendContexts,
 } from '@carillon/delivery-service';
+import { patienceFor } from './call-provider.js';
 
 export interface ReconcileParts {
   database: Database;
@@ -69,11 +70,11 @@ export async function reconcile(
       if (!account || !provider?.lookup) continue;
       for (let at = 0; at < all.length; at += BATCH) {
         const some = all.slice(at, at + BATCH);
-        const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
-        const findings = await provider.lookup(
-          await Promise.all(some.map((h) => missing(parts, h))),
-          parts.contexts.for(account, patience),
-        );
+        const asked = await Promise.all(some.map((h) => missing(parts, h)));
+        const patience = patienceFor(signal, PATIENCE_MS);
+        const findings = await provider
+          .lookup(asked, parts.contexts.for(account, patience.signal))
+          .finally(patience.end);
         settled.push({
           workspaceId,
           ...(await parts.database.inWorkspace(workspaceId, (sql) =>
