@@ -1,12 +1,18 @@
 /** Audiences kept in rows: lists, live rules, what others are told, and that nothing is lost, doubled or done by halves. */
 import { evaluateAudience, type Person } from '@carillon/audience-rules';
-import { AudienceDefinition, AudienceSave, type AudienceDefinitionInput } from '@carillon/contracts';
+import {
+  AudienceDefinition,
+  AudienceSave,
+  channels,
+  type AudienceDefinitionInput,
+  type Channel,
+} from '@carillon/contracts';
 import { Database, newId } from '@carillon/database';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { audienceFixture, type AudienceFixture } from './audience.fixture.js';
 import { audienceByKey } from './audience-rows.js';
-import { asAWhole, membersQuery, previewAudience } from './evaluate.js';
+import { asAWhole, membersQuery, previewAudience, reachOf } from './evaluate.js';
 import { changesAfter, membersAfter } from './members.js';
 import { AudienceRefresher } from './refresh-audiences.js';
 import { archiveAudience, saveAudience } from './save-audience.js';
@@ -451,6 +457,11 @@ describe('an evaluation', () => {
       `INSERT INTO suppressions (workspace_id, channel, address, reason, source) VALUES ($1, 'email', 'cy@example.com', 'complained', 'spec')`,
       [at.here],
     );
+    await at.owner.query(
+      `INSERT INTO devices (id, workspace_id, profile_id, token, platform)
+       SELECT gen_random_uuid(), $1, id, 't', 'ios' FROM profiles WHERE workspace_id = $1 AND external_id = 'ana'`,
+      [at.here],
+    );
     const preview = await at.database.inWorkspace(at.here, (sql) =>
       previewAudience(sql, at.here, AudienceDefinition.parse({ where: { and: [] } })),
     );
@@ -464,6 +475,14 @@ describe('an evaluation', () => {
       suppressed: 1,
     });
     expect(preview.reach[1]).toMatchObject({ channel: 'sms', reachable: 0, noAddress: 4 });
+    expect(preview.reach[2]).toMatchObject({ channel: 'push', reachable: 1, noAddress: 3 });
+    const some: Channel[][] = [...channels.map((channel) => [channel]), ['sms', 'push']];
+    for (const on of some)
+      expect(
+        await at.database.inWorkspace(at.here, (sql) =>
+          reachOf(sql, at.here, AudienceDefinition.parse({ where: { and: [] } }), on),
+        ),
+      ).toEqual(preview.reach.filter(({ channel }) => on.includes(channel)));
   });
 
   it('is given as a statement for whoever freezes it', async () => {

@@ -207,6 +207,9 @@ describe('a campaign', () => {
     await expect(started(draft.id)).rejects.toThrow('prepare it');
     const ready = await prepared(draft.id);
     expect(ready).toMatchObject({ state: 'prepared', report: { audience: PEOPLE, findings: [] } });
+    expect(ready.report?.byChannel).toEqual([
+      { channel: 'email', reachable: PEOPLE, noAddress: 0, optedOut: 0, suppressed: 0 },
+    ]);
     expect(ready.report?.byZone).toEqual([
       { zone: 'Asia/Tokyo', people: 100 },
       { zone: 'Europe/Berlin', people: 100 },
